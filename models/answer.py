@@ -1,0 +1,91 @@
+"""What comes back for a captcha: words, tiles, picks, points and how sure the networks are.
+
+An answer crosses processes as the JSON object fixed in docs/architecture.md; `Answer.encode` and
+`Answer.decode` are the only places that know its shape.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One word or one tile as a network reads it."""
+
+    label: str
+    #: The network's probability for `label`, 0 to 1.
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time of one captcha went."""
+
+    #: From its arrival in the worker until its pass began, milliseconds.
+    queued_ms: float
+    #: Its pass: one call of the engine on `pass_size` captchas, milliseconds.
+    pass_ms: float
+    pass_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One captcha, read."""
+
+    #: One or two words, in the order of the header.
+    words: tuple[Reading, ...]
+    #: All eight tiles, row by row.
+    tiles: tuple[Reading, ...]
+    #: Numbers, 1 to 8, of the tiles that show one of the words.
+    picks: tuple[int, ...]
+    #: Where to click for each pick: (x, y) in pixels.
+    points: tuple[tuple[int, int], ...]
+    #: Probability that `picks` is exactly right, 0 to 1.
+    confidence: float
+    #: Name and identity of the model that made it, such as ``builtin@3f2a9c1e``.
+    model: str
+    timing: Timing | None = None
+
+    def timed(self, timing: Timing) -> "Answer":
+        return replace(self, timing=timing)
+
+    def encode(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        encoded: dict[str, Any] = {
+            "words": [_encode_reading(word) for word in self.words],
+            "tiles": [_encode_reading(tile) for tile in self.tiles],
+            "picks": list(self.picks),
+            "points": [list(point) for point in self.points],
+            "confidence": round(self.confidence, 4),
+            "model": self.model,
+        }
+        if self.timing is not None:
+            encoded["timing"] = {
+                "queued_ms": round(self.timing.queued_ms, 2),
+                "pass_ms": round(self.timing.pass_ms, 2),
+                "pass_size": self.timing.pass_size,
+            }
+        return encoded
+
+    @classmethod
+    def decode(cls, encoded: Mapping[str, Any]) -> Self:
+        """The inverse of `encode`; raises KeyError or TypeError on anything else."""
+        timing = encoded.get("timing")
+        return cls(
+            words=tuple(_decode_reading(word) for word in encoded["words"]),
+            tiles=tuple(_decode_reading(tile) for tile in encoded["tiles"]),
+            picks=tuple(encoded["picks"]),
+            points=tuple((x, y) for x, y in encoded["points"]),
+            confidence=encoded["confidence"],
+            model=encoded["model"],
+            timing=None if timing is None else Timing(**timing),
+        )
+
+
+def _encode_reading(reading: Reading) -> dict[str, Any]:
+    return {"label": reading.label, "confidence": round(reading.confidence, 4)}
+
+
+def _decode_reading(encoded: Mapping[str, Any]) -> Reading:
+    return Reading(encoded["label"], encoded["confidence"])

@@ -1,0 +1,157 @@
+"""The settings, read once at the edge of a process.
+
+Precedence: a command's own option, then the environment, then the default here. Celery's things
+keep Celery's variables (`CELERY_BROKER_URL`, `CELERY_RESULT_BACKEND`); ours are `TILEFLEET_*`.
+Inner objects never read the environment: they take plain keyword arguments.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from models.errors import SettingError
+
+ENGINES: Final = ("auto", "litert", "keras", "null")
+DEFAULT_BROKER: Final = "redis://127.0.0.1:6379/0"
+
+#: Variables with our prefix that are read elsewhere: where tests find the real data.
+_OTHER_VARIABLES: Final = frozenset({"TILEFLEET_DATA"})
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        wanted = f"a whole number from {low} to {high}"
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError(wanted) from None
+        if not low <= number <= high:
+            raise ValueError(wanted)
+        return number
+
+    return parse
+
+
+def _name(text: str) -> str:
+    if not text or any(character in text for character in "/\\\0") or text.startswith("."):
+        raise ValueError("a model's name: no slash, and no dot in front")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if "://" not in text:
+        raise ValueError("a URL such as redis://host:6379/0")
+    return text
+
+
+def default_store() -> Path:
+    """Where imported and trained models live: the XDG data folder of the user."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "tilefleet" / "models"
+
+
+def _setting(variable: str, parse: Callable[[str], Any], what: str, default: Any) -> Any:
+    metadata = {"variable": variable, "parse": parse, "what": what}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its default; build one with `from_environ`."""
+
+    broker_url: str = _setting(
+        "CELERY_BROKER_URL", _redis_url, "the Redis server that holds the queues", DEFAULT_BROKER
+    )
+    result_backend: str = _setting(
+        "CELERY_RESULT_BACKEND", _redis_url, "where answers are stored; the broker if not set", ""
+    )
+    model: str = _setting("TILEFLEET_MODEL", _name, "which model of the store reads", "builtin")
+    engine: str = _setting(
+        "TILEFLEET_ENGINE",
+        _one_of(*ENGINES),
+        "what runs it: auto, litert, keras, or null (answers without looking)",
+        "auto",
+    )
+    store: Path = _setting(
+        "TILEFLEET_STORE", Path, "folder of imported and trained models", default_store
+    )
+    max_batch: int = _setting(
+        "TILEFLEET_MAX_BATCH", _whole(0, 4096), "most captchas in one pass; 0: the engine's own", 0
+    )
+    max_bytes: int = _setting(
+        "TILEFLEET_MAX_BYTES", _whole(1024, 1 << 30), "largest image accepted, bytes", 2 << 20
+    )
+    shutdown_s: int = _setting(
+        "TILEFLEET_SHUTDOWN_S",
+        _whole(1, 3600),
+        "seconds a stopping worker may take to finish what it claimed",
+        20,
+    )
+
+    def __post_init__(self) -> None:
+        if not self.result_backend:
+            object.__setattr__(self, "result_backend", self.broker_url)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read and validate; raises SettingError with the variable, its value and what it takes."""
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            variable = setting.metadata["variable"]
+            text = environ.get(variable, "")
+            if not text:
+                continue
+            try:
+                values[setting.name] = setting.metadata["parse"](text)
+            except ValueError as error:
+                raise SettingError(f"{variable}={text!r} is not usable: give {error}") from None
+        return cls(**values)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(variable, value, meaning) of each setting, for people; a password is not shown."""
+        return [
+            (
+                setting.metadata["variable"],
+                without_password(str(getattr(self, setting.name))),
+                setting.metadata["what"],
+            )
+            for setting in fields(self)
+        ]
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
+    """One line for each TILEFLEET_* variable that no setting reads, with the nearest name."""
+    environ = os.environ if environ is None else environ
+    known = {setting.metadata["variable"] for setting in fields(Settings)} | _OTHER_VARIABLES
+    lines = []
+    for variable in sorted(environ):
+        if variable.startswith("TILEFLEET_") and variable not in known:
+            near = difflib.get_close_matches(variable, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            lines.append(f"{variable} is not a setting{hint}")
+    return lines
+
+
+def without_password(url: str) -> str:
+    """``redis://user:secret@host`` → ``redis://user:***@host``; other text unchanged."""
+    scheme, separator, rest = url.partition("://")
+    credentials, at, host = rest.rpartition("@")
+    if not (separator and at):
+        return url
+    user = credentials.partition(":")[0]
+    return f"{scheme}://{user}:***@{host}"

@@ -1,0 +1,42 @@
+"""Every name and number that a sender and a worker must agree on.
+
+The task is sent by name, so a sender never needs the worker's code; docs/architecture.md gives
+the message and the answer.
+"""
+
+from typing import Any, Final
+
+#: One captcha: a single argument, the image as bytes.
+TASK_SOLVE: Final = "worker.solve"
+
+#: The lanes. A worker empties the first before it looks at the second.
+LANE: Final = "captcha"
+BULK_LANE: Final = "captcha.bulk"
+
+#: Raw bytes stay raw in msgpack; JSON carries them base64-wrapped by kombu. Pickle is refused.
+SERIALIZER: Final = "msgpack"
+ACCEPT: Final = ("msgpack", "json")
+RESULT_SERIALIZER: Final = "json"
+
+#: Seconds a claimed message may stay unanswered before another worker gets it. It has to be the
+#: same on every node, and longer than the longest time that a captcha spends in a worker.
+LEASE_S: Final = 60
+
+#: Seconds a result waits for its reader.
+RESULT_EXPIRES_S: Final = 600
+
+#: Seconds after which a captcha that nobody waits for any more is not read, unless its sender
+#: says otherwise.
+EXPIRES_S: Final = 300
+
+
+def transport_options() -> dict[str, Any]:
+    """kombu's options for the Redis broker, equal on both sides."""
+    return {
+        "visibility_timeout": LEASE_S,
+        # kombu pops from its queues in this order: "captcha" sorts before "captcha.bulk".
+        "queue_order_strategy": "sorted",
+        # Without it a broker that is away hangs a client for minutes.
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+    }
