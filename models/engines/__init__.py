@@ -1,0 +1,68 @@
+"""Engines: a model loaded and warm in one runtime. `load` chooses; `base` says what one is."""
+
+import importlib.util
+import os
+
+from models.engines.base import Engine, Lane
+from models.errors import EngineUnavailable
+from models.settings import Settings
+from models.store import find
+
+__all__ = ["Engine", "Lane", "load"]
+
+
+def load(settings: Settings) -> Engine:
+    """The engine and model that the settings name, loaded but not yet warm.
+
+    Raises ModelError if the model or the engine's library is missing or unusable.
+    """
+    if settings.engine == "null":
+        from models.engines.null import NullEngine
+
+        return NullEngine(max_batch=settings.max_batch)
+    entry = find(settings.model, root=settings.store)
+    kind = _choose() if settings.engine == "auto" else settings.engine
+    options = {"max_batch": settings.max_batch, "max_bytes": settings.max_bytes}
+    if kind == "litert":
+        _require("ai_edge_litert", "litert", "worker")
+        from models.engines.litert import LiteRTEngine
+
+        return LiteRTEngine(entry, **options)
+    choose_keras_backend()
+    from models.engines.keras import KerasEngine
+
+    return KerasEngine(entry, **options)
+
+
+def choose_keras_backend() -> None:
+    """Set KERAS_BACKEND, unless it is set: TensorFlow where it is installed, else JAX.
+
+    Raises EngineUnavailable where neither is.
+    """
+    _require("keras", "keras", "tensorflow")
+    if "KERAS_BACKEND" in os.environ:
+        return
+    for backend in ("tensorflow", "jax"):
+        if _installed(backend):
+            os.environ["KERAS_BACKEND"] = backend
+            return
+    raise EngineUnavailable(
+        "the keras engine needs TensorFlow or JAX: pip install 'tilefleet[tensorflow]'"
+    )
+
+
+def _choose() -> str:
+    """LiteRT on a CPU; Keras where there is a GPU and something to use it, or no LiteRT."""
+    gpu = os.path.exists("/dev/nvidiactl") and (_installed("tensorflow") or _installed("jax"))
+    return "keras" if gpu or not _installed("ai_edge_litert") else "litert"
+
+
+def _require(module: str, engine: str, extra: str) -> None:
+    if not _installed(module):
+        raise EngineUnavailable(
+            f"the {engine} engine needs {module}: pip install 'tilefleet[{extra}]'"
+        )
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None

@@ -1,0 +1,62 @@
+"""What an engine is: something that prepares images, and lanes that read prepared ones.
+
+Preparing (decoding, cutting) runs on any thread. A lane belongs to the one thread that made it,
+so that runtimes whose calls may not overlap need no lock.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.answer import Answer
+from models.captcha import Crops
+from models.decision import Probabilities, decide
+
+
+class Lane(Protocol):
+    """One thread's way into an engine."""
+
+    def read(self, batch: Sequence[Any]) -> list[Answer]:
+        """One pass: an answer for each prepared image, in order; at most `max_batch` of them."""
+
+
+class Engine(Protocol):
+    """A model in a runtime."""
+
+    #: ``name@identity`` of the model.
+    model: str
+    #: Most captchas in one pass that this engine is fast with.
+    max_batch: int
+    #: Most lanes that make sense side by side; 0: as many as there are cores.
+    max_lanes: int
+
+    def prepare(self, data: object) -> Any:
+        """Image bytes to what `Lane.read` takes; raises BadRequest."""
+
+    def lane(self) -> Lane:
+        """A new lane, warm: its first pass takes no longer than any other."""
+
+
+class NetworkLane(ABC):
+    """A lane over two networks: probabilities by `infer`, answers by the decision."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    @abstractmethod
+    def infer(
+        self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]
+    ) -> tuple[Probabilities, Probabilities]:
+        """uint8 (n, 28, 176, 3) and (n, 8, 67, 67, 3) → float32 (n, 2, 81) and (n, 8, 80)."""
+
+    def read(self, batch: Sequence[Crops]) -> list[Answer]:
+        headers = np.stack([crops.header for crops in batch])
+        tiles = np.stack([crops.tiles for crops in batch])
+        words, labels = self.infer(headers, tiles)
+        return [
+            decide(word, label, model=self.model)
+            for word, label in zip(words, labels, strict=True)
+        ]

@@ -1,0 +1,105 @@
+"""Keras 3 on TensorFlow or JAX: few big passes, in bucket sizes that are compiled beforehand.
+
+A compiled function is compiled again for every new shape, so a pass is padded to the next bucket,
+and every bucket has run once before a lane is handed out.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from models.captcha import Crops
+from models.decision import Probabilities
+from models.engines.base import NetworkLane
+from models.manifest import NETWORKS
+from models.store import Entry, load_network
+
+#: Captchas in a pass, unless the settings say otherwise.
+MAX_BATCH = 64
+
+Network = Callable[[NDArray[np.uint8]], Probabilities]
+
+
+class KerasEngine:
+    """A store entry's two Keras files, compiled."""
+
+    #: One pass fills the device, a second is prepared meanwhile.
+    max_lanes = 2
+
+    def __init__(self, entry: Entry, *, max_batch: int, max_bytes: int) -> None:
+        self.model = entry.identity
+        self.max_batch = max_batch or MAX_BATCH
+        self._max_bytes = max_bytes
+        self._lane = KerasLane(
+            self.model,
+            words=_compile(load_network(entry, "words")),
+            tiles=_compile(load_network(entry, "tiles")),
+            buckets=buckets(self.max_batch),
+        )
+        self._lane.warm_up()
+
+    def prepare(self, data: object) -> Crops:
+        return Crops.from_bytes(data, max_bytes=self._max_bytes)
+
+    def lane(self) -> "KerasLane":
+        # Compiled functions may be called from several threads: all lanes are one.
+        return self._lane
+
+
+def buckets(max_batch: int) -> tuple[int, ...]:
+    """Pass sizes that are compiled: powers of two up to `max_batch`, and `max_batch` itself."""
+    return (*(1 << n for n in range(max_batch.bit_length()) if 1 << n < max_batch), max_batch)
+
+
+class KerasLane(NetworkLane):
+    """Two compiled functions and the sizes they are compiled for."""
+
+    def __init__(
+        self, model: str, *, words: Network, tiles: Network, buckets: tuple[int, ...]
+    ) -> None:
+        super().__init__(model)
+        self._words, self._tiles, self._buckets = words, tiles, buckets
+
+    def warm_up(self) -> None:
+        for size in self._buckets:
+            self.infer(
+                np.zeros((size, *NETWORKS["words"]), np.uint8),
+                np.zeros((size, 8, *NETWORKS["tiles"]), np.uint8),
+            )
+
+    def infer(
+        self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]
+    ) -> tuple[Probabilities, Probabilities]:
+        count = len(headers)
+        size = next(bucket for bucket in self._buckets if bucket >= count)
+        words = self._words(_padded(headers, size))
+        labels = self._tiles(_padded(tiles, size).reshape(size * 8, *NETWORKS["tiles"]))
+        return words[:count], labels.reshape(size, 8, -1)[:count]
+
+
+def _padded(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    if len(pictures) == size:
+        return pictures
+    padding = np.zeros((size - len(pictures), *pictures.shape[1:]), np.uint8)
+    return np.concatenate([pictures, padding])
+
+
+def _compile(network: keras.Model) -> Network:
+    """A function of one array, compiled once for each shape that it meets."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        weights = (
+            [variable.value for variable in network.trainable_variables],
+            [variable.value for variable in network.non_trainable_variables],
+        )
+        call = jax.jit(lambda pictures: network.stateless_call(*weights, pictures)[0])
+        return lambda pictures: np.asarray(call(pictures))
+    import tensorflow as tf
+
+    # reduce_retracing would give one function for all shapes, compiled for none of them.
+    function = tf.function(lambda pictures: network(pictures, training=False))
+    return lambda pictures: function(tf.constant(pictures)).numpy()  # type: ignore[no-any-return]

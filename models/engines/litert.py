@@ -1,0 +1,90 @@
+"""LiteRT on the CPU: one captcha a call, because the small call stays in the cache.
+
+A lane has interpreters of its own with one thread each; lanes side by side use the cores. The
+interpreter gives up the GIL while it computes.
+"""
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from models.captcha import Crops
+from models.decision import Probabilities
+from models.engines.base import NetworkLane
+from models.errors import BadManifest
+from models.manifest import LITERT_BATCH, NETWORKS, OUTPUTS
+from models.store import Entry
+
+#: A pass is a loop here, so a longer one makes nothing cheaper but the writing of answers, and
+#: every captcha in it waits for the last.
+MAX_BATCH = 8
+
+
+class LiteRTEngine:
+    """A store entry's two LiteRT files."""
+
+    max_lanes = 0
+
+    def __init__(self, entry: Entry, *, max_batch: int, max_bytes: int) -> None:
+        self.model = entry.identity
+        self.max_batch = max_batch or MAX_BATCH
+        self._max_bytes = max_bytes
+        self._networks = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
+        # Whatever is wrong with the files is better known now than in a lane's thread.
+        self.lane()
+
+    def prepare(self, data: object) -> Crops:
+        return Crops.from_bytes(data, max_bytes=self._max_bytes)
+
+    def lane(self) -> "LiteRTLane":
+        lane = LiteRTLane(self.model, self._networks)
+        lane.infer(
+            np.zeros((1, *NETWORKS["words"]), np.uint8), np.zeros((1, 8, *NETWORKS["tiles"]), np.uint8)
+        )
+        return lane
+
+
+class LiteRTLane(NetworkLane):
+    """Two interpreters."""
+
+    def __init__(self, model: str, networks: dict[str, bytes]) -> None:
+        super().__init__(model)
+        self._words = _Network("words", networks["words"])
+        self._tiles = _Network("tiles", networks["tiles"])
+
+    def infer(
+        self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]
+    ) -> tuple[Probabilities, Probabilities]:
+        return (
+            np.concatenate([self._words(header[np.newaxis]) for header in headers]),
+            np.stack([self._tiles(eight) for eight in tiles]),
+        )
+
+
+class _Network:
+    """One interpreter with its fixed input and output."""
+
+    def __init__(self, name: str, contents: bytes) -> None:
+        try:
+            self._interpreter = Interpreter(model_content=contents, num_threads=1)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise BadManifest(f"{name}.tflite cannot be loaded: {error}") from None
+        (given,) = self._interpreter.get_input_details()
+        (wanted,) = self._interpreter.get_output_details()
+        batch = LITERT_BATCH[name]
+        _check(f"{name}.tflite takes", given, (batch, *NETWORKS[name]), np.uint8)
+        _check(f"{name}.tflite gives", wanted, (batch, *OUTPUTS[name]), np.float32)
+        self._input, self._output = given["index"], wanted["index"]
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> Probabilities:
+        self._interpreter.set_tensor(self._input, pictures)
+        self._interpreter.invoke()
+        output: Probabilities = self._interpreter.get_tensor(self._output)
+        return output
+
+
+def _check(what: str, details: dict[str, object], shape: tuple[int, ...], dtype: type) -> None:
+    found = (tuple(details["shape"]), details["dtype"])  # type: ignore[call-overload]
+    if found != (shape, dtype):
+        raise BadManifest(f"{what} {found[1]} {found[0]}; expected {dtype.__name__} {shape}")

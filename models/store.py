@@ -1,0 +1,155 @@
+"""The model store: a folder for each model, the built-in one inside the package.
+
+A name is looked up in the user's store (`TILEFLEET_STORE`) first, then among the built-in models.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.errors import ModelError, ModelNotFound, TilefleetError
+from models.manifest import FILENAME, LITERT_BATCH, NETWORKS, Manifest, sha256
+from models.settings import default_store
+
+if TYPE_CHECKING:
+    import keras
+
+BUILTIN = Path(__file__).parent / "builtin"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A model in the store."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def identity(self) -> str:
+        return self.manifest.identity
+
+    def read(self, file: str) -> bytes:
+        """One of its files, its hash checked; raises HashMismatch."""
+        return self.manifest.read_file(self.folder, file)
+
+
+def find(name: str, *, root: Path | None = None) -> Entry:
+    """The model called `name`; raises ModelNotFound or BadManifest."""
+    for store in _stores(root):
+        folder = store / name
+        if folder.is_dir():
+            return Entry(folder, Manifest.read(folder))
+    known = ", ".join(sorted({entry.name for entry in _folders(root)})) or "none"
+    raise ModelNotFound(f"no model called {name!r} in {_stores(root)[0]}; there are: {known}")
+
+
+def entries(*, root: Path | None = None) -> list[Entry | tuple[Path, TilefleetError]]:
+    """All models, in order of name; one that cannot be read comes as (folder, error)."""
+    found: dict[str, Entry | tuple[Path, TilefleetError]] = {}
+    for folder in _folders(root):
+        if folder.name not in found:
+            try:
+                found[folder.name] = Entry(folder, Manifest.read(folder))
+            except TilefleetError as error:
+                found[folder.name] = (folder, error)
+    return [found[name] for name in sorted(found)]
+
+
+def save(
+    name: str,
+    networks: Mapping[str, "keras.Model"],
+    training: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    *,
+    root: Path | None = None,
+    replace: bool = False,
+) -> Entry:
+    """Convert and store a model's networks, ``{"words": …, "tiles": …}``, all or nothing.
+
+    Raises ModelError if `name` is taken and not to be replaced, and whatever conversion raises.
+    """
+    # TensorFlow is needed only to convert.
+    from models.convert import to_litert
+
+    store = _stores(root)[0]
+    if (store / name).exists() and not replace:
+        raise ModelError(f"{store / name} exists; give another name, or say that it is replaced")
+    if set(networks) != set(NETWORKS):
+        raise ModelError(f"a model has {sorted(NETWORKS)}; given: {sorted(networks)}")
+    store.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=store))
+    try:
+        for network, model in networks.items():
+            model.save(draft / f"{network}.keras")
+            (draft / f"{network}.tflite").write_bytes(to_litert(model, LITERT_BATCH[network]))
+        manifest = Manifest(
+            name=name,
+            files={file.name: sha256(file.read_bytes()) for file in sorted(draft.iterdir())},
+            parameters={network: model.count_params() for network, model in networks.items()},
+            training=training,
+            evaluation=evaluation,
+        )
+        (draft / FILENAME).write_text(manifest.encode(), encoding="utf-8")
+        draft.chmod(0o755)
+        _put_in_place(draft, store / name)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return Entry(store / name, manifest)
+
+
+def annotate(entry: Entry, evaluation: Mapping[str, Any]) -> Entry:
+    """Write evaluation figures into a model's manifest; its files and identity stay."""
+    from dataclasses import replace
+
+    manifest = replace(entry.manifest, evaluation={**entry.manifest.evaluation, **evaluation})
+    draft = entry.folder / f".{FILENAME}"
+    draft.write_text(manifest.encode(), encoding="utf-8")
+    os.replace(draft, entry.folder / FILENAME)
+    return Entry(entry.folder, manifest)
+
+
+def load_network(entry: Entry, network: str) -> "keras.Model":
+    """One of a model's networks as Keras loads it, after its hash was checked."""
+    import keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras reads a file, and what is read must be what was checked.
+        path = Path(folder) / f"{network}.keras"
+        path.write_bytes(entry.read(path.name))
+        _register_layers()
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def _register_layers() -> None:
+    """Import the modules that register layers of our own, which loading looks up by name."""
+    import models.networks  # noqa: F401
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    """Rename the finished draft; a model that was there is set aside first and removed last."""
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        os.replace(folder, old / folder.name)
+        os.replace(draft, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(draft, folder)
+
+
+def _stores(root: Path | None) -> tuple[Path, Path]:
+    return (root or default_store(), BUILTIN)
+
+
+def _folders(root: Path | None) -> list[Path]:
+    return [
+        folder
+        for store in _stores(root)
+        if store.is_dir()
+        for folder in sorted(store.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
+    ]
