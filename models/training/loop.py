@@ -1,0 +1,236 @@
+"""The training loop that both networks share.
+
+`fit` is stock Keras with the choices made: AdamW, a warm-up and then a cosine, averaged weights,
+the best epoch kept, and a state on disk after every epoch, so that the same command run again
+goes on where it stopped, or does nothing if it had finished.
+"""
+
+import csv
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from models.errors import ModelError
+
+log = logging.getLogger(__name__)
+
+#: x and y of one step, arrays with the batch as first axis.
+Batch = tuple[Any, Any]
+
+_WARM_UP = 0.05
+_LOG = "log.csv"
+
+
+class Steps(keras.utils.PyDataset):
+    """Training data as a function of (seed, epoch, step), whichever thread asks and when.
+
+    `batch` makes the x and y of one step from a NumPy generator of its own. `fit` sets `epoch`.
+    """
+
+    def __init__(
+        self,
+        batch: Callable[[np.random.Generator], Batch],
+        *,
+        steps: int,
+        seed: int,
+        workers: int = 1,
+    ) -> None:
+        super().__init__(workers=workers, use_multiprocessing=False)
+        self.epoch = 0
+        self._batch = batch
+        self._steps = steps
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> Batch:
+        return self._batch(np.random.default_rng([self._seed, self.epoch, step]))
+
+
+class _TellEpoch(keras.callbacks.Callback):
+    """Tells the data which epoch it is, also after a resumption."""
+
+    def __init__(self, data: keras.utils.PyDataset) -> None:
+        super().__init__()
+        self._data = data
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._data.epoch = epoch
+
+
+def fit(
+    network: keras.Model,
+    data: keras.utils.PyDataset,
+    held_out: Any,
+    *,
+    directory: Path,
+    epochs: int,
+    steps_per_epoch: int,
+    peak_learning_rate: float,
+    loss: Any,
+    metrics: Sequence[Any] = (),
+    seed: int,
+    progress: bool | None = None,
+    monitor: str = "val_loss",
+    patience: int | None = None,
+    weight_decay: float = 1e-2,
+    average: float = 0.999,
+) -> dict[str, list[float]]:
+    """Train `network` in place; it ends with the averaged weights of its best epoch.
+
+    `data` gives `steps_per_epoch` batches and may have an attribute `epoch`, which is kept up to
+    date; `held_out` is an (x, y) pair or another PyDataset, or None, and then the last epoch
+    counts as the best. `monitor` is better when smaller, unless "acc" is in its name. `patience`
+    epochs without a better one end the training. `average` is the share of the old weights in
+    each step's averaged ones. `progress`: a bar (True), a line per epoch (False), or whichever
+    fits standard output (None).
+
+    `directory` gets state/, best.weights.h5, log.csv and curves.png; it belongs to one training,
+    and ModelError is raised if it was begun with other parameters. Returns what was logged,
+    metric → a value per epoch, over all runs of the command.
+    """
+    if len(data) != steps_per_epoch:
+        raise ModelError(f"the data has {len(data)} steps in an epoch, not {steps_per_epoch}")
+    directory.mkdir(parents=True, exist_ok=True)
+    _claim(
+        directory,
+        {
+            "parameters": network.count_params(),
+            "epochs": epochs,
+            "steps_per_epoch": steps_per_epoch,
+            "peak_learning_rate": peak_learning_rate,
+            "weight_decay": weight_decay,
+            "average": average,
+            "seed": seed,
+        },
+    )
+    keras.utils.set_random_seed(seed)
+    network.compile(
+        optimizer=_optimizer(epochs * steps_per_epoch, peak_learning_rate, weight_decay, average),
+        loss=loss,
+        metrics=list(metrics),
+        # XLA on a CPU takes longer to compile than it saves.
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
+    best = directory / "best.weights.h5"
+    mode = "max" if "acc" in monitor else "min"
+    # The order matters: the state holds the raw weights, the best epoch the averaged ones.
+    callbacks: list[keras.callbacks.Callback] = [
+        _TellEpoch(data),
+        keras.callbacks.BackupAndRestore(
+            str(directory / "state"), double_checkpoint=True, delete_checkpoint=False
+        ),
+        keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+        keras.callbacks.ModelCheckpoint(
+            str(best),
+            monitor=monitor,
+            mode=mode,
+            save_weights_only=True,
+            save_best_only=held_out is not None,
+            initial_value_threshold=_best_so_far(directory, monitor, mode),
+        ),
+        keras.callbacks.CSVLogger(str(directory / _LOG), append=True),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    if patience is not None and held_out is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=patience)
+        )
+    bar = sys.stdout.isatty() if progress is None else progress
+    network.fit(
+        data,
+        validation_data=held_out,
+        epochs=epochs,
+        callbacks=callbacks,
+        verbose=1 if bar else 2,
+        shuffle=False,
+    )
+    network.load_weights(best)
+    history = _history(directory)
+    plot(history, directory / "curves.png")
+    return history
+
+
+def _optimizer(
+    steps: int, peak_learning_rate: float, weight_decay: float, average: float
+) -> keras.optimizers.Optimizer:
+    warm_up = max(1, round(_WARM_UP * steps))
+    optimizer = keras.optimizers.AdamW(
+        keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=peak_learning_rate / 100,
+            warmup_target=peak_learning_rate,
+            warmup_steps=warm_up,
+            decay_steps=max(1, steps - warm_up),
+            alpha=1e-3,
+        ),
+        weight_decay=weight_decay,
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=average,
+    )
+    # Offsets and scales have no size to keep down.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _claim(directory: Path, parameters: dict[str, Any]) -> None:
+    """Note what the directory is for, or check it."""
+    note = directory / "training.json"
+    if note.exists():
+        begun = json.loads(note.read_text(encoding="utf-8"))
+        changed = [
+            f"{name} {begun.get(name)}, now {value}"
+            for name, value in parameters.items()
+            if begun.get(name) != value
+        ]
+        if changed:
+            raise ModelError(f"{directory} was begun with {'; '.join(changed)}; use another one")
+        log.info("going on in %s", directory)
+    else:
+        note.write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
+
+
+def _history(directory: Path) -> dict[str, list[float]]:
+    """What log.csv says; of an epoch that was begun twice, the later."""
+    path = directory / _LOG
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        rows = {int(row["epoch"]): row for row in csv.DictReader(file)}
+    return {
+        name: [float(rows[epoch][name]) for epoch in sorted(rows)]
+        for name in next(iter(rows.values()), {})
+        if name != "epoch"
+    }
+
+
+def _best_so_far(directory: Path, monitor: str, mode: str) -> float | None:
+    values = _history(directory).get(monitor)
+    if not values:
+        return None
+    return max(values) if mode == "max" else min(values)
+
+
+def plot(history: dict[str, list[float]], path: Path) -> None:
+    """Draw each metric, in training and on held-out data, over the epochs."""
+    from matplotlib.figure import Figure
+
+    names = [name for name in history if not name.startswith("val_")]
+    if not names:
+        return
+    figure = Figure(figsize=(5 * len(names), 3.5), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        axes.plot(history[name], label="training")
+        if held_out := history.get(f"val_{name}"):
+            axes.plot(held_out, label="held out")
+        axes.set_title(name)
+        axes.set_xlabel("epoch")
+        axes.legend()
+    figure.savefig(path)
