@@ -84,9 +84,7 @@ def _open(data: bytes) -> Image.Image:
 def _check_size(image: Image.Image) -> None:
     if image.size != (geometry.CAPTCHA_WIDTH, geometry.CAPTCHA_HEIGHT):
         width, height = image.size
-        raise WrongSize(
-            f"{width}×{height} pixels ({image.format}); a captcha is {_wanted()}"
-        )
+        raise WrongSize(f"{width}×{height} pixels ({image.format}); a captcha is {_wanted()}")
 
 
 def _wanted() -> str:

@@ -23,11 +23,11 @@ RESULT_SERIALIZER: Final = "json"
 LEASE_S: Final = 60
 
 #: Seconds a result waits for its reader.
-RESULT_EXPIRES_S: Final = 600
+RESULT_EXPIRES_S: Final = 300
 
 #: Seconds after which a captcha that nobody waits for any more is not read, unless its sender
 #: says otherwise.
-EXPIRES_S: Final = 300
+EXPIRES_S: Final = 120
 
 
 def transport_options() -> dict[str, Any]:

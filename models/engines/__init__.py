@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from pathlib import Path
 
 from models.engines.base import Engine, Lane
 from models.errors import EngineUnavailable
@@ -53,7 +54,7 @@ def choose_keras_backend() -> None:
 
 def _choose() -> str:
     """LiteRT on a CPU; Keras where there is a GPU and something to use it, or no LiteRT."""
-    gpu = os.path.exists("/dev/nvidiactl") and (_installed("tensorflow") or _installed("jax"))
+    gpu = Path("/dev/nvidiactl").exists() and (_installed("tensorflow") or _installed("jax"))
     return "keras" if gpu or not _installed("ai_edge_litert") else "litert"
 
 

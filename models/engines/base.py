@@ -57,6 +57,5 @@ class NetworkLane(ABC):
         tiles = np.stack([crops.tiles for crops in batch])
         words, labels = self.infer(headers, tiles)
         return [
-            decide(word, label, model=self.model)
-            for word, label in zip(words, labels, strict=True)
+            decide(word, label, model=self.model) for word, label in zip(words, labels, strict=True)
         ]

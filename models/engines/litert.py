@@ -39,7 +39,8 @@ class LiteRTEngine:
     def lane(self) -> "LiteRTLane":
         lane = LiteRTLane(self.model, self._networks)
         lane.infer(
-            np.zeros((1, *NETWORKS["words"]), np.uint8), np.zeros((1, 8, *NETWORKS["tiles"]), np.uint8)
+            np.zeros((1, *NETWORKS["words"]), np.uint8),
+            np.zeros((1, 8, *NETWORKS["tiles"]), np.uint8),
         )
         return lane
 

@@ -1,0 +1,95 @@
+"""``tilefleet models …``: list, import, train and evaluate what the workers load."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from models.settings import Settings
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+# A file that is missing gets the store's own clear error.
+_FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def models() -> None:
+    """The model store."""
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def list_models(as_json: bool) -> None:
+    """Show the models, the one that workers load marked with a star."""
+    from models import store
+
+    settings = Settings.from_environ()
+    for entry in store.entries(root=settings.store):
+        if isinstance(entry, tuple):
+            folder, error = entry
+            click.echo(f"  {folder.name}: cannot be used: {error}", err=True)
+            continue
+        manifest = entry.manifest
+        if as_json:
+            row = {"model": entry.identity, "folder": str(entry.folder)}
+            row |= {"parameters": dict(manifest.parameters)}
+            row |= {"training": manifest.training, "evaluation": manifest.evaluation}
+            click.echo(json.dumps(row, ensure_ascii=False))
+            continue
+        mark = "*" if manifest.name == settings.model else " "
+        sizes = ", ".join(f"{name} {count:,}" for name, count in manifest.parameters.items())
+        click.echo(f"{mark} {entry.identity}  parameters: {sizes}")
+        for what, figures in manifest.evaluation.items():
+            click.echo(f"    {what}: {_figures(figures)}")
+
+
+@models.command("import")
+@click.option("--words", type=_FILE, required=True, help="Header network, Keras 2 .h5.")
+@click.option("--tiles", type=_FILE, required=True, help="Tile network, Keras 2 .h5.")
+@click.option("--name", required=True, help="Its name in the store.")
+@click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
+def import_models(words: Path, tiles: Path, name: str, overwrite: bool) -> None:
+    """Convert a pair of easy12306 or 12306-ocr networks, check the result, and store it."""
+    from models.engines import choose_keras_backend
+
+    settings = Settings.from_environ()
+    choose_keras_backend()
+    from models.legacy import import_pair
+
+    entry = import_pair(
+        words, tiles, name=name, root=settings.store, replace=overwrite, say=click.echo
+    )
+    click.echo(f"stored {entry.identity} in {entry.folder}")
+
+
+@models.command()
+@click.argument("name", required=False)
+@click.option("--captchas", type=_FOLDER, required=True, help="Folder with answers.csv.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def evaluate(name: str | None, captchas: Path, as_json: bool) -> None:
+    """Count how often a model is right on captchas with known answers.
+
+    Captchas that ask for a word outside the 80 are left out.
+    """
+    from models.evaluate import evaluate as count
+    from models.evaluate import truths
+    from models.reader import Reader
+
+    settings = Settings.from_environ()
+    reader = Reader(replace(settings, model=name) if name else settings)
+    known = truths(captchas)
+    score = count(reader, [truth for truth in known if truth.known])
+    if as_json:
+        click.echo(json.dumps({"model": reader.engine.model, **score.encode()}))
+    else:
+        left_out = len(known) - score.captchas
+        note = f" ({left_out} with words outside the 80 left out)" if left_out else ""
+        click.echo(f"{reader.engine.model}: {score}{note}")
+
+
+def _figures(figures: Any) -> str:
+    if isinstance(figures, dict):
+        return ", ".join(f"{key} {value}" for key, value in figures.items())
+    return str(figures)

@@ -1,0 +1,52 @@
+"""The Celery application: ``celery -A worker worker`` and ``celery -A worker flower`` find it here.
+
+Celery's own variables and options keep their meaning; what is set here are the defaults that this
+fleet needs, each with its reason.
+"""
+
+import sys
+
+from celery import Celery
+from kombu import Queue
+
+from models import wire
+from models.errors import SettingError
+from models.settings import Settings
+
+try:
+    settings = Settings.from_environ()
+except SettingError as error:
+    # Celery would print a traceback around it.
+    sys.exit(f"tilefleet: {error}")
+
+app = Celery(
+    "tilefleet",
+    broker=settings.broker_url,
+    backend=settings.result_backend,
+    include=["worker.task"],
+)
+app.settings = settings
+
+app.conf.update(
+    task_queues=[Queue(wire.LANE), Queue(wire.BULK_LANE)],
+    task_default_queue=wire.LANE,
+    task_serializer=wire.SERIALIZER,
+    accept_content=list(wire.ACCEPT),
+    result_serializer=wire.RESULT_SERIALIZER,
+    result_accept_content=[wire.RESULT_SERIALIZER],
+    result_expires=wire.RESULT_EXPIRES_S,
+    broker_transport_options=wire.transport_options(),
+    # One backend for all threads of the process instead of one connection for each.
+    result_backend_thread_safe=True,
+    # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    # The networks live in this process and are shared by its threads.
+    worker_pool="threads",
+    # Captchas show in Flower without a further flag.
+    worker_send_task_events=True,
+    broker_connection_retry_on_startup=True,
+    # What is being read when the connection breaks is finished; its message comes back once.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+)
+app.steps["worker"].add("worker.step:EngineRoomStep")

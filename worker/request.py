@@ -1,0 +1,44 @@
+"""Celery's request for a captcha: what the worker shows of it never holds image bytes."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+from celery.worker import state
+from celery.worker.request import Request
+
+
+def describe(argument: object) -> str:
+    """An argument by size and hash: ``<13502 bytes, sha256 3f2a9c1e…>``; else its type."""
+    if isinstance(argument, bytes | bytearray | memoryview):
+        return f"<{len(argument)} bytes, sha256 {hashlib.sha256(argument).hexdigest()[:8]}…>"
+    return f"<{type(argument).__name__}>"
+
+
+class CaptchaRequest(Request):  # type: ignore[misc]
+    """A request whose arguments are described by the worker, whatever the sender wrote there."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._argsrepr = f"({', '.join(describe(argument) for argument in self.args or ())})"
+        self._kwargsrepr = repr(
+            {key: describe(value) for key, value in (self.kwargs or {}).items()}
+        )
+        self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Once: a request that the engine room accepted may still be executed by the pool."""
+        if self.time_start is None:
+            super().on_accepted(pid, time_accepted)
+
+    def info(self, safe: bool = False) -> dict[str, Any]:
+        """For ``inspect`` and Flower, which would send the image over the wire otherwise."""
+        info: dict[str, Any] = super().info(safe=True)
+        return info
+
+    def dropped(self) -> bool:
+        """Whether nobody wants it any more: revoked, or expired. Safe on any thread."""
+        if self.id in state.revoked:
+            return True
+        expires = self.expires
+        return expires is not None and datetime.now(UTC if expires.tzinfo else None) > expires

@@ -1,0 +1,42 @@
+"""From message to engine room: Celery's own strategy, with another end.
+
+Revocation, expiry, ETA, rate limits and ``task-received`` stay Celery's: its default strategy is
+given a consumer whose only difference is where a request that is due goes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from celery.worker.consumer import Consumer
+from celery.worker.strategy import default
+
+
+def strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
+    """What `Task.Strategy` has to be: called once for each connection, gives the handler."""
+    step = getattr(consumer.controller, "engine_room", None)
+    if step is not None:
+        consumer = EngineRoomConsumer(consumer, step.admit)
+    handler: Callable[..., Any] = default(task, app, consumer)
+    return handler
+
+
+class EngineRoomConsumer:
+    """A consumer that admits requests to the engine room instead of the pool.
+
+    Celery's strategy hands requests over in three ways: at once, when an ETA is due, and when a
+    rate limit has room. The last two go through methods of the consumer; they are Celery's own
+    functions, bound to this object, so that they end in this `on_task_request` too.
+    """
+
+    def __init__(self, consumer: Any, admit: Callable[[Any], None]) -> None:
+        self._consumer = consumer
+        self.on_task_request = admit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
+
+    apply_eta_task = Consumer.apply_eta_task
+    _limit_task = Consumer._limit_task
+    _limit_post_eta = Consumer._limit_post_eta
+    _limit_move_to_pool = Consumer._limit_move_to_pool
+    _schedule_bucket_request = Consumer._schedule_bucket_request

@@ -1,0 +1,97 @@
+"""Writes answers: one pipeline for all that wait, every reply checked.
+
+A result that could not be written is kept and tried again, with growing pauses, until it is
+written or the worker stops; until then its message is not acknowledged.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+from celery import states
+from redis.exceptions import RedisError
+
+from worker.batcher import Batcher
+from worker.job import Job
+
+logger = logging.getLogger(__name__)
+
+#: Results in one pipeline: about a quarter of a megabyte.
+_MOST = 256
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+
+class Writer:
+    """A thread that stores results in Celery's Redis backend, in Celery's own format."""
+
+    def __init__(self, backend: Any, *, stored: Callable[[Sequence[Job]], None]) -> None:
+        """`stored` gets the jobs whose results are written, on this writer's thread."""
+        self._backend = backend
+        self._stored = stored
+        self._batcher: Batcher[Job] = Batcher()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, jobs: Sequence[Job]) -> None:
+        """Queue jobs with an answer."""
+        self._batcher.put(jobs)
+
+    def close(self) -> None:
+        """Write what waits, then end; a store that is away is tried once more, not for ever."""
+        self._stopping.set()
+        self._batcher.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while batch := self._batcher.take(_MOST):
+            pause = _FIRST_PAUSE_S
+            while batch:
+                batch = self._write(batch)
+                if batch and self._stopping.wait(pause):
+                    logger.error("%d results were not written: their messages go back", len(batch))
+                    break
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def _write(self, jobs: list[Job]) -> list[Job]:
+        """Store and publish, as `RedisBackend.set` does for one; gives back what failed."""
+        started = monotonic()
+        stored = [job for job in jobs if job.request.ignore_result]
+        wanted = [job for job in jobs if not job.request.ignore_result]
+        failed: list[Job] = []
+        with self._backend.client.pipeline(transaction=False) as pipeline:
+            for job in wanted:
+                key, value = self._encode(job)
+                pipeline.setex(key, self._backend.expires, value)
+                pipeline.publish(key, value)
+            try:
+                replies = pipeline.execute(raise_on_error=False) if wanted else []
+            except (RedisError, OSError) as error:
+                logger.warning("%d results could not be written: %s", len(wanted), error)
+                replies, failed = [], wanted
+        for job, set_reply, publish_reply in zip(wanted, replies[::2], replies[1::2], strict=False):
+            reply = next((r for r in (set_reply, publish_reply) if isinstance(r, Exception)), None)
+            if reply is None:
+                stored.append(job)
+            else:
+                logger.warning("Result %s could not be written: %s", job.request.id, reply)
+                failed.append(job)
+        if stored:
+            self._stored(stored)
+        logger.debug("%d results written in %.1f ms", len(stored), (monotonic() - started) * 1000)
+        return failed
+
+    def _encode(self, job: Job) -> tuple[Any, Any]:
+        """Key and value of a result, exactly as Celery's backend would write them."""
+        request, answer = job.request, job.answer
+        assert answer is not None
+        meta = self._backend._get_result_meta(
+            result=answer.encode(), state=states.SUCCESS, traceback=None, request=request._context
+        )
+        meta["task_id"] = request.id
+        return self._backend.get_key_for_task(request.id), self._backend.encode(meta)
