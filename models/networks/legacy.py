@@ -1,0 +1,82 @@
+"""The layers of a legacy file as Keras 3 layers, with its weights.
+
+They are built from the file's settings one by one: Keras 3 cannot load what Keras 2 wrote for a
+Sequential network (its input shape sits on the first layer, where Keras 3 does not look).
+"""
+
+from typing import Any
+
+import keras
+
+from models.errors import NotANetwork
+from models.legacy_file import Layer, LegacyFile
+
+
+def apply(network: LegacyFile, pictures: Any) -> Any:
+    """Put the network on float32 (batch, height, width, channels); gives (batch, classes)."""
+    outputs: dict[str, Any] = {}
+    for layer in network.layers:
+        inputs = [outputs[name] for name in layer.inputs] or [pictures]
+        built = _build(layer)
+        if built is None:
+            outputs[layer.name] = inputs[0]
+            continue
+        outputs[layer.name] = built(inputs if layer.kind == "Add" else inputs[0])
+        try:
+            built.set_weights(list(layer.weights.values()))
+        except ValueError as error:
+            raise NotANetwork(f"{network.path}: weights of {layer.name!r}: {error}") from None
+    return outputs[network.output]
+
+
+def _build(layer: Layer) -> keras.layers.Layer | None:
+    """The Keras 3 layer, or None where there is nothing to do."""
+    config, name = layer.config, layer.name
+    convolution = {"use_bias": "bias" in layer.weights, "name": name}
+    match layer.kind:
+        case "InputLayer" | "Dropout":
+            return None
+        case "Conv2D":
+            return keras.layers.Conv2D(
+                config["filters"],
+                config["kernel_size"],
+                strides=config["strides"],
+                padding=config["padding"],
+                activation=config["activation"],
+                **convolution,
+            )
+        case "DepthwiseConv2D":
+            return keras.layers.DepthwiseConv2D(
+                config["kernel_size"],
+                strides=config["strides"],
+                padding=config["padding"],
+                activation=config["activation"],
+                **convolution,
+            )
+        case "Dense":
+            return keras.layers.Dense(
+                config["units"], activation=config["activation"], **convolution
+            )
+        case "BatchNormalization":
+            return keras.layers.BatchNormalization(
+                epsilon=config["epsilon"],
+                scale="gamma" in layer.weights,
+                center="beta" in layer.weights,
+                name=name,
+            )
+        case "MaxPooling2D" | "AveragePooling2D":
+            pooling = getattr(keras.layers, layer.kind)
+            return pooling(config["pool_size"], config["strides"], config["padding"], name=name)
+        case "GlobalAveragePooling2D":
+            return keras.layers.GlobalAveragePooling2D(name=name)
+        case "Flatten":
+            return keras.layers.Flatten(name=name)
+        case "Reshape":
+            return keras.layers.Reshape(config["target_shape"], name=name)
+        case "Add":
+            return keras.layers.Add(name=name)
+        case "ReLU":
+            return keras.layers.ReLU(config.get("max_value"), name=name)
+        case "Activation":
+            return keras.layers.Activation(config["activation"], name=name)
+    raise NotANetwork(f"layer {name!r} is of class {layer.kind!r}")
