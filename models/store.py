@@ -3,7 +3,6 @@
 A name is looked up in the user's store (`TILEFLEET_STORE`) first, then among the built-in models.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -109,7 +108,7 @@ def annotate(entry: Entry, evaluation: Mapping[str, Any]) -> Entry:
     manifest = replace(entry.manifest, evaluation={**entry.manifest.evaluation, **evaluation})
     draft = entry.folder / f".{FILENAME}"
     draft.write_text(manifest.encode(), encoding="utf-8")
-    os.replace(draft, entry.folder / FILENAME)
+    draft.replace(entry.folder / FILENAME)
     return Entry(entry.folder, manifest)
 
 
@@ -134,11 +133,11 @@ def _put_in_place(draft: Path, folder: Path) -> None:
     """Rename the finished draft; a model that was there is set aside first and removed last."""
     if folder.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        os.replace(folder, old / folder.name)
-        os.replace(draft, folder)
+        folder.replace(old / folder.name)
+        draft.replace(folder)
         shutil.rmtree(old, ignore_errors=True)
     else:
-        os.replace(draft, folder)
+        draft.replace(folder)
 
 
 def _stores(root: Path | None) -> tuple[Path, Path]:

@@ -33,9 +33,13 @@ def list_models(as_json: bool) -> None:
             continue
         manifest = entry.manifest
         if as_json:
-            row = {"model": entry.identity, "folder": str(entry.folder)}
-            row |= {"parameters": dict(manifest.parameters)}
-            row |= {"training": manifest.training, "evaluation": manifest.evaluation}
+            row: dict[str, Any] = {
+                "model": entry.identity,
+                "folder": str(entry.folder),
+                "parameters": manifest.parameters,
+                "training": manifest.training,
+                "evaluation": manifest.evaluation,
+            }
             click.echo(json.dumps(row, ensure_ascii=False))
             continue
         mark = "*" if manifest.name == settings.model else " "

@@ -15,7 +15,7 @@ def describe(argument: object) -> str:
     return f"<{type(argument).__name__}>"
 
 
-class CaptchaRequest(Request):  # type: ignore[misc]
+class CaptchaRequest(Request):
     """A request whose arguments are described by the worker, whatever the sender wrote there."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 _SIGNALS = (signals.task_prerun, signals.task_postrun, signals.task_success)
 
 
-class EngineRoomStep(bootsteps.StartStopStep):  # type: ignore[misc]
+class EngineRoomStep(bootsteps.StartStopStep):
     """Loads the model, admits requests, announces outcomes."""
 
     requires = ("celery.worker.components:Pool",)

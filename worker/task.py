@@ -16,7 +16,7 @@ from models.errors import BadMessage, BadRequest
 from worker.celery import app
 
 
-class Solve(Task):  # type: ignore[misc]
+class Solve(Task):
     """Read one captcha: image bytes in, the answer as a JSON object out."""
 
     name = wire.TASK_SOLVE

@@ -102,4 +102,4 @@ def _compile(network: keras.Model) -> Network:
 
     # reduce_retracing would give one function for all shapes, compiled for none of them.
     function = tf.function(lambda pictures: network(pictures, training=False))
-    return lambda pictures: function(tf.constant(pictures)).numpy()  # type: ignore[no-any-return]
+    return lambda pictures: function(tf.constant(pictures)).numpy()

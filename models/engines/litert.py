@@ -4,6 +4,9 @@ A lane has interpreters of its own with one thread each; lanes side by side use 
 interpreter gives up the GIL while it computes.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
@@ -85,7 +88,7 @@ class _Network:
         return output
 
 
-def _check(what: str, details: dict[str, object], shape: tuple[int, ...], dtype: type) -> None:
-    found = (tuple(details["shape"]), details["dtype"])  # type: ignore[call-overload]
+def _check(what: str, details: Mapping[str, Any], shape: tuple[int, ...], dtype: type) -> None:
+    found = (tuple(details["shape"]), details["dtype"])
     if found != (shape, dtype):
         raise BadManifest(f"{what} {found[1]} {found[0]}; expected {dtype.__name__} {shape}")
