@@ -1,0 +1,64 @@
+"""What tests share: where the real data is, and a real server and worker.
+
+A missing part skips on a developer's machine, with a reason, and is an error in CI.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer import Client
+from producer.embedded import EmbeddedServer
+from producer.workers import WorkerProcess
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SAMPLES = REPOSITORY / "samples"
+
+
+def missing(what: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(f"{what}: this may be missing on a developer's machine, not in CI")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Real captchas, tiles and legacy networks."""
+    folder = Path(os.environ.get("TILEFLEET_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not (folder / "captchas" / "answers.csv").is_file():
+        missing(f"no real data in {folder}; TILEFLEET_DATA names the folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def captcha(data_folder: Path) -> bytes:
+    """One real captcha, a JPEG of 13.5 kB."""
+    return (data_folder / "captchas" / "000.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def sample() -> bytes:
+    """One of our own captchas."""
+    return min(SAMPLES.glob("*.jpg")).read_bytes()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def worker(server: EmbeddedServer) -> Iterator[WorkerProcess]:
+    """A worker with the built-in model, started as users start it."""
+    with WorkerProcess(server.url) as worker:
+        yield worker
+
+
+@pytest.fixture
+def fleet(server: EmbeddedServer, worker: WorkerProcess) -> Iterator[Client]:
+    """A client of a running fleet."""
+    with Client(server.url) as client:
+        yield client

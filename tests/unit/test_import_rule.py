@@ -1,0 +1,49 @@
+"""Who may import whom, each checked in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("numpy", "PIL", "tensorflow", "keras", "jax", "ai_edge_litert", "h5py", "matplotlib")
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has after `statement`."""
+    script = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module", ["producer", "producer.client", "producer.cli", "producer.embedded"]
+)
+def test_a_producer_loads_neither_networks_nor_numpy_nor_the_worker(module):
+    assert loaded_by(f"import {module}").isdisjoint({*HEAVY, "worker"})
+
+
+@pytest.mark.parametrize(
+    "module", ["labels", "geometry", "errors", "answer", "settings", "wire"]
+)
+def test_the_light_part_of_models_needs_only_the_standard_library(module):
+    loaded = loaded_by(f"import models.{module}")
+    assert loaded.isdisjoint({*HEAVY, "celery", "kombu", "redis", "click", "worker", "producer"})
+
+
+def test_importing_the_worker_loads_no_runtime_and_no_producer():
+    loaded = loaded_by("import worker; worker.app.loader.import_default_modules()")
+    assert loaded.isdisjoint({"tensorflow", "keras", "jax", "ai_edge_litert", "producer"})
+
+
+def test_models_know_neither_celery_nor_redis():
+    modules = "models.reader, models.store, models.evaluate, models.engines.null"
+    loaded = loaded_by(f"import {modules}")
+    assert loaded.isdisjoint({"celery", "kombu", "redis", "worker", "producer"})
+
+
+def test_celery_finds_the_application():
+    statement = "from celery.app.utils import find_app; assert find_app('worker').main"
+    loaded_by(statement)
+    loaded_by("import worker.celery")

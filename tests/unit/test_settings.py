@@ -1,0 +1,61 @@
+"""Settings are read once and say what is wrong with them."""
+
+from pathlib import Path
+
+import pytest
+
+from models.errors import SettingError
+from models.settings import Settings, unknown_variables, without_password
+
+
+def test_nothing_set_gives_the_defaults():
+    settings = Settings.from_environ({})
+    assert settings.model == "builtin"
+    assert settings.engine == "auto"
+    assert settings.broker_url == settings.result_backend == "redis://127.0.0.1:6379/0"
+
+
+def test_answers_are_stored_in_the_broker_unless_said_otherwise():
+    assert Settings.from_environ({"CELERY_BROKER_URL": "redis://a/1"}).result_backend == (
+        "redis://a/1"
+    )
+    both = {"CELERY_BROKER_URL": "redis://a/1", "CELERY_RESULT_BACKEND": "redis://b/2"}
+    assert Settings.from_environ(both).result_backend == "redis://b/2"
+
+
+def test_values_are_parsed():
+    environ = {"TILEFLEET_MAX_BATCH": "16", "TILEFLEET_STORE": "/models"}
+    settings = Settings.from_environ(environ)
+    assert settings.max_batch == 16
+    assert settings.store == Path("/models")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "wanted"),
+    [
+        ("TILEFLEET_ENGINE", "gpu", "one of auto, litert, keras, null"),
+        ("TILEFLEET_MAX_BATCH", "many", "a whole number from 0 to 4096"),
+        ("TILEFLEET_MAX_BATCH", "-1", "a whole number from 0 to 4096"),
+        ("TILEFLEET_MAX_BYTES", "1", "a whole number from 1024"),
+        ("TILEFLEET_MODEL", "../etc", "no slash"),
+        ("CELERY_BROKER_URL", "localhost", "redis://host"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_variable(variable, value, wanted):
+    with pytest.raises(SettingError) as caught:
+        Settings.from_environ({variable: value})
+    assert variable in str(caught.value)
+    assert repr(value) in str(caught.value)
+    assert wanted in str(caught.value)
+
+
+def test_a_misspelt_variable_is_pointed_out():
+    environ = {"TILEFLEET_MODLE": "x", "TILEFLEET_DATA": "y", "TILEFLEET_MODEL": "z"}
+    assert unknown_variables(environ) == [
+        "TILEFLEET_MODLE is not a setting; did you mean TILEFLEET_MODEL?"
+    ]
+
+
+def test_passwords_are_not_shown():
+    assert without_password("redis://me:secret@host:1/2") == "redis://me:***@host:1/2"
+    assert without_password("redis://host:1/2") == "redis://host:1/2"
