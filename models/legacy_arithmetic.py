@@ -79,7 +79,7 @@ def _activate(x: Array, name: str) -> Array:
             return np.maximum(x, 0.0)
         case "softmax":
             powers = np.exp(x - x.max(axis=-1, keepdims=True))
-            return powers / powers.sum(axis=-1, keepdims=True)
+            return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
     raise NotANetwork(f"activation {name!r}; known: linear, relu, softmax")
 
 
@@ -95,5 +95,5 @@ def _windows(x: Array, size: list[int], config: Mapping[str, Any], fill: float) 
             missing = max((-(-length // stride) - 1) * stride + side - length, 0)
             padding.append((missing // 2, missing - missing // 2))
         x = np.pad(x, [*padding, (0, 0)], constant_values=fill)
-    windows = sliding_window_view(x, tuple(size), axis=(1, 2))  # type: ignore[call-overload]
+    windows = sliding_window_view(x, tuple(size), axis=(1, 2))
     return np.asarray(windows[:, :: strides[0], :: strides[1]])

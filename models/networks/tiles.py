@@ -1,0 +1,51 @@
+"""The tiles network: uint8 RGB (batch, 67, 67, 3) to float32 (batch, 80) probabilities.
+
+Shaped for one CPU core: full convolutions with few channels while the picture is large, and
+bottlenecks once it is small; depthwise ones would save arithmetic but wait for memory, and train
+several times slower on a CPU.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from models.geometry import TILE
+from models.labels import LABELS
+
+
+def build(
+    *,
+    stem: tuple[int, int] = (16, 32),
+    stages: tuple[tuple[int, int, int], ...] = ((64, 32, 3), (128, 64, 2)),
+    head: int = 256,
+    dropout: float = 0.1,
+) -> keras.Model:
+    """A new network with random weights (set Keras's seed first).
+
+    `stem`: channels of the two convolutions that halve the picture to 34 and 17 pixels; `stages`:
+    for each further halving (9, 5) its channels, the channels inside its bottlenecks, and their
+    number; `head`: channels that are averaged over the picture.
+    """
+    pixels = keras.Input((TILE, TILE, 3), dtype="uint8", name="tiles")
+    x = layers.Rescaling(1 / 64, offset=-2.0, name="scale")(pixels)
+    for channels in stem:
+        x = _convolve(x, channels, 3, strides=2)  # (34, 34), (17, 17)
+    for channels, inside, blocks in stages:
+        x = _convolve(x, channels, 3, strides=2)  # (9, 9), (5, 5)
+        for _ in range(blocks):
+            y = _convolve(x, inside, 1)
+            y = _convolve(y, inside, 3)
+            y = _convolve(y, channels, 1, activate=False)
+            x = layers.ReLU()(layers.Add()([x, y]))
+    x = _convolve(x, head, 1)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(dropout)(x)
+    probabilities = layers.Dense(len(LABELS), activation="softmax", name="probabilities")(x)
+    return keras.Model(pixels, probabilities, name="tiles")
+
+
+def _convolve(x: Any, channels: int, size: int, *, strides: int = 1, activate: bool = True) -> Any:
+    x = layers.Conv2D(channels, size, strides=strides, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization(momentum=0.98)(x)
+    return layers.ReLU()(x) if activate else x

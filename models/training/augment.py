@@ -1,0 +1,97 @@
+"""Many views of a tile: moved, turned, mirrored, recoloured, mixed with another, compressed."""
+
+import io
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.geometry import TILE
+
+Tiles = NDArray[np.uint8]
+Random = np.random.Generator
+
+#: Shares of the pictures of a batch that are …
+BLENDED = 0.25
+PASTED = 0.25
+COMPRESSED = 0.5
+
+
+def view(image: Image.Image, random: Random) -> Image.Image:
+    """A 67×67 view of a picture that has the tile in its middle."""
+    scale = math.exp(random.normal(0, 0.10))
+    stretch = math.exp(random.normal(0, 0.05))
+    angle = random.normal(0, math.radians(5))
+    mirror = random.choice((-1.0, 1.0))
+    x, y = random.normal(0, 2.0, 2)
+    cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
+    a, b = mirror * cosine * stretch, -mirror * sine
+    d, e = sine * stretch, cosine
+    middle, half = image.width / 2, TILE / 2
+    return image.transform(
+        (TILE, TILE),
+        Image.Transform.AFFINE,
+        (a, b, middle + x - (a + b) * half, d, e, middle + y - (d + e) * half),
+        resample=Image.Resampling.BILINEAR,
+    )
+
+
+def recolour(tiles: NDArray[np.float32], random: Random) -> NDArray[np.float32]:
+    """Change brightness, contrast, saturation and tint of float32 (n, 67, 67, 3), 0 to 255."""
+    n = len(tiles)
+    mean = tiles.mean(axis=(1, 2, 3), keepdims=True)
+    contrast = np.exp(random.normal(0, 0.20, (n, 1, 1, 1))).astype(np.float32)
+    tint = np.exp(random.normal(0, 0.06, (n, 1, 1, 3))).astype(np.float32)
+    shift = random.normal(0, 15, (n, 1, 1, 1)).astype(np.float32)
+    saturation = np.exp(random.normal(-0.05, 0.25, (n, 1, 1, 1))).astype(np.float32)
+    grey = tiles.mean(axis=3, keepdims=True)
+    changed = ((grey + (tiles - grey) * saturation - mean) * contrast + mean + shift) * tint
+    return np.asarray(changed, np.float32)
+
+
+def mix(
+    tiles: NDArray[np.float32], random: Random
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+    """Blend some pictures with others of the batch, or paste a part of another into them.
+
+    Returns the pictures, the index of each one's other picture, and the share of the first.
+    """
+    n = len(tiles)
+    others = random.permutation(n)
+    share = np.ones(n, np.float32)
+    kind = random.random(n)
+    mixed = tiles.copy()
+    for index in np.flatnonzero(kind < BLENDED + PASTED):
+        kept = random.uniform(0.3, 1)
+        if kind[index] < BLENDED:
+            mixed[index] = kept * tiles[index] + (1 - kept) * tiles[others[index]]
+        else:
+            side = math.sqrt(1 - kept)
+            ratio = math.exp(random.normal(0, 0.3))
+            height = min(TILE, round(TILE * side * ratio))
+            width = min(TILE, round(TILE * side / ratio))
+            y, x = random.integers(0, TILE - height + 1), random.integers(0, TILE - width + 1)
+            part = (slice(y, y + height), slice(x, x + width))
+            mixed[index][part] = tiles[others[index]][part]
+            kept = 1 - height * width / TILE**2
+        share[index] = kept
+    return mixed, others, share
+
+
+def compress(tile: Tiles, random: Random) -> Tiles:
+    """As JPEG of some quality, and back."""
+    buffer = io.BytesIO()
+    Image.fromarray(tile).save(buffer, "JPEG", quality=int(random.integers(40, 96)))
+    return np.asarray(Image.open(buffer))
+
+
+def finish(tiles: NDArray[np.float32], random: Random) -> Tiles:
+    """To uint8, with a little noise in a few and JPEG's traces in half of them."""
+    noisy = random.random(len(tiles)) < 0.1
+    if noisy.any():
+        tiles[noisy] += random.normal(0, 8, tiles[noisy].shape).astype(np.float32)
+    pixels = np.clip(np.rint(tiles), 0, 255).astype(np.uint8)
+    for index in np.flatnonzero(random.random(len(tiles)) < COMPRESSED):
+        pixels[index] = compress(pixels[index], random)
+    return pixels

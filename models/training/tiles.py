@@ -1,0 +1,198 @@
+"""Training the tiles network: ``tilefleet models train``.
+
+There are few pictures, so the network mostly learns from a teacher: a stored tiles network that
+says what it sees in each view, however moved, recoloured or mixed with another, and the new
+network learns to see the same (Beyer et al., "Knowledge distillation: a good teacher is patient
+and consistent", 2022). Where the true label is known it counts for a share of the target.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models import store
+from models.geometry import TILE
+from models.labels import LABELS
+from models.networks import tiles as network_of_tiles
+from models.training import augment, pictures
+from models.training.loop import Steps, fit
+from models.training.pictures import Pictures
+from models.training.teacher import Teacher
+
+log = logging.getLogger(__name__)
+
+_SMOOTHING = 0.02
+#: The share of all steps whose weights are averaged, about.
+_AVERAGED = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a batch is made of."""
+
+    batch: int = 64
+    #: Shares of a batch: labelled tiles, and drawn ones; the rest are tiles without a label.
+    labelled: float = 0.55
+    drawn: float = 0.06
+    #: How much of the target is the true label, where it is known; the rest is the teacher's.
+    truth: float = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Makes batches: uint8 (batch, 67, 67, 3) and float32 (batch, 80)."""
+
+    recipe: Recipe
+    labelled: Pictures
+    unlabelled: Pictures | None = None
+    drawn: Pictures | None = None
+    teacher: Teacher | None = None
+    _eye: NDArray[np.float32] = field(default_factory=lambda: np.eye(len(LABELS), dtype=np.float32))
+
+    def __call__(self, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        images, labels, is_drawn = self._choose(random)
+        views = np.stack([np.asarray(image) for image in images]).astype(np.float32)
+        views = augment.recolour(views, random)
+        # Drawn tiles come last and are not mixed: the teacher has not seen their like.
+        real = len(views) - is_drawn
+        mixed, others, share = augment.mix(views[:real], random)
+        views[:real] = mixed
+        pixels = augment.finish(views, random)
+        truth = self._eye[labels] * (labels >= 0)[:, None]
+        known = np.where(labels >= 0, 1.0, 0.0).astype(np.float32)
+        share, kept = share[:, None], np.ones(len(views), np.float32)
+        kept[:real] = known[:real] * known[others] + known[:real] * (share[:, 0] == 1) * (
+            1 - known[others]
+        )
+        truth[:real] = share * truth[:real] + (1 - share) * truth[others]
+        truth = (1 - _SMOOTHING) * truth + _SMOOTHING / len(LABELS)
+        if self.teacher is None:
+            return pixels, truth
+        weight = (kept * self.recipe.truth)[:, None]
+        weight[real:] = 1.0
+        targets = np.empty_like(truth)
+        targets[:real] = self.teacher(pixels[:real])
+        targets[real:] = truth[real:]
+        return pixels, weight * truth + (1 - weight) * targets
+
+    def _choose(
+        self, random: np.random.Generator
+    ) -> tuple[list[Image.Image], NDArray[np.int64], int]:
+        batch = self.recipe.batch
+        is_drawn = round(batch * self.recipe.drawn) if self.drawn else 0
+        has_label = round(batch * self.recipe.labelled) if self.unlabelled else batch - is_drawn
+        images: list[Image.Image] = []
+        labels: list[int] = []
+        for source, count in (
+            (self.labelled, has_label),
+            (self.unlabelled, batch - has_label - is_drawn),
+            (self.drawn, is_drawn),
+        ):
+            if source is None:
+                continue
+            for index in random.integers(0, len(source), count):
+                image = source.images[index]
+                if image.mode == "RGBA":
+                    image = _on_background(image, random)
+                images.append(augment.view(image, random))
+                labels.append(int(source.labels[index]))
+        return images, np.array(labels), is_drawn
+
+
+def _on_background(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """A transparent drawing on a random light or coloured ground, with room around it."""
+    side = TILE + 2 * (pictures.MARGIN + pictures.MIRRORED)
+    ground = 255 - random.integers(0, 90) * random.random(3)
+    canvas = Image.new("RGB", (side, side), tuple(int(value) for value in ground))
+    corner = (side - TILE) // 2
+    canvas.paste(image, (corner, corner), image)
+    return canvas
+
+
+def train(
+    *,
+    labelled: Path,
+    directory: Path,
+    unlabelled: Path | None = None,
+    drawn: Path | None = None,
+    teacher: str | None = None,
+    root: Path | None = None,
+    epochs: int = 60,
+    steps_per_epoch: int = 200,
+    peak_learning_rate: float = 2e-3,
+    seed: int = 1,
+    hold_out: bool = False,
+    recipe: Recipe | None = None,
+    architecture: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Train a tiles network from random weights; run again with the same arguments, it goes on.
+
+    `labelled`: folder of LL_KK.jpg; `unlabelled`: folder of captchas (needs a teacher); `drawn`:
+    folder of LL_KK.png; `teacher`: name of a model in the store at `root`; `directory`: where the
+    state is kept. With `hold_out`, labelled pictures 09 and 10 of each class are kept out and
+    measured instead. Returns the network and how it was made, for the manifest.
+
+    Raises BadTiles and ModelError.
+    """
+    recipe = recipe or Recipe()
+    known = pictures.labelled(labelled)
+    held = np.isin(known.numbers, (9, 10))
+    taught = Teacher(store.find(teacher, root=root)) if teacher else None
+    views = Views(
+        recipe,
+        labelled=known.only(~held) if hold_out else known,
+        unlabelled=pictures.unlabelled(unlabelled) if unlabelled and taught else None,
+        drawn=pictures.drawn(drawn) if drawn else None,
+        teacher=taught,
+    )
+    keras.utils.set_random_seed(seed)
+    network = network_of_tiles.build(**(architecture or {}))
+    held_out = None
+    if hold_out:
+        kept = known.only(held)
+        held_out = (kept.tiles(), np.eye(len(LABELS), dtype=np.float32)[kept.labels])
+    begun = time.monotonic()
+    history = fit(
+        network,
+        Steps(views, steps=steps_per_epoch, seed=seed),
+        held_out,
+        directory=directory,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        peak_learning_rate=peak_learning_rate,
+        loss=keras.losses.KLDivergence(),
+        metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
+        monitor="val_acc" if hold_out else "loss",
+        average=1 - 1 / max(20, _AVERAGED * epochs * steps_per_epoch),
+        seed=seed,
+        progress=progress,
+    )
+    minutes = (time.monotonic() - begun) / 60
+    log.info("trained for %.1f minutes in this run", minutes)
+    made: dict[str, Any] = {
+        "from": "random initialisation",
+        "seed": seed,
+        "epochs": epochs,
+        "steps_per_epoch": steps_per_epoch,
+        "peak_learning_rate": peak_learning_rate,
+        "recipe": {name: getattr(recipe, name) for name in recipe.__slots__},
+        "architecture": dict(architecture or {}),
+        "teacher": taught.identity if taught else None,
+        "pictures": {
+            "labelled": len(views.labelled),
+            "unlabelled": len(views.unlabelled) if views.unlabelled else 0,
+            "drawn": len(views.drawn) if views.drawn else 0,
+        },
+        "minutes": round(minutes, 1),
+        "last": {name: round(values[-1], 4) for name, values in history.items()},
+    }
+    return network, made
