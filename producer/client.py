@@ -6,9 +6,11 @@ the same class.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from celery import Celery
 from celery.exceptions import TaskRevokedError
@@ -32,6 +34,14 @@ TIMEOUT_S = 30.0
 _RETRY = {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 
 
+class _Result(AsyncResult):
+    """Celery's, but the unsubscription at its end is no noise when the server has gone."""
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            super().__del__()
+
+
 class Pending:
     """A captcha on its way."""
 
@@ -50,7 +60,7 @@ class Pending:
         try:
             return bool(self._result.ready())
         except (RedisError, OSError, RuntimeError) as error:
-            raise FleetUnreachable(f"{self._server}: {error}") from None
+            raise FleetUnreachable(f"{self._server}: {_reason(error)}") from None
 
     def result(self, timeout: float = TIMEOUT_S) -> Answer:
         """Wait up to `timeout` seconds for the answer.
@@ -67,7 +77,7 @@ class Pending:
         except TilefleetError:
             raise
         except (RedisError, OSError, RuntimeError) as error:
-            raise FleetUnreachable(f"{self._server}: {error}") from None
+            raise FleetUnreachable(f"{self._server}: {_reason(error)}") from None
         except Exception as error:
             raise EngineError(f"the worker failed on {self.id}: {error!r}") from error
         return Answer.decode(encoded)
@@ -134,13 +144,14 @@ class Client:
             result = self._app.send_task(
                 wire.TASK_SOLVE,
                 (data,),
+                result_cls=partial(_Result, app=self._app),
                 queue=wire.BULK_LANE if bulk else wire.LANE,
                 expires=expires,
                 argsrepr=describe(data),
                 kwargsrepr="{}",
             )
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
-            raise FleetUnreachable(f"{self._server}: {_first_line(error)}") from None
+            raise FleetUnreachable(f"{self._server}: {_reason(error)}") from None
         return Pending(result, server=self._server, expires=expires)
 
     def map(
@@ -181,9 +192,10 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; what was submitted is still read and stored."""
-        consumer = getattr(self._app.backend, "result_consumer", None)
-        if consumer is not None:
-            consumer.stop()
+        consumer = self._app.backend.result_consumer
+        consumer.stop()
+        # Results that are dropped later would connect again to unsubscribe.
+        consumer.subscribed_to.clear()
         self._app.close()
 
     def __enter__(self) -> Self:
@@ -222,5 +234,8 @@ def _outcome(
         return source, error
 
 
-def _first_line(error: Exception) -> Any:
-    return (str(error) or repr(error)).splitlines()[0]
+def _reason(error: BaseException) -> str:
+    """The first line of what began it: Celery and kombu wrap the server's or socket's error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip() or repr(error)).splitlines()[0]

@@ -7,7 +7,7 @@ fleet needs, each with its reason.
 import sys
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from models import wire
 from models.errors import SettingError
@@ -28,7 +28,10 @@ app = Celery(
 app.settings = settings
 
 app.conf.update(
-    task_queues=[Queue(wire.LANE), Queue(wire.BULK_LANE)],
+    # Named and bound as Celery does for a sender that only knows the queue's name.
+    task_queues=[
+        Queue(lane, Exchange(lane), routing_key=lane) for lane in (wire.LANE, wire.BULK_LANE)
+    ],
     task_default_queue=wire.LANE,
     task_serializer=wire.SERIALIZER,
     accept_content=list(wire.ACCEPT),

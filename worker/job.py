@@ -7,6 +7,14 @@ from typing import Any
 from models.answer import Answer
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a task's body is told when its captcha has been read already."""
+
+    answer: Answer | None
+    error: Exception | None
+
+
 @dataclass(slots=True, eq=False)
 class Job:
     """What the threads hand to each other; each field is set once, by the part that knows it."""

@@ -79,7 +79,8 @@ class EngineRoom:
         try:
             job.prepared = self.engine.prepare(job.data)
         except TilefleetError as error:
-            job.error = error
+            # Without its traceback, whose frames hold the image.
+            job.error = error.with_traceback(None)
         except Exception as error:
             logger.exception("An image broke the decoder")
             job.error = EngineError(f"decoding failed: {error!r}")

@@ -18,7 +18,6 @@ import logging
 import os
 from collections import deque
 from collections.abc import Sequence
-from threading import Event
 from time import monotonic
 from typing import Any
 
@@ -30,7 +29,8 @@ from celery.worker.state import task_ready
 
 from models import engines
 from models.errors import BadMessage, TilefleetError
-from worker.job import Job
+from worker.bell import Bell
+from worker.job import Job, Outcome
 from worker.room import EngineRoom
 from worker.task import image_of
 from worker.writer import Writer
@@ -38,7 +38,12 @@ from worker.writer import Writer
 logger = logging.getLogger(__name__)
 
 #: Receivers of these expect to run around the task, in Celery's order.
-_SIGNALS = (signals.task_prerun, signals.task_postrun, signals.task_success)
+_SIGNALS = (
+    signals.task_prerun,
+    signals.task_postrun,
+    signals.task_success,
+    signals.task_failure,
+)
 
 
 class EngineRoomStep(bootsteps.StartStopStep):
@@ -53,7 +58,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._settings = worker.app.settings
         self._admitted = 0
         self._finished: deque[Sequence[Job]] = deque()
-        self._something_finished = Event()
+        self._bell = Bell()
         self._slow: set[Any] = set()
         worker.engine_room = None
 
@@ -93,12 +98,16 @@ class EngineRoomStep(bootsteps.StartStopStep):
             engine.max_batch,
         )
 
+    def register_with_event_loop(self, worker: Any, hub: Any) -> None:
+        """Again after each reconnection, which empties the hub."""
+        hub.add_reader(self._bell, self._announce)
+
     def stop(self, worker: Any) -> None:
         """Finish what is claimed, within the time allowed; the rest goes back to the queue."""
         deadline = monotonic() + self._settings.shutdown_s
         while self._admitted and (left := deadline - monotonic()) > 0:
             # The hub has stopped and this is its thread: announce from here.
-            self._something_finished.wait(min(left, 1.0))
+            self._bell.wait(left)
             self._announce()
         if self._admitted:
             logger.warning("%d captchas unfinished at shutdown go back", self._admitted)
@@ -132,7 +141,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
 
     def _announce(self) -> None:
         """Tell Celery and the broker what became of finished jobs."""
-        self._something_finished.clear()
+        self._bell.hush()
         while self._finished:
             jobs = self._finished.popleft()
             for job in jobs:
@@ -143,13 +152,13 @@ class EngineRoomStep(bootsteps.StartStopStep):
                     logger.exception("Announcing %s failed", job.request.id)
 
     def _conclude(self, job: Job) -> None:
-        request, answer = job.request, job.answer
-        if answer is None and job.error is None:
+        request, answer, error = job.request, job.answer, job.error
+        if answer is None and error is None:
             # Celery's own way with what is revoked or expired: result, event, acknowledgement.
             request.revoked()
-        elif answer is None or not self._is_plain(request):
+        elif not self._is_plain(request):
             self._execute(job)
-        else:
+        elif answer is not None:
             task_ready(request, successful=True)
             request.acknowledge()
             words = " ".join(word.label for word in answer.words)
@@ -157,10 +166,15 @@ class EngineRoomStep(bootsteps.StartStopStep):
             request.send_event(
                 "task-succeeded", result=f"{words}: {list(answer.picks)}", runtime=runtime
             )
+        else:
+            logger.info("%s failed: %r", request, error)
+            task_ready(request)
+            request.acknowledge()
+            request.send_event("task-failed", exception=repr(error), traceback=repr(error))
 
     def _execute(self, job: Job) -> None:
         """Ordinary execution with the outcome known: storage, links, chords, signals, all of it."""
-        job.request.request_dict["outcome"] = job
+        job.request.request_dict["outcome"] = Outcome(job.answer, job.error)
         try:
             result = job.request.execute_using_pool(self._worker.pool)
         except TaskRevokedError:
@@ -173,9 +187,12 @@ class EngineRoomStep(bootsteps.StartStopStep):
     # On threads of the room and the writer -----------------------------------------------------
 
     def _read(self, jobs: Sequence[Job]) -> None:
-        """The room is done with these: plain answers are written first, the rest is not."""
-        plain = [job for job in jobs if job.answer is not None and self._is_plain(job.request)]
-        rest = [job for job in jobs if job.answer is None or not self._is_plain(job.request)]
+        """The room is done with these: what only has to be stored is stored first."""
+        plain: list[Job] = []
+        rest: list[Job] = []
+        for job in jobs:
+            dropped = job.answer is None and job.error is None
+            (plain if self._is_plain(job.request) and not dropped else rest).append(job)
         if plain:
             self._writer.put(plain)
         if rest:
@@ -183,13 +200,11 @@ class EngineRoomStep(bootsteps.StartStopStep):
 
     def _finish(self, jobs: Sequence[Job]) -> None:
         self._finished.append(jobs)
-        self._something_finished.set()
-        self._worker.hub.call_soon(self._announce)
+        self._bell.ring()
 
     def _is_plain(self, request: Any) -> bool:
-        """Whether storing and announcing is all there is to do for a success."""
+        """Whether to store and to announce is all there is to do for it."""
         _, _, embed = request._payload
         return self._fast_backend and not (
-            (embed and (embed.get("callbacks") or embed.get("chain") or embed.get("chord")))
-            or any(signal.receivers for signal in _SIGNALS)
+            any((embed or {}).values()) or any(signal.receivers for signal in _SIGNALS)
         )

@@ -32,7 +32,9 @@ class Solve(Task):
             answer: dict[str, Any] = _reader().read(image_of(args, kwargs)).encode()
             return answer
         if outcome.error is not None:
-            raise outcome.error
+            # A fresh one: the request must not hold what holds, by its traceback, the request
+            # and its image.
+            raise type(outcome.error)(*outcome.error.args)
         encoded: dict[str, Any] = outcome.answer.encode()
         return encoded
 

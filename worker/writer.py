@@ -39,7 +39,7 @@ class Writer:
         self._thread.start()
 
     def put(self, jobs: Sequence[Job]) -> None:
-        """Queue jobs with an answer."""
+        """Queue jobs with an answer or an error."""
         self._batcher.put(jobs)
 
     def close(self) -> None:
@@ -66,8 +66,8 @@ class Writer:
         failed: list[Job] = []
         with self._backend.client.pipeline(transaction=False) as pipeline:
             for job in wanted:
-                key, value = self._encode(job)
-                pipeline.setex(key, self._backend.expires, value)
+                key, expires_s, value = self._encode(job)
+                pipeline.setex(key, expires_s, value)
                 pipeline.publish(key, value)
             try:
                 replies = pipeline.execute(raise_on_error=False) if wanted else []
@@ -86,12 +86,17 @@ class Writer:
         logger.debug("%d results written in %.1f ms", len(stored), (monotonic() - started) * 1000)
         return failed
 
-    def _encode(self, job: Job) -> tuple[Any, Any]:
-        """Key and value of a result, exactly as Celery's backend would write them."""
-        request, answer = job.request, job.answer
-        assert answer is not None
-        meta = self._backend._get_result_meta(
-            result=answer.encode(), state=states.SUCCESS, traceback=None, request=request._context
+    def _encode(self, job: Job) -> tuple[Any, int, Any]:
+        """Key, seconds to live and value of a result, as Celery's backend would write them."""
+        request, backend = job.request, self._backend
+        if job.answer is not None:
+            state, expires_s, traceback = states.SUCCESS, backend.expires, None
+            result = job.answer.encode()
+        else:
+            state, expires_s, traceback = states.FAILURE, backend.failure_expires, repr(job.error)
+            result = backend.prepare_exception(job.error)
+        meta = backend._get_result_meta(
+            result=result, state=state, traceback=traceback, request=request._context
         )
         meta["task_id"] = request.id
-        return self._backend.get_key_for_task(request.id), self._backend.encode(meta)
+        return backend.get_key_for_task(request.id), expires_s, backend.encode(meta)

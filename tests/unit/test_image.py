@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -157,10 +158,8 @@ def test_damage_anywhere_gives_pixels_or_a_typed_error():
             damaged[where] = rng.integers(0, 256, 8, np.uint8)
             cut = int(rng.integers(1, len(damaged)))
             for data in (damaged, damaged[:cut]):
-                try:
+                with suppress(errors.BadImage):
                     assert read(data.tobytes()).shape == (190, 293, 3)
-                except errors.BadImage as error:
-                    assert str(error)
 
 
 def test_real_captchas_decode(data_folder):

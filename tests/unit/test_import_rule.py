@@ -24,9 +24,7 @@ def test_a_producer_loads_neither_networks_nor_numpy_nor_the_worker(module):
     assert loaded_by(f"import {module}").isdisjoint({*HEAVY, "worker"})
 
 
-@pytest.mark.parametrize(
-    "module", ["labels", "geometry", "errors", "answer", "settings", "wire"]
-)
+@pytest.mark.parametrize("module", ["labels", "geometry", "errors", "answer", "settings", "wire"])
 def test_the_light_part_of_models_needs_only_the_standard_library(module):
     loaded = loaded_by(f"import models.{module}")
     assert loaded.isdisjoint({*HEAVY, "celery", "kombu", "redis", "click", "worker", "producer"})
