@@ -1,0 +1,171 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+keras = pytest.importorskip("keras")
+
+from models.captcha import cut_tiles  # noqa: E402
+from models.errors import BadTiles  # noqa: E402
+from models.image import decode  # noqa: E402
+from models.labels import LABELS  # noqa: E402
+from models.networks import tiles as network_of_tiles  # noqa: E402
+from models.training import augment, pictures  # noqa: E402
+from models.training.tiles import Recipe, Views, softened, train  # noqa: E402
+
+
+class Teaching:
+    """Says the same of every picture."""
+
+    identity = "same@00000000"
+
+    def __call__(self, tiles: np.ndarray) -> np.ndarray:
+        return np.full((len(tiles), len(LABELS)), 1 / len(LABELS), np.float32)
+
+
+@pytest.fixture
+def labelled_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    random = np.random.default_rng(4)
+    for label in range(4):
+        for number in (1, 9):
+            pixels = random.integers(0, 256, (73, 72, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{label:02}_{number:02}.png")
+    return folder
+
+
+@pytest.fixture
+def drawn_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    Image.new("RGBA", (200, 200), (200, 10, 10, 128)).save(folder / "79_01.png")
+    return folder
+
+
+@pytest.fixture
+def captcha_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "captchas"
+    folder.mkdir()
+    pixels = np.random.default_rng(6).integers(0, 256, (190, 293, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "a.jpg", quality=90)
+    return folder
+
+
+def test_the_tile_of_a_labelled_picture_is_what_its_margin_leaves(labelled_folder: Path) -> None:
+    known = pictures.labelled(labelled_folder)
+    with Image.open(labelled_folder / "00_01.png") as image:
+        np.testing.assert_array_equal(known.tiles()[0], np.asarray(image)[3:70, 3:70])
+    assert known.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert known.numbers.tolist() == [1, 9] * 4
+
+
+def test_tiles_cut_for_training_are_those_cut_for_reading(captcha_folder: Path) -> None:
+    data = (captcha_folder / "a.jpg").read_bytes()
+    expected = cut_tiles(decode(data, max_bytes=1 << 20))
+    np.testing.assert_array_equal(pictures.unlabelled(captcha_folder).tiles(), expected)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "99_01.png").write_bytes(b"")
+    with pytest.raises(BadTiles, match="no pictures named LL_KK"):
+        pictures.labelled(tmp_path)
+    with pytest.raises(BadTiles, match="no captchas"):
+        pictures.unlabelled(tmp_path)
+
+
+def test_a_view_without_change_would_be_the_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Still:
+        def normal(self, mean: float, spread: float, size: int | None = None) -> object:
+            return np.zeros(size) if size else 0.0
+
+        def choice(self, choices: tuple[float, ...]) -> float:
+            return 1.0
+
+    pixels = np.random.default_rng(1).integers(0, 256, (105, 105, 3), np.uint8)
+    view = augment.view(Image.fromarray(pixels), Still())
+    np.testing.assert_array_equal(np.asarray(view), pixels[19:86, 19:86])
+
+
+def test_mixing_tells_how_much_of_each_picture_is_left() -> None:
+    tiles = np.stack([np.full((67, 67, 3), value, np.float32) for value in range(64)])
+    mixed, others, share = augment.mix(tiles, np.random.default_rng(2))
+    assert 0.2 < (share < 1).mean() < 0.8
+    expected = share * np.arange(64) + (1 - share) * others
+    np.testing.assert_allclose(mixed.mean(axis=(1, 2, 3)), expected, atol=1e-2)
+
+
+def test_a_batch_is_the_same_for_the_same_seed_and_its_targets_sum_to_one(
+    labelled_folder: Path, drawn_folder: Path, captcha_folder: Path
+) -> None:
+    views = Views(
+        Recipe(batch=32),
+        labelled=pictures.labelled(labelled_folder),
+        unlabelled=pictures.unlabelled(captcha_folder),
+        drawn=pictures.drawn(drawn_folder),
+        teacher=Teaching(),
+    )
+    pixels, targets = views(np.random.default_rng(3))
+    again, _ = views(np.random.default_rng(3))
+    assert pixels.shape == (32, 67, 67, 3)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels, again)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-4)
+    assert targets[-1].argmax() == 79
+    assert targets[-1].max() > 0.9
+
+
+def test_the_loss_is_nothing_for_the_same_and_something_for_another_answer() -> None:
+    random = np.random.default_rng(7)
+    target, answer = random.dirichlet(np.ones(80), (2, 5)).astype(np.float32)
+    np.testing.assert_allclose(softened(target, target), 0, atol=1e-5)
+    assert np.asarray(softened(target, answer)).min() > 0.1
+
+
+def test_the_network_keeps_the_contract() -> None:
+    network = network_of_tiles.build()
+    tiles = np.random.default_rng(8).integers(0, 256, (3, 67, 67, 3), np.uint8)
+    answer = np.asarray(network(tiles, training=False))
+    assert network.input_shape == (None, 67, 67, 3)
+    assert network.inputs[0].dtype == "uint8"
+    assert answer.shape == (3, 80)
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_network_converts_to_litert_and_answers_the_same() -> None:
+    pytest.importorskip("tensorflow")
+    from ai_edge_litert.interpreter import Interpreter
+
+    from models.convert import to_litert
+
+    keras.utils.set_random_seed(1)
+    network = network_of_tiles.build()
+    tiles = np.random.default_rng(8).integers(0, 256, (8, 67, 67, 3), np.uint8)
+    interpreter = Interpreter(model_content=to_litert(network, 8), num_threads=1)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tiles)
+    interpreter.invoke()
+    answer = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(answer, network(tiles, training=False), atol=1e-4)
+
+
+@pytest.mark.training
+def test_training_goes_from_folders_to_a_network_and_says_how(
+    labelled_folder: Path, drawn_folder: Path, tmp_path: Path
+) -> None:
+    network, made = train(
+        labelled=labelled_folder,
+        drawn=drawn_folder,
+        directory=tmp_path / "run",
+        epochs=1,
+        steps_per_epoch=2,
+        hold_out=True,
+        recipe=Recipe(batch=8),
+        progress=False,
+    )
+    assert network.output_shape == (None, 80)
+    assert made["pictures"] == {"labelled": 4, "unlabelled": 0, "drawn": 1}
+    assert made["from"] == "random initialisation"
+    assert "val_acc" in made["last"]
