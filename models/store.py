@@ -75,8 +75,8 @@ def save(
     from models.convert import to_litert
 
     store = _stores(root)[0]
-    if (store / name).exists() and not replace:
-        raise ModelError(f"{store / name} exists; give another name, or say that it is replaced")
+    if not replace:
+        check_free(name, root=root)
     if set(networks) != set(NETWORKS):
         raise ModelError(f"a model has {sorted(NETWORKS)}; given: {sorted(networks)}")
     store.mkdir(parents=True, exist_ok=True)
@@ -99,6 +99,13 @@ def save(
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return Entry(store / name, manifest)
+
+
+def check_free(name: str, *, root: Path | None = None) -> None:
+    """Raise ModelError if the store has a model called `name`."""
+    folder = _stores(root)[0] / name
+    if folder.exists():
+        raise ModelError(f"{folder} exists; give another name, or say that it is replaced")
 
 
 def annotate(entry: Entry, evaluation: Mapping[str, Any]) -> Entry:

@@ -134,7 +134,8 @@ def _read_here(files: tuple[str, ...], model: str | None) -> Iterator[Any]:
 @click.option("--seed", type=int, default=0, show_default=True)
 def samples(tiles: Path | None, out: Path, count: int, seed: int) -> None:
     """Draw captchas with known answers, from any folder of tile pictures."""
-    from models.art.captcha import TILES, generate
+    from models.art.captcha import generate
+    from models.art.pictures import TILES
 
     generate(tiles or TILES, out, count=count, seed=seed)
     click.echo(f"{count} captchas and answers.csv in {out}")

@@ -62,10 +62,7 @@ def import_models(words: Path, tiles: Path, name: str, overwrite: bool) -> None:
     choose_keras_backend()
     from models.legacy import import_pair
 
-    entry = import_pair(
-        words, tiles, name=name, root=settings.store, replace=overwrite, say=click.echo
-    )
-    click.echo(f"stored {entry.identity} in {entry.folder}")
+    import_pair(words, tiles, name=name, root=settings.store, replace=overwrite, say=click.echo)
 
 
 @models.command()
@@ -97,3 +94,65 @@ def _figures(figures: Any) -> str:
     if isinstance(figures, dict):
         return ", ".join(f"{key} {value}" for key, value in figures.items())
     return str(figures)
+
+
+@models.command()
+@click.option("--data", type=_FOLDER, required=True, help="Folder with tiles/ and captchas2016/.")
+@click.option(
+    "--fonts", type=_FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
+)
+@click.option("--teacher", metavar="NAME", help="Stored model whose soft labels teach the tiles.")
+@click.option("--name", default="builtin", show_default=True, help="Its name in the store.")
+@click.option("--store", "root", type=_FILE, help="Store to write to; the settings' if not given.")
+@click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
+@click.option("--only", type=click.Choice(["words", "tiles"]), help="Train one, keep the other.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), help="Of each network, if not the recipe's.")
+@click.option("--steps", type=click.IntRange(min=1), help="Of each epoch, likewise.")
+@click.option(
+    "--directory",
+    type=_FILE,
+    default=Path("build/training"),
+    show_default=True,
+    help="Where the state is kept: the same command run again goes on.",
+)
+def train(
+    data: Path,
+    fonts: tuple[Path, ...],
+    teacher: str | None,
+    name: str,
+    root: Path | None,
+    overwrite: bool,
+    only: str | None,
+    seed: int,
+    epochs: int | None,
+    steps: int | None,
+    directory: Path,
+) -> None:
+    """Train both networks from random initialisation, measure and store them.
+
+    Headers are drawn; tiles are learned from DATA/tiles, from those of DATA/captchas2016 as a
+    teacher sees them, and from our own drawn ones. DATA/captchas is only measured.
+    """
+    from models.engines import choose_keras_backend
+
+    settings = Settings.from_environ()
+    choose_keras_backend()
+    from models.training.pair import train_pair
+
+    length = {"epochs": epochs, "steps_per_epoch": steps}
+    entry = train_pair(
+        data,
+        fonts=fonts,
+        teacher=teacher,
+        name=name,
+        root=root or settings.store,
+        teacher_root=settings.store,
+        replace=overwrite,
+        only=only,
+        seed=seed,
+        length={key: value for key, value in length.items() if value},
+        directory=directory,
+        say=click.echo,
+    )
+    click.echo(f"stored {entry.identity} in {entry.folder}")

@@ -1,10 +1,11 @@
 """How fonts/ and tiles/ were made, from Debian's packages of openly licensed fonts.
 
-    apt-get install fonts-noto-cjk fonts-noto-color-emoji
-    pip install fonttools
-    python -m models.art.build
+apt-get install fonts-noto-cjk fonts-noto-color-emoji
+pip install fonttools
+python -m models.art.build
 """
 
+import string
 from pathlib import Path
 
 from fontTools import subset
@@ -35,12 +36,10 @@ EMOJI = {
 
 def build_fonts() -> None:
     """Two faces with the characters that captchas need, under names of their own."""
-    characters = "".join(sorted(set("".join((*LABELS, *PROMPT)))))
+    characters = "".join(sorted({*"".join((*LABELS, *PROMPT)), *string.printable.strip()}))
     for style in ("Sans", "Serif"):
         collection = TTCollection(_NOTO_CJK / f"Noto{style}CJK-Bold.ttc")
-        font = next(
-            face for face in collection if face["name"].getDebugName(1).endswith(" CJK SC")
-        )
+        font = next(face for face in collection if face["name"].getDebugName(1).endswith(" CJK SC"))
         options = subset.Options(layout_features=[], name_IDs=[0, 13, 14], desubroutinize=True)
         subsetter = subset.Subsetter(options)
         subsetter.populate(text=characters)
@@ -64,7 +63,9 @@ def build_tiles() -> None:
             glyph.thumbnail((TILE - 7, TILE - 7), Image.Resampling.LANCZOS)
             tile = Image.new("RGBA", (TILE, TILE))
             tile.alpha_composite(glyph, ((TILE - glyph.width) // 2, (TILE - glyph.height) // 2))
-            tile.save(FOLDER.parent / "tiles" / f"{INDEX[label]:02d}_{number:02d}.png", optimize=True)
+            tile.save(
+                FOLDER.parent / "tiles" / f"{INDEX[label]:02d}_{number:02d}.png", optimize=True
+            )
 
 
 if __name__ == "__main__":

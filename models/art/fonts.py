@@ -23,7 +23,7 @@ CANVAS = 1.6
 _MISSING = "\ue123"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 15)
 def character(font: Path, text: str, size: int) -> Image.Image:
     """A mask ("L", square, side ``CANVAS × size``) with one character in its middle."""
     side = round(size * CANVAS)

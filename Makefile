@@ -1,0 +1,56 @@
+# Everything sets itself up: `make demo` and `make test` need Python 3.11 to 3.13 and make.
+
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null && echo $$python && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
+DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
+# Folders of font files for header training; ours are always used.
+FONTS ?= /usr/share/fonts
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format samples train clean
+
+help: ## show what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(VENV)/demo ## a server, a worker, three producers, answers on the screen
+	@$(BIN)/python -m producer.demo
+
+test: lint ## lint, types, and every test that this machine can run
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev ## let ruff rewrite
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+samples: $(VENV)/demo ## draw the sample captchas again
+	$(BIN)/tilefleet samples --out samples
+
+train: $(VENV)/dev ## train the built-in networks again, from random initialisation
+	$(BIN)/tilefleet models train --data $(DATA) --fonts $(FONTS)
+
+clean: ## remove what was set up
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing what the demo needs …"
+	@$(INSTALL) '.[demo]'
+	@touch $@
+
+$(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing what the tests need …"
+	@$(INSTALL) '.[dev]'
+	@touch $@ $(VENV)/demo

@@ -1,0 +1,166 @@
+"""Header strips like the site's, in three kinds, from any words.
+
+plain   each character in a font, size, slant and grey of its own, on white, with stray marks
+noisy   since October 2017: each word on a grey, speckled patch of low contrast, struck through
+
+The look follows real captchas: words begin 2 to 14 pixels right of the crop's edge, characters are
+16 to 21 pixels large and slanted, the second word begins 27, 47 or 60 pixels after the first one
+if that has one, two or three characters.
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from models.art import fonts
+from models.geometry import HEADER_HEIGHT, HEADER_WIDTH
+
+#: Ink on paper, 0 (none) to 1: what is drawn before it becomes grey values.
+Ink = NDArray[np.float32]
+
+#: Where the second word begins after the first, by the first one's characters, pixels.
+STEP = {1: 27, 2: 47, 3: 60}
+
+_MARKS = "\"*^~-.,'`"
+
+
+def draw(
+    words: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    faces: Sequence[Path],
+    noisy: bool = False,
+) -> NDArray[np.uint8]:
+    """Draw one or two words: uint8 (28, 176), grey, not compressed yet."""
+    left = rng.uniform(2, 14)
+    page = np.full((HEADER_HEIGHT, HEADER_WIDTH), rng.integers(250, 256), np.float32)
+    for word in words:
+        if noisy:
+            _draw_on_patch(page, word, left, rng, faces)
+        else:
+            _draw_on_paper(page, word, left, rng, faces)
+        left += STEP.get(len(word), 60) + rng.uniform(-3, 4)
+    return page.clip(0, 255).astype(np.uint8)
+
+
+def compress(strip: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Through a JPEG of the quality of the real ones and around it."""
+    file = io.BytesIO()
+    Image.fromarray(strip).save(file, "JPEG", quality=int(rng.integers(55, 95)))
+    return np.asarray(Image.open(file))
+
+
+def _draw_on_paper(
+    page: NDArray[np.float32],
+    word: str,
+    left: float,
+    rng: np.random.Generator,
+    faces: Sequence[Path],
+) -> None:
+    ink = np.zeros_like(page)
+    # Some headers change the hand with every character, some keep it.
+    own_hand = rng.random() < 0.7
+    slant, face = rng.uniform(0, 0.35), faces[rng.integers(len(faces))]
+    for text in word:
+        if own_hand:
+            face = faces[rng.integers(len(faces))]
+        size = int(rng.integers(16, 22))
+        darkness = rng.uniform(0.55, 1.0)
+        glyph = _hand(text, face, size, slant + rng.uniform(-0.12, 0.12), rng)
+        x = left + rng.uniform(-1, 1)
+        _lay(ink, glyph * darkness, x, HEADER_HEIGHT / 2 + rng.uniform(-3.0, 2.0))
+        left += size * rng.uniform(0.82, 1.02)
+    if rng.random() < 0.35:
+        _stray_mark(ink, left, rng)
+    page *= 1 - ink
+
+
+def _draw_on_patch(
+    page: NDArray[np.float32],
+    word: str,
+    left: float,
+    rng: np.random.Generator,
+    faces: Sequence[Path],
+) -> None:
+    size = int(rng.integers(15, 20))
+    pitch = size * rng.uniform(0.85, 1.05)
+    x0 = max(0, int(left - rng.uniform(1, 6)))
+    x1 = min(HEADER_WIDTH, int(left + pitch * len(word) + rng.uniform(2, 9)))
+    y0, y1 = int(rng.integers(0, 4)), int(rng.integers(24, HEADER_HEIGHT + 1))
+    ink = np.zeros_like(page)
+    face, slant = faces[rng.integers(len(faces))], rng.uniform(-0.4, 0.4)
+    x = left
+    for text in word:
+        if rng.random() < 0.3:
+            face = faces[rng.integers(len(faces))]
+        glyph = _hand(text, face, size, slant + rng.uniform(-0.1, 0.1), rng)
+        _lay(ink, glyph, x, HEADER_HEIGHT / 2 + rng.uniform(-2.5, 2.5))
+        x += pitch
+    for _ in range(rng.integers(0, 4)):
+        _strike(ink, x0, x1, rng)
+    shape = (y1 - y0, x1 - x0)
+    paper = rng.uniform(110, 225)
+    text_grey = paper - rng.uniform(35, 120) * (1 if rng.random() < 0.85 else -1)
+    patch = paper + (text_grey - paper) * ink[y0:y1, x0:x1]
+    patch += rng.normal(0, rng.uniform(4, 22), shape)
+    specks = rng.random(shape) < rng.uniform(0, 0.12)
+    patch[specks] += rng.uniform(-90, 90, int(specks.sum()))
+    page[y0:y1, x0:x1] = patch
+
+
+def _hand(text: str, face: Path, size: int, slant: float, rng: np.random.Generator) -> Ink:
+    """One character, slanted and turned; float32, square."""
+    # Drawn at twice the size, so that what the transformation smooths is finer than a pixel.
+    mask = fonts.character(face, text, size * 2)
+    side = round(size * fonts.CANVAS)
+    angle = rng.uniform(-0.14, 0.14)
+    wide, high = rng.uniform(0.88, 1.1), rng.uniform(0.9, 1.1)
+    cos, sin = np.cos(angle) * 2, np.sin(angle) * 2
+    matrix = np.array([[cos, sin], [-sin, cos]]) @ np.array([[1 / wide, slant], [0, 1 / high]])
+    centre = np.array([mask.width / 2, mask.height / 2])
+    shift = centre - matrix @ np.array([side / 2, side / 2])
+    data = (matrix[0, 0], matrix[0, 1], shift[0], matrix[1, 0], matrix[1, 1], shift[1])
+    turned = mask.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
+    ink = np.asarray(turned, np.float32) / 255
+    # Thinner or thicker strokes.
+    return ink ** np.float32(rng.uniform(0.6, 1.5))
+
+
+def _lay(ink: Ink, glyph: Ink, left: float, middle: float) -> None:
+    """Put a square glyph down, its character's body beginning at `left`; what is outside is cut."""
+    side = len(glyph)
+    margin = side * (1 - 1 / fonts.CANVAS) / 2
+    x, y = round(left - margin), round(middle - side / 2)
+    x0, y0 = max(x, 0), max(y, 0)
+    x1, y1 = min(x + side, ink.shape[1]), min(y + side, ink.shape[0])
+    if x0 < x1 and y0 < y1:
+        under = ink[y0:y1, x0:x1]
+        np.maximum(under, glyph[y0 - y : y1 - y, x0 - x : x1 - x], out=under)
+
+
+def _stray_mark(ink: Ink, right: float, rng: np.random.Generator) -> None:
+    """A mark somewhere around the word, or a small black block after it."""
+    x = rng.uniform(0, right + 6)
+    if rng.random() < 0.15:
+        x0, y0 = int(right) - 6, int(rng.integers(4, 18))
+        ink[y0 : y0 + rng.integers(3, 10), x0 : x0 + rng.integers(3, 8)] = rng.uniform(0.7, 1)
+        return
+    mark = _MARKS[rng.integers(len(_MARKS))]
+    glyph = _hand(mark, fonts.FOLDER / "TilefleetSans-Bold.otf", 14, 0.2, rng)
+    _lay(ink, glyph * rng.uniform(0.5, 1), x, rng.uniform(8, 20))
+
+
+def _strike(ink: Ink, x0: int, x1: int, rng: np.random.Generator) -> None:
+    """A line across the word, drawn or scratched out."""
+    image = Image.new("L", (ink.shape[1], ink.shape[0]))
+    ends = [(x0 - 2, rng.uniform(2, 26)), (x1 + 2, rng.uniform(2, 26))]
+    ImageDraw.Draw(image).line(ends, 255, width=int(rng.integers(1, 3)))
+    line = np.asarray(image, np.float32) / 255
+    if rng.random() < 0.6:
+        np.maximum(ink, line, out=ink)
+    else:
+        ink *= 1 - line

@@ -1,0 +1,108 @@
+"""Training the words network: ``tilefleet models train``.
+
+All headers are drawn: no real one is needed. They are drawn once, a plain and a noisy kind, with
+one and two words, then moved and relit a little every time they are shown. Some headers ask for
+words outside the 80; their target is "any of them", so that the network is unsure of such.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from models.art import fonts
+from models.art.strips import UNKNOWN, Strips, draw_strips
+from models.labels import LABELS, NONE
+from models.networks import words as network_of_words
+from models.training.loop import Steps, fit
+
+log = logging.getLogger(__name__)
+
+_BATCH = 128
+_SMOOTHING = 0.02
+
+
+def targets(labels: NDArray[np.int16]) -> NDArray[np.float32]:
+    """int16 (n, 2) to float32 (n, 2, 81), smoothed; an unknown word is any of the 80."""
+    wanted = np.eye(NONE + 1, dtype=np.float32)[np.where(labels == UNKNOWN, 0, labels)]
+    wanted = (1 - _SMOOTHING) * wanted + _SMOOTHING / (NONE + 1)
+    any_word = np.full(NONE + 1, 1 / len(LABELS), np.float32)
+    any_word[NONE] = 0
+    wanted[labels == UNKNOWN] = any_word
+    return wanted
+
+
+def _views(strips: Strips, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A batch: uint8 (128, 28, 176, 3) and float32 (128, 2, 81)."""
+    chosen = random.integers(0, len(strips), _BATCH)
+    grey = strips.images[chosen].astype(np.float32)
+    for row, (down, right) in zip(
+        grey, random.integers((-2, -3), (3, 5), (_BATCH, 2)), strict=True
+    ):
+        row[:] = np.roll(row, (down, right), axis=(0, 1))
+    contrast = random.uniform(0.7, 1.1, (_BATCH, 1, 1))
+    grey = (
+        255
+        - (255 - grey) * contrast
+        + random.normal(0, 1, grey.shape) * random.uniform(0, 6, (_BATCH, 1, 1))
+    )
+    pixels = np.repeat(grey.clip(0, 255).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+    return pixels, targets(strips.labels[chosen])
+
+
+def train(
+    *,
+    directory: Path,
+    font_folders: Sequence[Path] = (),
+    strips: int = 50_000,
+    held_out: int = 4_000,
+    epochs: int = 25,
+    steps_per_epoch: int = 300,
+    peak_learning_rate: float = 3e-3,
+    seed: int = 1,
+    progress: bool | None = None,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Train a words network from random weights; run again with the same arguments, it goes on.
+
+    `font_folders`: where to look for fonts besides our own; those that lack a label's character
+    are left out. `strips` headers are drawn for training, `held_out` others to choose the best
+    epoch. Returns the network and how it was made, for the manifest. Raises ModelError.
+    """
+    faces = fonts.find(font_folders, needed="".join(LABELS))
+    log.info("drawing %d headers in %d fonts", strips + held_out, len(faces))
+    drawn = draw_strips(strips, seed=seed, faces=faces)
+    kept = draw_strips(held_out, seed=seed + 1_000_000, faces=faces)
+    kept_pixels = np.repeat(kept.images[..., np.newaxis], 3, axis=-1)
+    keras.utils.set_random_seed(seed)
+    network = network_of_words.build()
+    begun = time.monotonic()
+    history = fit(
+        network,
+        Steps(lambda random: _views(drawn, random), steps=steps_per_epoch, seed=seed),
+        (kept_pixels, targets(kept.labels)),
+        directory=directory,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        peak_learning_rate=peak_learning_rate,
+        loss=keras.losses.CategoricalCrossentropy(),
+        metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
+        seed=seed,
+        progress=progress,
+    )
+    made: dict[str, Any] = {
+        "from": "random initialisation",
+        "seed": seed,
+        "epochs": epochs,
+        "steps_per_epoch": steps_per_epoch,
+        "peak_learning_rate": peak_learning_rate,
+        "headers": {"drawn": strips, "held out": held_out, "real": 0},
+        "fonts": sorted({face.name for face in faces}),
+        "minutes": round((time.monotonic() - begun) / 60, 1),
+        "last": {name: round(values[-1], 4) for name, values in history.items()},
+    }
+    return network, made
