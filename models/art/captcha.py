@@ -26,7 +26,7 @@ from models.labels import LABELS
 _QUALITY = 80
 _LINE_Y = 29
 _PROMPT_SIZE = 13
-_RED = (226, 0, 0)
+_BLACK, _RED = (0, 0, 0), (226, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _compose(
     places = [(x, y) for y in TILE_YS for x in TILE_XS]
     for label, place in zip(plan.shown, places, strict=True):
         choices = found[label]
-        page.paste(pictures.draw(choices[rng.integers(len(choices))], rng), place)
+        page.paste(pictures.draw(choices[int(rng.integers(len(choices)))], rng), place)
     return page
 
 
@@ -107,6 +107,6 @@ def _write_prompt(page: Image.Image) -> None:
     pen.line([(0, _LINE_Y), (CAPTCHA_WIDTH, _LINE_Y)], (208, 208, 208))
     font = ImageFont.truetype(fonts.FOLDER / "TilefleetSans-Bold.otf", _PROMPT_SIZE)
     x = 0.0
-    for text, colour in zip(fonts.PROMPT, ("black", _RED), strict=True):
+    for text, colour in zip(fonts.PROMPT, (_BLACK, _RED), strict=True):
         pen.text((x, _LINE_Y / 2 + 1), text, colour, font=font, anchor="lm")
         x += font.getlength(text)

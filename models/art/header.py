@@ -64,10 +64,10 @@ def _draw_on_paper(
     ink = np.zeros_like(page)
     # Some headers change the hand with every character, some keep it.
     own_hand = rng.random() < 0.7
-    slant, face = rng.uniform(0, 0.35), faces[rng.integers(len(faces))]
+    slant, face = rng.uniform(0, 0.35), faces[int(rng.integers(len(faces)))]
     for text in word:
         if own_hand:
-            face = faces[rng.integers(len(faces))]
+            face = faces[int(rng.integers(len(faces)))]
         size = int(rng.integers(16, 22))
         darkness = rng.uniform(0.55, 1.0)
         glyph = _hand(text, face, size, slant + rng.uniform(-0.12, 0.12), rng)
@@ -92,11 +92,11 @@ def _draw_on_patch(
     x1 = min(HEADER_WIDTH, int(left + pitch * len(word) + rng.uniform(2, 9)))
     y0, y1 = int(rng.integers(0, 4)), int(rng.integers(24, HEADER_HEIGHT + 1))
     ink = np.zeros_like(page)
-    face, slant = faces[rng.integers(len(faces))], rng.uniform(-0.4, 0.4)
+    face, slant = faces[int(rng.integers(len(faces)))], rng.uniform(-0.4, 0.4)
     x = left
     for text in word:
         if rng.random() < 0.3:
-            face = faces[rng.integers(len(faces))]
+            face = faces[int(rng.integers(len(faces)))]
         glyph = _hand(text, face, size, slant + rng.uniform(-0.1, 0.1), rng)
         _lay(ink, glyph, x, HEADER_HEIGHT / 2 + rng.uniform(-2.5, 2.5))
         x += pitch
@@ -127,7 +127,8 @@ def _hand(text: str, face: Path, size: int, slant: float, rng: np.random.Generat
     turned = mask.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
     ink = np.asarray(turned, np.float32) / 255
     # Thinner or thicker strokes.
-    return ink ** np.float32(rng.uniform(0.6, 1.5))
+    thicker: Ink = ink ** np.float32(rng.uniform(0.6, 1.5))
+    return thicker
 
 
 def _lay(ink: Ink, glyph: Ink, left: float, middle: float) -> None:
@@ -149,7 +150,7 @@ def _stray_mark(ink: Ink, right: float, rng: np.random.Generator) -> None:
         x0, y0 = int(right) - 6, int(rng.integers(4, 18))
         ink[y0 : y0 + rng.integers(3, 10), x0 : x0 + rng.integers(3, 8)] = rng.uniform(0.7, 1)
         return
-    mark = _MARKS[rng.integers(len(_MARKS))]
+    mark = _MARKS[int(rng.integers(len(_MARKS)))]
     glyph = _hand(mark, fonts.FOLDER / "TilefleetSans-Bold.otf", 14, 0.2, rng)
     _lay(ink, glyph * rng.uniform(0.5, 1), x, rng.uniform(8, 20))
 

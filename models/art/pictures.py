@@ -53,8 +53,8 @@ def draw(path: Path, rng: np.random.Generator) -> Image.Image:
     picture = picture.resize((side, side), Image.Resampling.LANCZOS)
     picture = picture.rotate(rng.uniform(-14, 14), Image.Resampling.BICUBIC)
     tile = _ground(rng)
-    corner = tuple(int(value) for value in rng.integers(0, TILE - side + 1, 2))
-    tile.paste(picture, corner, picture)
+    x, y = rng.integers(0, TILE - side + 1, 2).tolist()
+    tile.paste(picture, (x, y), picture)
     return tile
 
 

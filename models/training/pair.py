@@ -31,7 +31,7 @@ def train_pair(
     replace: bool = False,
     only: str | None = None,
     seed: int = 1,
-    length: Mapping[str, int] | None = None,
+    length: Mapping[str, Any] | None = None,
     directory: Path,
     say: Callable[[str], None] = print,
 ) -> Entry:

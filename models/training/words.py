@@ -29,8 +29,8 @@ _SMOOTHING = 0.02
 
 def targets(labels: NDArray[np.int16]) -> NDArray[np.float32]:
     """int16 (n, 2) to float32 (n, 2, 81), smoothed; an unknown word is any of the 80."""
-    wanted = np.eye(NONE + 1, dtype=np.float32)[np.where(labels == UNKNOWN, 0, labels)]
-    wanted = (1 - _SMOOTHING) * wanted + _SMOOTHING / (NONE + 1)
+    classes = np.eye(NONE + 1, dtype=np.float32) * (1 - _SMOOTHING) + _SMOOTHING / (NONE + 1)
+    wanted: NDArray[np.float32] = classes[np.where(labels == UNKNOWN, 0, labels)]
     any_word = np.full(NONE + 1, 1 / len(LABELS), np.float32)
     any_word[NONE] = 0
     wanted[labels == UNKNOWN] = any_word
@@ -40,18 +40,14 @@ def targets(labels: NDArray[np.int16]) -> NDArray[np.float32]:
 def _views(strips: Strips, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """A batch: uint8 (128, 28, 176, 3) and float32 (128, 2, 81)."""
     chosen = random.integers(0, len(strips), _BATCH)
-    grey = strips.images[chosen].astype(np.float32)
-    for row, (down, right) in zip(
-        grey, random.integers((-2, -3), (3, 5), (_BATCH, 2)), strict=True
-    ):
+    grey = strips.images[chosen]
+    moves = random.integers((-2, -3), (3, 5), (_BATCH, 2))
+    for row, (down, right) in zip(grey, moves, strict=True):
         row[:] = np.roll(row, (down, right), axis=(0, 1))
-    contrast = random.uniform(0.7, 1.1, (_BATCH, 1, 1))
-    grey = (
-        255
-        - (255 - grey) * contrast
-        + random.normal(0, 1, grey.shape) * random.uniform(0, 6, (_BATCH, 1, 1))
-    )
-    pixels = np.repeat(grey.clip(0, 255).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+    contrast, noise = random.uniform((0.7, 0), (1.1, 6), (_BATCH, 2)).T[..., np.newaxis, np.newaxis]
+    lit = 255 - (255 - grey.astype(np.float32)) * contrast
+    lit += random.normal(0, 1, grey.shape) * noise
+    pixels = np.repeat(lit.clip(0, 255).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
     return pixels, targets(strips.labels[chosen])
 
 
