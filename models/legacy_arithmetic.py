@@ -4,7 +4,7 @@ Written from Keras 2's documentation of each layer and sharing nothing with the 
 that a mistake there cannot be made here as well. Float64, one picture at a time is enough.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,10 +33,10 @@ def _layer(layer: Layer, inputs: list[Array]) -> Array:
         case "InputLayer" | "Dropout":
             y = x
         case "Conv2D":
-            windows = _windows(x, config["kernel_size"], config, 0.0)
+            windows = _windows(x, weights["kernel"].shape[:2], config, 0.0)
             y = np.einsum("bhwcij,ijcf->bhwf", windows, weights["kernel"], optimize=True)
         case "DepthwiseConv2D":
-            windows = _windows(x, config["kernel_size"], config, 0.0)
+            windows = _windows(x, weights["depthwise_kernel"].shape[:2], config, 0.0)
             y = np.einsum("bhwcij,ijcm->bhwcm", windows, weights["depthwise_kernel"], optimize=True)
             y = y.reshape(*y.shape[:3], -1)
         case "Dense":
@@ -83,7 +83,7 @@ def _activate(x: Array, name: str) -> Array:
     raise NotANetwork(f"activation {name!r}; known: linear, relu, softmax")
 
 
-def _windows(x: Array, size: list[int], config: Mapping[str, Any], fill: float) -> Array:
+def _windows(x: Array, size: Sequence[int], config: Mapping[str, Any], fill: float) -> Array:
     """(batch, height, width, channels) to the windows (batch, rows, columns, channels, i, j).
 
     TensorFlow's "same": as many windows as strides fit, and an odd padding goes to the far side.

@@ -13,7 +13,18 @@ from models.legacy_file import Layer, LegacyFile
 
 
 def apply(network: LegacyFile, pictures: Any) -> Any:
-    """Put the network on float32 (batch, height, width, channels); gives (batch, classes)."""
+    """Put the network on float32 (batch, height, width, channels); gives (batch, classes).
+
+    Raises NotANetwork if its settings and weights do not fit each other.
+    """
+    try:
+        return _apply(network, pictures)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines() or [repr(error)]
+        raise NotANetwork(f"{network.path} cannot be built: {reason[0]}") from None
+
+
+def _apply(network: LegacyFile, pictures: Any) -> Any:
     outputs: dict[str, Any] = {}
     for layer in network.layers:
         inputs = [outputs[name] for name in layer.inputs] or [pictures]
@@ -21,12 +32,20 @@ def apply(network: LegacyFile, pictures: Any) -> Any:
         if built is None:
             outputs[layer.name] = inputs[0]
             continue
+        _check_channels(layer, int(inputs[0].shape[-1]))
         outputs[layer.name] = built(inputs if layer.kind == "Add" else inputs[0])
-        try:
-            built.set_weights(list(layer.weights.values()))
-        except ValueError as error:
-            raise NotANetwork(f"{network.path}: weights of {layer.name!r}: {error}") from None
+        built.set_weights(list(layer.weights.values()))
     return outputs[network.output]
+
+
+def _check_channels(layer: Layer, channels: int) -> None:
+    """Compare before Keras allocates; the sizes below are those of the weights, too."""
+    for name, axis in (("kernel", -2), ("depthwise_kernel", -2), ("moving_mean", -1)):
+        if name in layer.weights and layer.weights[name].shape[axis] != channels:
+            raise NotANetwork(
+                f"{name} of layer {layer.name!r} has shape {layer.weights[name].shape}, "
+                f"but {channels} channels come in"
+            )
 
 
 def _build(layer: Layer) -> keras.layers.Layer | None:
@@ -38,8 +57,8 @@ def _build(layer: Layer) -> keras.layers.Layer | None:
             return None
         case "Conv2D":
             return keras.layers.Conv2D(
-                config["filters"],
-                config["kernel_size"],
+                layer.weights["kernel"].shape[-1],
+                layer.weights["kernel"].shape[:2],
                 strides=config["strides"],
                 padding=config["padding"],
                 activation=config["activation"],
@@ -47,7 +66,7 @@ def _build(layer: Layer) -> keras.layers.Layer | None:
             )
         case "DepthwiseConv2D":
             return keras.layers.DepthwiseConv2D(
-                config["kernel_size"],
+                layer.weights["depthwise_kernel"].shape[:2],
                 strides=config["strides"],
                 padding=config["padding"],
                 activation=config["activation"],
@@ -55,7 +74,7 @@ def _build(layer: Layer) -> keras.layers.Layer | None:
             )
         case "Dense":
             return keras.layers.Dense(
-                config["units"], activation=config["activation"], **convolution
+                layer.weights["kernel"].shape[-1], activation=config["activation"], **convolution
             )
         case "BatchNormalization":
             return keras.layers.BatchNormalization(

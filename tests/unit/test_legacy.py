@@ -126,7 +126,7 @@ def broken_config(path: Path) -> None:
         (broken_keras_3, "written by Keras 3.4.1, not 2.x"),
         (broken_classes, "tells 81 classes apart, not 80"),
         (broken_layer, "'dropout' of class 'Lambda'"),
-        (broken_shape, "weights of 'dense'"),
+        (broken_shape, r"kernel of layer 'dense' has shape \(7, 80\), but 6 channels come in"),
         (broken_nan, "not finite"),
         (broken_link, "link to elsewhere"),
         (broken_huge, "more than 8,000,000 parameters"),
