@@ -9,6 +9,7 @@ import csv
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,21 @@ class Steps(keras.utils.PyDataset):
         return self._batch(np.random.default_rng([self._seed, self.epoch, step]))
 
 
-class _TellEpoch(keras.callbacks.Callback):
-    """Tells the data which epoch it is, also after a resumption."""
+class _Clock(keras.callbacks.Callback):
+    """Tells the data which epoch it is, also after a resumption, and the log how long it took."""
 
     def __init__(self, data: keras.utils.PyDataset) -> None:
         super().__init__()
         self._data = data
+        self._begun = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._data.epoch = epoch
+        self._begun = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if logs is not None:
+            logs["seconds"] = round(time.monotonic() - self._begun, 1)
 
 
 def fit(
@@ -80,6 +87,7 @@ def fit(
     progress: bool | None = None,
     monitor: str = "val_loss",
     patience: int | None = None,
+    stop_after: int | None = None,
     weight_decay: float = 1e-2,
     average: float = 0.999,
 ) -> dict[str, list[float]]:
@@ -88,13 +96,14 @@ def fit(
     `data` gives `steps_per_epoch` batches and may have an attribute `epoch`, which is kept up to
     date; `held_out` is an (x, y) pair or another PyDataset, or None, and then the last epoch
     counts as the best. `monitor` is better when smaller, unless "acc" is in its name. `patience`
-    epochs without a better one end the training. `average` is the share of the old weights in
+    epochs without a better one end the training; `stop_after` that many epochs ends this run, and
+    a later one goes on with the same schedule. `average` is the share of the old weights in
     each step's averaged ones. `progress`: a bar (True), a line per epoch (False), or whichever
     fits standard output (None).
 
     `directory` gets state/, best.weights.h5, log.csv and curves.png; it belongs to one training,
     and ModelError is raised if it was begun with other parameters. Returns what was logged,
-    metric → a value per epoch, over all runs of the command.
+    metric → a value per epoch, over all runs of the command; "seconds" is one of them.
     """
     if len(data) != steps_per_epoch:
         raise ModelError(f"the data has {len(data)} steps in an epoch, not {steps_per_epoch}")
@@ -123,7 +132,7 @@ def fit(
     mode = "max" if "acc" in monitor else "min"
     # The order matters: the state holds the raw weights, the best epoch the averaged ones.
     callbacks: list[keras.callbacks.Callback] = [
-        _TellEpoch(data),
+        _Clock(data),
         keras.callbacks.BackupAndRestore(
             str(directory / "state"), double_checkpoint=True, delete_checkpoint=False
         ),
@@ -147,7 +156,7 @@ def fit(
     network.fit(
         data,
         validation_data=held_out,
-        epochs=epochs,
+        epochs=min(epochs, stop_after or epochs),
         callbacks=callbacks,
         verbose=1 if bar else 2,
         shuffle=False,
@@ -222,7 +231,7 @@ def plot(history: dict[str, list[float]], path: Path) -> None:
     """Draw each metric, in training and on held-out data, over the epochs."""
     from matplotlib.figure import Figure
 
-    names = [name for name in history if not name.startswith("val_")]
+    names = [name for name in history if not name.startswith("val_") and name != "seconds"]
     if not names:
         return
     figure = Figure(figsize=(5 * len(names), 3.5), layout="constrained")

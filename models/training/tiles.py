@@ -6,8 +6,6 @@ network learns to see the same (Beyer et al., "Knowledge distillation: a good te
 and consistent", 2022). Where the true label is known it counts for a share of the target.
 """
 
-import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +25,6 @@ from models.training import augment, pictures
 from models.training.loop import Steps, fit
 from models.training.pictures import Pictures
 from models.training.teacher import Teacher
-
-log = logging.getLogger(__name__)
 
 _SMOOTHING = 0.02
 #: See `softened`.
@@ -153,13 +149,16 @@ def train(
     recipe: Recipe | None = None,
     architecture: Mapping[str, Any] | None = None,
     progress: bool | None = None,
+    stop_after: int | None = None,
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train a tiles network from random weights; run again with the same arguments, it goes on.
 
     `labelled`: folder of LL_KK.jpg; `unlabelled`: folder of captchas (needs a teacher); `drawn`:
     folder of LL_KK.png; `teacher`: name of a model in the store at `root`; `directory`: where the
     state is kept. With `hold_out`, labelled pictures 09 and 10 of each class are kept out and
-    measured instead. Returns the network and how it was made, for the manifest.
+    measured instead. `stop_after`: how many of the epochs to do, if not all.
+
+    Returns the network and how it was made, for the manifest.
 
     Raises BadTiles and ModelError.
     """
@@ -180,7 +179,6 @@ def train(
     if hold_out:
         kept = known.only(held)
         held_out = (kept.tiles(), np.eye(len(LABELS), dtype=np.float32)[kept.labels])
-    begun = time.monotonic()
     history = fit(
         network,
         Steps(views, steps=steps_per_epoch, seed=seed),
@@ -195,13 +193,13 @@ def train(
         average=1 - 1 / max(20, _AVERAGED * epochs * steps_per_epoch),
         seed=seed,
         progress=progress,
+        stop_after=stop_after,
     )
-    minutes = (time.monotonic() - begun) / 60
-    log.info("trained for %.1f minutes in this run", minutes)
     made: dict[str, Any] = {
         "from": "random initialisation",
         "seed": seed,
         "epochs": epochs,
+        "epochs_done": len(history["loss"]),
         "steps_per_epoch": steps_per_epoch,
         "peak_learning_rate": peak_learning_rate,
         "recipe": {name: getattr(recipe, name) for name in recipe.__slots__},
@@ -212,7 +210,7 @@ def train(
             "unlabelled": len(views.unlabelled) if views.unlabelled else 0,
             "drawn": len(views.drawn) if views.drawn else 0,
         },
-        "minutes": round(minutes, 1),
+        "minutes": round(sum(history.get("seconds", ())) / 60, 1),
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }
     return network, made
