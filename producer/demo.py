@@ -25,7 +25,7 @@ from producer.workers import WorkerProcess
 
 PRODUCERS = 3
 #: Captchas that each producer sends in the second part.
-LOAD = 400
+LOAD = 200
 #: Captchas that each producer keeps on the way.
 WINDOW = 16
 
@@ -136,8 +136,11 @@ def _produce(url: str, number: int, files: list[str], reports: Any) -> None:
         with Client(url) as fleet:
             for index, (file, outcome) in enumerate(fleet.outcomes(timed(), window=WINDOW)):
                 reports.put(Report(number, file, outcome, perf_counter() - sent[index]))
-    except (TilefleetError, KeyboardInterrupt) as error:
+    except TilefleetError as error:
         print(f"producer {number}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        # The terminal sends it to all; the parent says so.
+        pass
     finally:
         reports.put(None)
 

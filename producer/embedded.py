@@ -61,16 +61,20 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
         return self._process.pid
 
     def __enter__(self) -> "EmbeddedServer":
-        self._folder = tempfile.mkdtemp(prefix="tilefleet-server-")
         binary = find_binary()
-        for _ in range(3):
-            # Another process may take the port between the look and the start: try again.
-            self.port = _free_port()
-            if self._start(binary):
-                return self
-        output = (Path(self._folder) / "log").read_text(errors="replace")[-500:]
-        self._remove_folder()
-        raise FleetUnreachable(f"{binary} does not start: {output}")
+        self._folder = tempfile.mkdtemp(prefix="tilefleet-server-")
+        try:
+            for _ in range(3):
+                # Another process may take the port between the look and the start: try again.
+                self.port = _free_port()
+                if self._start(binary):
+                    return self
+            output = (Path(self._folder) / "log").read_text(errors="replace")[-500:]
+            raise FleetUnreachable(f"{binary} does not start: {output}")
+        except BaseException:
+            # Ctrl-C too: a server that nobody knows of would stay.
+            self._end()
+            raise
 
     def __exit__(
         self,
@@ -78,8 +82,7 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
-        self._remove_folder()
+        self._end()
 
     def stop(self) -> None:
         if self._process is None:
@@ -112,7 +115,8 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
         self.stop()
         return False
 
-    def _remove_folder(self) -> None:
+    def _end(self) -> None:
+        self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -107,7 +107,10 @@ def _figures(figures: Any) -> str:
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
 @click.option("--only", type=click.Choice(["words", "tiles"]), help="Train one, keep the other.")
 @click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), help="Of each network, if not the recipe's.")
+@click.option("--headers", type=click.IntRange(min=1), help="How many to draw, likewise.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="Of each network, instead of the recipe's."
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Of each epoch, likewise.")
 @click.option(
     "--directory",
@@ -125,6 +128,7 @@ def train(
     overwrite: bool,
     only: str | None,
     seed: int,
+    headers: int | None,
     epochs: int | None,
     steps: int | None,
     directory: Path,
@@ -140,7 +144,6 @@ def train(
     choose_keras_backend()
     from models.training.pair import train_pair
 
-    length = {"epochs": epochs, "steps_per_epoch": steps}
     entry = train_pair(
         data,
         fonts=fonts,
@@ -151,7 +154,9 @@ def train(
         replace=overwrite,
         only=only,
         seed=seed,
-        length={key: value for key, value in length.items() if value},
+        headers=headers,
+        epochs=epochs,
+        steps_per_epoch=steps,
         directory=directory,
         say=click.echo,
     )

@@ -24,7 +24,7 @@ def grid(answer: Answer, *, title: str) -> str:
     lines = [f"{title}  {words}  sure {answer.confidence:.2f}"]
     for row in (range(4), range(4, 8)):
         cells = (_cell(answer.tiles[tile].label, tile + 1 in answer.picks) for tile in row)
-        lines.append("  " + "".join(cells))
+        lines.append("  " + "".join(cells).rstrip())
     return "\n".join(lines)
 
 

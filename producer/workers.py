@@ -49,8 +49,8 @@ class WorkerProcess(AbstractContextManager["WorkerProcess"]):
         return self._log.read_text(errors="replace") if self._log else self._kept
 
     def __enter__(self) -> "WorkerProcess":
-        self.start()
         try:
+            self.start()
             self.wait_ready()
         except BaseException:
             self.stop()

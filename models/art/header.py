@@ -127,8 +127,7 @@ def _hand(text: str, face: Path, size: int, slant: float, rng: np.random.Generat
     turned = mask.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
     ink = np.asarray(turned, np.float32) / 255
     # Thinner or thicker strokes.
-    thicker: Ink = ink ** np.float32(rng.uniform(0.6, 1.5))
-    return thicker
+    return np.power(ink, rng.uniform(0.6, 1.5), dtype=np.float32)
 
 
 def _lay(ink: Ink, glyph: Ink, left: float, middle: float) -> None:

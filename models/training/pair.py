@@ -1,6 +1,6 @@
 """Both networks of a model, trained, measured and stored: ``tilefleet models train``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,17 @@ def train_pair(
     replace: bool = False,
     only: str | None = None,
     seed: int = 1,
-    length: Mapping[str, Any] | None = None,
+    headers: int | None = None,
+    epochs: int | None = None,
+    steps_per_epoch: int | None = None,
     directory: Path,
     say: Callable[[str], None] = print,
 ) -> Entry:
     """Train what is asked for, take the rest from the model `name` as it is, and store both.
 
-    `data` has tiles/ and, for a teacher, captchas2016/; `length` overrides the recipes' `epochs`
-    and `steps_per_epoch`; `directory` keeps the state. Raises ModelError and BadTiles.
+    `data` has tiles/ and, for a teacher, captchas2016/; `headers` (how many are drawn), `epochs`
+    and `steps_per_epoch` take the place of the recipes' own; `directory` keeps the state. Raises
+    ModelError and BadTiles.
     """
     if not (data / "tiles").is_dir():
         raise BadTiles(f"{data} has no folder tiles/ with labelled pictures")
@@ -48,11 +51,17 @@ def train_pair(
     elif not replace:
         # Better before an hour of training than after it.
         store.check_free(name, root=root)
+    length = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    chosen: dict[str, Any] = {name: value for name, value in length.items() if value}
     made: dict[str, tuple[keras.Model, Any]] = {}
     if "words" in wanted:
         say("training the words network")
         made["words"] = words.train(
-            directory=directory / "words", font_folders=fonts, seed=seed, **(length or {})
+            directory=directory / "words",
+            font_folders=fonts,
+            seed=seed,
+            **({"strips": headers} if headers else {}),
+            **chosen,
         )
     if "tiles" in wanted:
         say("training the tiles network")
@@ -64,7 +73,7 @@ def train_pair(
             root=teacher_root,
             directory=directory / "tiles",
             seed=seed,
-            **(length or {}),
+            **chosen,
         )
     for network in set(NETWORKS) - set(made):
         old = _existing(name, network, root)

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 _BATCH = 128
 _SMOOTHING = 0.02
+#: The averaged weights are those of about the last hundred steps: the normalisation's statistics,
+#: which are not averaged, still fit them.
+_AVERAGE = 0.99
 
 
 def targets(labels: NDArray[np.int16]) -> NDArray[np.float32]:
@@ -87,6 +90,7 @@ def train(
         peak_learning_rate=peak_learning_rate,
         loss=keras.losses.CategoricalCrossentropy(),
         metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
+        average=_AVERAGE,
         seed=seed,
         progress=progress,
     )
