@@ -95,6 +95,15 @@ class Settings:
     max_bytes: int = _setting(
         "TILEFLEET_MAX_BYTES", _whole(1024, 1 << 30), "largest image accepted, bytes", 2 << 20
     )
+    max_list: int = _setting(
+        "TILEFLEET_MAX_LIST", _whole(1, 4096), "most captchas in one worker.solve_many", 256
+    )
+    cache_s: int = _setting(
+        "TILEFLEET_CACHE_S",
+        _whole(0, 3600),
+        "seconds for which an answer is kept for captchas with the same bytes; 0: not at all",
+        0,
+    )
     shutdown_s: int = _setting(
         "TILEFLEET_SHUTDOWN_S",
         _whole(1, 3600),

@@ -9,6 +9,10 @@ from typing import Any, Final
 #: One captcha: a single argument, the image as bytes.
 TASK_SOLVE: Final = "worker.solve"
 
+#: Many captchas: a single argument, a list of images. Its result is a list of answers, or of
+#: ``{"error": {"type": …, "message": …}}`` in the place of one, in the same order.
+TASK_SOLVE_MANY: Final = "worker.solve_many"
+
 #: The lanes. A worker empties the first before it looks at the second.
 LANE: Final = "captcha"
 BULK_LANE: Final = "captcha.bulk"
@@ -28,6 +32,11 @@ RESULT_EXPIRES_S: Final = 300
 #: Seconds after which a captcha that nobody waits for any more is not read, unless its sender
 #: says otherwise.
 EXPIRES_S: Final = 120
+
+
+def encode_error(error: Exception | None) -> dict[str, Any]:
+    """What stands in the place of an answer in a list: which class of `models.errors`, and why."""
+    return {"error": {"type": type(error).__name__, "message": str(error)}}
 
 
 def transport_options() -> dict[str, Any]:

@@ -12,6 +12,9 @@ def describe(argument: object) -> str:
     """An argument by size and hash: ``<13502 bytes, sha256 3f2a9c1e…>``; else its type."""
     if isinstance(argument, bytes | bytearray | memoryview):
         return f"<{len(argument)} bytes, sha256 {hashlib.sha256(argument).hexdigest()[:8]}…>"
+    if isinstance(argument, list | tuple):
+        total = sum(len(each) for each in argument if isinstance(each, bytes))
+        return f"<{len(argument)} images, {total} bytes>"
     return f"<{type(argument).__name__}>"
 
 

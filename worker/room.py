@@ -3,7 +3,8 @@
 ::
 
     submit ─→ decoders ─→ batcher ─→ lanes ─→ done(jobs)
-                 └── cannot be read ──────────↗
+                 ├── cannot be read ──────────↗
+                 └── joins one with the same bytes ─ … ─↗
 
 Knows no Celery: jobs go in by `submit`, come out by the callable `done`, on a thread of the room,
 each exactly once, with an answer, an error, or neither when nobody wants it any more.
@@ -11,7 +12,7 @@ each exactly once, with an answer, an error, or neither when nobody wants it any
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from time import monotonic
@@ -22,6 +23,7 @@ from models.engines import Engine, Lane
 from models.errors import EngineError, TilefleetError
 from worker.batcher import Batcher
 from worker.job import Job
+from worker.twins import Twins
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +33,15 @@ Done = Callable[[Sequence[Job]], None]
 class EngineRoom:
     """A warm engine that reads jobs in micro-batches."""
 
-    def __init__(self, engine: Engine, *, lanes: int, decoders: int, done: Done) -> None:
-        """Make `lanes` warm lanes; raises ModelError. Nothing runs before `start`."""
+    def __init__(
+        self, engine: Engine, *, lanes: int, decoders: int, done: Done, keep_s: float = 0.0
+    ) -> None:
+        """Make `lanes` warm lanes; raises ModelError. Nothing runs before `start`.
+
+        `keep_s`: seconds for which an answer is kept for captchas with the same bytes.
+        """
         self.engine = engine
+        self._twins = Twins(keep_s=keep_s)
         self._done = done
         self._batcher: Batcher[Job] = Batcher()
         self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decoder")
@@ -47,8 +55,9 @@ class EngineRoom:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, job: Job) -> None:
-        self._decoders.submit(self._prepare, job)
+    def submit(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            self._decoders.submit(self._prepare, job)
 
     def close(self) -> None:
         """Finish what was submitted, then end the threads."""
@@ -72,12 +81,17 @@ class EngineRoom:
             "waiting": len(self._batcher),
             "passes": sum(sizes.values()),
             "captchas": sum(size * passes for size, passes in sizes.items()),
+            "joined": self._twins.joined,
+            "kept_answers_used": self._twins.kept,
             "pass_sizes": {str(size): sizes[size] for size in sorted(sizes)},
         }
 
     def _prepare(self, job: Job) -> None:
+        """On a decoder's thread."""
         try:
-            job.prepared = self.engine.prepare(job.data)
+            settled = self._twins.settle(job)
+            if not settled:
+                job.prepared = self.engine.prepare(job.data)
         except TilefleetError as error:
             # Without its traceback, whose frames hold the image.
             job.error = error.with_traceback(None)
@@ -86,19 +100,21 @@ class EngineRoom:
             job.error = EngineError(f"decoding failed: {error!r}")
         # The image is many times the size of everything else in flight.
         job.data = None
-        if job.error is None:
+        if job.error is not None:
+            self._done(self._twins.part([job]))
+        elif not settled:
             self._batcher.put([job])
-        else:
+        elif job.answer is not None:
             self._done([job])
 
     def _run(self, lane: Lane) -> None:
+        """On a lane's thread."""
         while batch := self._batcher.take(self.engine.max_batch):
-            # Checked as late as possible: what expired while it waited costs no engine time.
-            wanted = [job for job in batch if not job.request.dropped()]
-            if wanted:
-                self._pass_sizes[len(wanted)] += 1
-                self._read(lane, wanted)
-            self._done(batch)
+            # As late as possible: what expired while it waited costs no engine time.
+            jobs, dropped = self._twins.begin(batch)
+            if jobs:
+                self._read(lane, jobs)
+            self._done([*self._twins.part(jobs), *dropped])
 
     def _read(self, lane: Lane, jobs: Sequence[Job]) -> None:
         """One pass; one that fails is halved until only the captchas at fault fail."""
@@ -115,7 +131,10 @@ class EngineRoom:
             self._read(lane, jobs[middle:])
             return
         pass_ms = (monotonic() - started) * 1000
+        # How many captchas the pass answers; those that join from here on come on top.
+        size = sum(1 + len(job.twins) for job in jobs)
+        self._pass_sizes[size] += 1
         for job, answer in zip(jobs, answers, strict=True):
             queued_ms = (started - job.arrived) * 1000
-            job.answer = answer.timed(Timing(queued_ms, pass_ms, len(jobs)))
-        logger.debug("A pass of %d took %.1f ms", len(jobs), pass_ms)
+            job.answer = answer.timed(Timing(queued_ms, pass_ms, size))
+        logger.debug("A pass of %d took %.1f ms", size, pass_ms)

@@ -18,7 +18,8 @@ import logging
 import os
 from collections import deque
 from collections.abc import Sequence
-from time import monotonic
+from threading import Lock
+from time import monotonic, time
 from typing import Any
 
 from celery import bootsteps, signals
@@ -30,9 +31,8 @@ from celery.worker.state import task_ready
 from models import engines
 from models.errors import BadMessage, TilefleetError
 from worker.bell import Bell
-from worker.job import Job, Outcome
+from worker.job import Job, Outcome, Parcel
 from worker.room import EngineRoom
-from worker.task import image_of
 from worker.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -57,9 +57,10 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._worker = worker
         self._settings = worker.app.settings
         self._admitted = 0
-        self._finished: deque[Sequence[Job]] = deque()
+        self._finished: deque[Sequence[Parcel]] = deque()
         self._bell = Bell()
         self._slow: set[Any] = set()
+        self._counting = Lock()
         worker.engine_room = None
 
     def include_if(self, worker: Any) -> bool:
@@ -78,7 +79,13 @@ class EngineRoomStep(bootsteps.StartStopStep):
         try:
             engine = engines.load(self._settings)
             lanes = min(worker.concurrency, engine.max_lanes or worker.concurrency)
-            self._room = EngineRoom(engine, lanes=lanes, decoders=lanes, done=self._read)
+            self._room = EngineRoom(
+                engine,
+                lanes=lanes,
+                decoders=lanes,
+                done=self._read,
+                keep_s=self._settings.cache_s,
+            )
         except TilefleetError as error:
             logger.critical("This worker cannot read captchas: %s", error)
             raise SystemExit(EX_FAILURE) from None
@@ -110,7 +117,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             self._bell.wait(left)
             self._announce()
         if self._admitted:
-            logger.warning("%d captchas unfinished at shutdown go back", self._admitted)
+            logger.warning("%d requests unfinished at shutdown go back", self._admitted)
             self.terminate(worker)
             return
         self._room.close()
@@ -130,76 +137,98 @@ class EngineRoomStep(bootsteps.StartStopStep):
         """Take a request that is due; Celery's strategy calls this."""
         self._admitted += 1
         request.on_accepted(os.getpid(), monotonic())
-        job = Job(data=None, request=request)
+        parcel = Parcel(request, many=request.task.many)
         try:
-            job.data = image_of(request.args, request.kwargs)
+            images = request.task.images(request.args, request.kwargs)
         except BadMessage as error:
-            job.error = error
-            self._read([job])
-            return
-        self._room.submit(job)
+            parcel.refused = error.with_traceback(None)
+            images = []
+        parcel.jobs = [Job(image, parcel) for image in images]
+        parcel.open = len(parcel.jobs)
+        if parcel.jobs:
+            self._room.submit(parcel.jobs)
+        else:
+            self._pass_on([parcel])
 
     def _announce(self) -> None:
-        """Tell Celery and the broker what became of finished jobs."""
+        """Tell Celery and the broker what became of finished parcels."""
         self._bell.hush()
         while self._finished:
-            jobs = self._finished.popleft()
-            for job in jobs:
+            for parcel in self._finished.popleft():
                 self._admitted -= 1
                 try:
-                    self._conclude(job)
+                    self._conclude(parcel.request, parcel.outcome)
                 except Exception:
-                    logger.exception("Announcing %s failed", job.request.id)
+                    logger.exception("Announcing %s failed", parcel.request.id)
 
-    def _conclude(self, job: Job) -> None:
-        request, answer, error = job.request, job.answer, job.error
-        if answer is None and error is None:
+    def _conclude(self, request: Any, outcome: Outcome) -> None:
+        if outcome.dropped:
             # Celery's own way with what is revoked or expired: result, event, acknowledgement.
-            request.revoked()
+            if not request.revoked():
+                logger.error("%s was not read, and is not revoked: it goes back", request)
+                request.reject(requeue=True)
         elif not self._is_plain(request):
-            self._execute(job)
-        elif answer is not None:
+            self._execute(request, outcome)
+        elif outcome.error is None:
             task_ready(request, successful=True)
             request.acknowledge()
-            words = " ".join(word.label for word in answer.words)
-            runtime = 0.0 if answer.timing is None else answer.timing.pass_ms / 1000
             request.send_event(
-                "task-succeeded", result=f"{words}: {list(answer.picks)}", runtime=runtime
+                "task-succeeded",
+                result=request.task.describe(outcome.result),
+                runtime=time() - request.time_start,
             )
         else:
-            logger.info("%s failed: %r", request, error)
+            logger.info("%s failed: %r", request, outcome.error)
             task_ready(request)
             request.acknowledge()
-            request.send_event("task-failed", exception=repr(error), traceback=repr(error))
+            shown = repr(outcome.error)
+            request.send_event("task-failed", exception=shown, traceback=shown)
 
-    def _execute(self, job: Job) -> None:
+    def _execute(self, request: Any, outcome: Outcome) -> None:
         """Ordinary execution with the outcome known: storage, links, chords, signals, all of it."""
-        job.request.request_dict["outcome"] = Outcome(job.answer, job.error)
+        request.request_dict["outcome"] = outcome
         try:
-            result = job.request.execute_using_pool(self._worker.pool)
+            result = request.execute_using_pool(self._worker.pool)
         except TaskRevokedError:
             return
         future = getattr(result, "f", None)
         if future is not None:
             self._slow.add(result)
-            future.add_done_callback(lambda _: self._slow.discard(result))
+            future.add_done_callback(lambda done: self._executed(request, result, done))
+
+    def _executed(self, request: Any, result: Any, future: Any) -> None:
+        """On the pool's thread, which would keep an exception to itself."""
+        self._slow.discard(result)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            logger.error("Executing %s failed", request.id, exc_info=error)
 
     # On threads of the room and the writer -----------------------------------------------------
 
     def _read(self, jobs: Sequence[Job]) -> None:
-        """The room is done with these: what only has to be stored is stored first."""
-        plain: list[Job] = []
-        rest: list[Job] = []
-        for job in jobs:
-            dropped = job.answer is None and job.error is None
-            (plain if self._is_plain(job.request) and not dropped else rest).append(job)
+        """The room is done with these; a parcel goes on with the last of its captchas."""
+        complete = []
+        with self._counting:
+            for job in jobs:
+                job.parcel.open -= 1
+                if not job.parcel.open:
+                    complete.append(job.parcel)
+        self._pass_on(complete)
+
+    def _pass_on(self, parcels: Sequence[Parcel]) -> None:
+        """What only has to be stored is stored first; the rest is the hub thread's."""
+        plain: list[Parcel] = []
+        rest: list[Parcel] = []
+        for parcel in parcels:
+            dropped = parcel.close().dropped
+            only_stored = not dropped and self._is_plain(parcel.request)
+            (plain if only_stored else rest).append(parcel)
         if plain:
             self._writer.put(plain)
         if rest:
             self._finish(rest)
 
-    def _finish(self, jobs: Sequence[Job]) -> None:
-        self._finished.append(jobs)
+    def _finish(self, parcels: Sequence[Parcel]) -> None:
+        self._finished.append(parcels)
         self._bell.ring()
 
     def _is_plain(self, request: Any) -> bool:

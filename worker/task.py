@@ -1,52 +1,96 @@
-"""What is called by name: ``worker.solve``.
+"""What is called by name: ``worker.solve`` and ``worker.solve_many``.
 
-In a worker on threads the task's body does not run for a plain captcha: `worker.strategy` hands
-it to the engine room. The body runs in every other case: with an outcome that the engine room has
-found already (when there are links, chords, failures or signal receivers to serve), and, where
-there is no engine room (eager mode, other pools), by reading the captcha itself.
+In a worker on threads a task's body does not run for a plain captcha: `worker.strategy` hands it
+to the engine room. The body runs in every other case: with an outcome that the engine room has
+found already (when there are links, chords or signal receivers to serve), and, where there is no
+engine room (eager mode, other pools), by reading the captchas itself.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from celery import Task
 
 from models import wire
-from models.errors import BadMessage, BadRequest
+from models.errors import BadMessage, BadRequest, TilefleetError
 from worker.celery import app
+from worker.job import Outcome
 
 
-class Solve(Task):
-    """Read one captcha: image bytes in, the answer as a JSON object out."""
+class CaptchaTask(Task):
+    """What both tasks share; a subclass says what its argument and its result are."""
 
-    name = wire.TASK_SOLVE
+    abstract = True
     Strategy = "worker.strategy:strategy"
     Request = "worker.request:CaptchaRequest"
     #: A bad image is the sender's matter: logged in a line, without a traceback.
     throws = (BadRequest,)
     typing = False
+    #: Whether argument and result are lists.
+    many = False
 
-    def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        outcome = self.request.get("outcome")
+    def images(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[object]:
+        """The images in the message, not checked yet; raises BadMessage."""
+        arguments = [*args, *kwargs.values()]
+        if len(arguments) != 1:
+            raise BadMessage(f"{self.name} takes one argument; got {len(arguments)}")
+        return arguments
+
+    def describe(self, result: Any) -> str:
+        """A result in Flower and in logs: words and picks."""
+        words = " ".join(word["label"] for word in result["words"])
+        return f"{words}: {result['picks']}"
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        outcome: Outcome | None = self.request.get("outcome")
         if outcome is None:
-            answer: dict[str, Any] = _reader().read(image_of(args, kwargs)).encode()
-            return answer
+            return self.read(self.images(args, kwargs))
         if outcome.error is not None:
             # A fresh one: the request must not hold what holds, by its traceback, the request
             # and its image.
             raise type(outcome.error)(*outcome.error.args)
-        encoded: dict[str, Any] = outcome.answer.encode()
-        return encoded
+        return outcome.result
+
+    def read(self, images: list[object]) -> Any:
+        """Read in this process, without an engine room."""
+        (image,) = images
+        return _reader().read(image).encode()
 
 
-def image_of(args: Any, kwargs: Any) -> object:
-    """The task's single argument; raises BadMessage if there is none or more than one."""
-    arguments = [*args, *kwargs.values()]
-    if len(arguments) != 1:
-        raise BadMessage(
-            f"{wire.TASK_SOLVE} takes one argument, the image as bytes; got {len(arguments)}"
-        )
-    return arguments[0]
+class Solve(CaptchaTask):
+    """Read one captcha: image bytes in, the answer as a JSON object out."""
+
+    name = wire.TASK_SOLVE
+
+
+class SolveMany(CaptchaTask):
+    """Read a list of captchas: answers, or error objects, in the same order."""
+
+    name = wire.TASK_SOLVE_MANY
+    many = True
+
+    def images(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[object]:
+        (images,) = super().images(args, kwargs)
+        if not isinstance(images, list | tuple):
+            raise BadMessage(f"{self.name} takes a list of images, not {type(images).__name__}")
+        most = app.settings.max_list
+        if not 1 <= len(images) <= most:
+            raise BadMessage(f"a list of {len(images)} images; 1 to {most} are accepted")
+        return list(images)
+
+    def describe(self, result: Any) -> str:
+        failed = sum("error" in each for each in result)
+        return f"{len(result) - failed} answers, {failed} errors"
+
+    def read(self, images: list[object]) -> Any:
+        return [self._read_one(image) for image in images]
+
+    def _read_one(self, image: object) -> Any:
+        try:
+            return _reader().read(image).encode()
+        except TilefleetError as error:
+            return wire.encode_error(error)
 
 
 @cache
@@ -58,3 +102,4 @@ def _reader() -> Any:
 
 
 solve = app.register_task(Solve())
+solve_many = app.register_task(SolveMany())

@@ -14,7 +14,7 @@ from celery import states
 from redis.exceptions import RedisError
 
 from worker.batcher import Batcher
-from worker.job import Job
+from worker.job import Parcel
 
 logger = logging.getLogger(__name__)
 
@@ -27,20 +27,20 @@ _LONGEST_PAUSE_S = 5.0
 class Writer:
     """A thread that stores results in Celery's Redis backend, in Celery's own format."""
 
-    def __init__(self, backend: Any, *, stored: Callable[[Sequence[Job]], None]) -> None:
+    def __init__(self, backend: Any, *, stored: Callable[[Sequence[Parcel]], None]) -> None:
         """`stored` gets the jobs whose results are written, on this writer's thread."""
         self._backend = backend
         self._stored = stored
-        self._batcher: Batcher[Job] = Batcher()
+        self._batcher: Batcher[Parcel] = Batcher()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, jobs: Sequence[Job]) -> None:
-        """Queue jobs with an answer or an error."""
-        self._batcher.put(jobs)
+    def put(self, parcels: Sequence[Parcel]) -> None:
+        """Queue parcels whose outcome is a result or an error."""
+        self._batcher.put(parcels)
 
     def close(self) -> None:
         """Write what waits, then end; a store that is away is tried once more, not for ever."""
@@ -58,15 +58,15 @@ class Writer:
                     break
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    def _write(self, jobs: list[Job]) -> list[Job]:
+    def _write(self, parcels: list[Parcel]) -> list[Parcel]:
         """Store and publish, as `RedisBackend.set` does for one; gives back what failed."""
         started = monotonic()
-        stored = [job for job in jobs if job.request.ignore_result]
-        wanted = [job for job in jobs if not job.request.ignore_result]
-        failed: list[Job] = []
+        stored = [parcel for parcel in parcels if parcel.request.ignore_result]
+        wanted = [parcel for parcel in parcels if not parcel.request.ignore_result]
+        failed: list[Parcel] = []
         with self._backend.client.pipeline(transaction=False) as pipeline:
-            for job in wanted:
-                key, expires_s, value = self._encode(job)
+            for parcel in wanted:
+                key, expires_s, value = self._encode(parcel)
                 pipeline.setex(key, expires_s, value)
                 pipeline.publish(key, value)
             try:
@@ -74,27 +74,30 @@ class Writer:
             except (RedisError, OSError) as error:
                 logger.warning("%d results could not be written: %s", len(wanted), error)
                 replies, failed = [], wanted
-        for job, set_reply, publish_reply in zip(wanted, replies[::2], replies[1::2], strict=False):
-            reply = next((r for r in (set_reply, publish_reply) if isinstance(r, Exception)), None)
-            if reply is None:
-                stored.append(job)
+        # Two replies for each; none at all if the store is away.
+        pairs = zip(replies[::2], replies[1::2], strict=True)
+        for parcel, pair in zip(wanted, pairs, strict=False):
+            refusal = next((reply for reply in pair if isinstance(reply, Exception)), None)
+            if refusal is None:
+                stored.append(parcel)
             else:
-                logger.warning("Result %s could not be written: %s", job.request.id, reply)
-                failed.append(job)
+                logger.warning("Result %s could not be written: %s", parcel.request.id, refusal)
+                failed.append(parcel)
         if stored:
             self._stored(stored)
         logger.debug("%d results written in %.1f ms", len(stored), (monotonic() - started) * 1000)
         return failed
 
-    def _encode(self, job: Job) -> tuple[Any, int, Any]:
+    def _encode(self, parcel: Parcel) -> tuple[Any, int, Any]:
         """Key, seconds to live and value of a result, as Celery's backend would write them."""
-        request, backend = job.request, self._backend
-        if job.answer is not None:
+        request, backend, outcome = parcel.request, self._backend, parcel.outcome
+        if outcome.error is None:
             state, expires_s, traceback = states.SUCCESS, backend.expires, None
-            result = job.answer.encode()
+            result: Any = outcome.result
         else:
-            state, expires_s, traceback = states.FAILURE, backend.failure_expires, repr(job.error)
-            result = backend.prepare_exception(job.error)
+            state, expires_s = states.FAILURE, backend.failure_expires
+            traceback = repr(outcome.error)
+            result = backend.prepare_exception(outcome.error)
         meta = backend._get_result_meta(
             result=result, state=state, traceback=traceback, request=request._context
         )

@@ -60,8 +60,7 @@ def train_pair(
             directory=directory / "words",
             font_folders=fonts,
             seed=seed,
-            **({"strips": headers} if headers else {}),
-            **chosen,
+            **({**chosen, "strips": headers} if headers else chosen),
         )
     if "tiles" in wanted:
         say("training the tiles network")
