@@ -7,6 +7,7 @@ given a consumer whose only difference is where a request that is due goes.
 from collections.abc import Callable
 from typing import Any
 
+from celery.exceptions import InvalidTaskError
 from celery.worker.consumer import Consumer
 from celery.worker.strategy import default
 
@@ -16,7 +17,15 @@ def strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
     step = getattr(consumer.controller, "engine_room", None)
     if step is not None:
         consumer = EngineRoomConsumer(consumer, step.admit)
-    handler: Callable[..., Any] = default(task, app, consumer)
+    handle = default(task, app, consumer)
+
+    def handler(*arguments: Any) -> Any:
+        try:
+            return handle(*arguments)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            # A body that is no (args, kwargs, embed) would end the worker otherwise.
+            raise InvalidTaskError(f"malformed message: {error!r}") from error
+
     return handler
 
 

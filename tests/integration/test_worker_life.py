@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
+from kombu import Connection
 from redis import Redis
 
 from models import errors, store, wire
@@ -135,3 +136,19 @@ def test_without_a_worker_the_client_times_out_with_advice(own_server):
     too_late = pytest.raises(errors.AnswerTimeout, match="is a worker running")
     with Client(own_server.url) as fleet, too_late:
         fleet.solve(b"any", timeout=0.3)
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe", b"[1]", b'{"a": 1}', b"[[], {}]", b"null", b"[1,2,3]"]
+)
+def test_a_malformed_message_does_not_stop_the_worker(server, worker, fleet, sample, body):
+    with Connection(server.url) as connection:
+        connection.Producer().publish(
+            body,
+            routing_key=wire.LANE,
+            content_type="application/json",
+            content_encoding="utf-8",
+            headers={"task": wire.TASK_SOLVE, "id": "made-by-hand", "lang": "py"},
+        )
+    assert fleet.solve(sample, timeout=20).picks
+    assert worker.process.poll() is None
