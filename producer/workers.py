@@ -17,8 +17,8 @@ from models.errors import FleetError
 class WorkerProcess(AbstractContextManager["WorkerProcess"]):
     """A worker for as long as the ``with`` block runs; it is warm when the block begins."""
 
-    #: Celery logs this when it begins to take messages, which is after the networks are warm.
-    _READY = " ready."
+    #: The worker logs this when it begins to take messages, which is after its model is warm.
+    _READY = " takes captchas"
 
     def __init__(
         self,
@@ -30,8 +30,6 @@ class WorkerProcess(AbstractContextManager["WorkerProcess"]):
     ) -> None:
         """`options` go to ``celery -A worker worker``; `environ` adds to this process's own."""
         self._command = [sys.executable, "-m", "celery", "-A", "worker", "worker", *options]
-        # INFO, because the line that says "ready" is logged there.
-        self._command += ["--loglevel", "INFO"]
         self._environ = {
             **os.environ,
             "CELERY_BROKER_URL": broker_url,

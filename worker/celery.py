@@ -4,14 +4,18 @@ Celery's own variables and options keep their meaning; what is set here are the 
 fleet needs, each with its reason.
 """
 
+import logging
 import sys
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from kombu import Exchange, Queue
 
 from models import wire
 from models.errors import SettingError
 from models.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 try:
     settings = Settings.from_environ()
@@ -53,3 +57,9 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )
 app.steps["worker"].add("worker.step:EngineRoomStep")
+
+
+@signals.worker_ready.connect
+def _say_ready(sender: Any, **_: Any) -> None:
+    # Celery says so at INFO, where it also writes a line for every captcha.
+    logger.warning("%s takes captchas", sender.hostname)
