@@ -12,7 +12,7 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 FONTS ?= /usr/share/fonts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format samples train clean
+.PHONY: help demo test lint format bench samples train clean
 
 help: ## show what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,11 +32,20 @@ format: $(VENV)/dev ## let ruff rewrite
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+bench: $(VENV)/dev ## the benchmarks; some minutes
+	$(BIN)/python -m benchmarks.batcher
+	$(BIN)/python -m benchmarks.queue
+	$(BIN)/python -m benchmarks.endtoend
+
 samples: $(VENV)/demo ## draw the sample captchas again
 	$(BIN)/tilefleet samples --out samples
 
 train: $(VENV)/dev ## train the built-in networks again, from random initialisation
-	$(BIN)/tilefleet models train --data $(DATA) --fonts $(FONTS)
+	$(BIN)/tilefleet models list --json | grep -q '"12306-ocr@' || $(BIN)/tilefleet models import \
+	  --words $(DATA)/legacy/12306-ocr-text.h5 --tiles $(DATA)/legacy/12306-ocr-image.h5 \
+	  --name 12306-ocr
+	$(BIN)/tilefleet models train --data $(DATA) --fonts $(FONTS) --teacher 12306-ocr \
+	  --store models/builtin --replace
 
 clean: ## remove what was set up
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

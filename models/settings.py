@@ -17,6 +17,8 @@ from models.errors import SettingError
 ENGINES: Final = ("auto", "litert", "keras", "null")
 DEFAULT_BROKER: Final = "redis://127.0.0.1:6379/0"
 
+_SCHEMES: Final = ("redis", "rediss", "redis+socket", "sentinel")
+
 #: Variables with our prefix that are read elsewhere: where tests find the real data.
 _OTHER_VARIABLES: Final = frozenset({"TILEFLEET_DATA"})
 
@@ -50,7 +52,16 @@ def _name(text: str) -> str:
     return text
 
 
-def _redis_url(text: str) -> str:
+def _broker_url(text: str) -> str:
+    # Several servers, one to fail over to another, are separated by semicolons.
+    for url in text.split(";"):
+        scheme, separator, rest = url.partition("://")
+        if scheme not in _SCHEMES or not separator or not rest:
+            raise ValueError(f"a URL such as redis://host:6379/0, of {', '.join(_SCHEMES)}")
+    return text
+
+
+def _backend_url(text: str) -> str:
     if "://" not in text:
         raise ValueError("a URL such as redis://host:6379/0")
     return text
@@ -74,10 +85,10 @@ class Settings:
     """Every setting with its default; build one with `from_environ`."""
 
     broker_url: str = _setting(
-        "CELERY_BROKER_URL", _redis_url, "the Redis server that holds the queues", DEFAULT_BROKER
+        "CELERY_BROKER_URL", _broker_url, "the Redis server that holds the queues", DEFAULT_BROKER
     )
     result_backend: str = _setting(
-        "CELERY_RESULT_BACKEND", _redis_url, "where answers are stored; the broker if not set", ""
+        "CELERY_RESULT_BACKEND", _backend_url, "where answers are stored; the broker if not set", ""
     )
     model: str = _setting("TILEFLEET_MODEL", _name, "which model of the store reads", "builtin")
     engine: str = _setting(

@@ -192,10 +192,12 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; what was submitted is still read and stored."""
-        consumer = self._app.backend.result_consumer
-        consumer.stop()
-        # Results that are dropped later would connect again to unsubscribe.
-        consumer.subscribed_to.clear()
+        # Backends that are asked again and again have none.
+        consumer = getattr(self._app.backend, "result_consumer", None)
+        if consumer is not None:
+            consumer.stop()
+            # Results that are dropped later would connect again to unsubscribe.
+            consumer.subscribed_to.clear()
         self._app.close()
 
     def __enter__(self) -> Self:

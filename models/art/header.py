@@ -65,16 +65,20 @@ def _draw_on_paper(
     # Some headers change the hand with every character, some keep it.
     own_hand = rng.random() < 0.7
     slant, face = rng.uniform(0, 0.35), faces[int(rng.integers(len(faces)))]
-    for text in word:
+    # A stray mark takes the place of a character, before, between or behind the others.
+    mark = int(rng.integers(len(word) + 1)) if rng.random() < 0.3 else None
+    for number, text in enumerate(word):
+        if number == mark:
+            left += _stray_mark(ink, left, rng)
         if own_hand:
             face = faces[int(rng.integers(len(faces)))]
-        size = int(rng.integers(16, 22))
+        size = int(rng.integers(13, 23))
         darkness = rng.uniform(0.55, 1.0)
         glyph = _hand(text, face, size, slant + rng.uniform(-0.12, 0.12), rng)
         x = left + rng.uniform(-1, 1)
         _lay(ink, glyph * darkness, x, HEADER_HEIGHT / 2 + rng.uniform(-3.0, 2.0))
         left += size * rng.uniform(0.82, 1.02)
-    if rng.random() < 0.35:
+    if mark == len(word):
         _stray_mark(ink, left, rng)
     page *= 1 - ink
 
@@ -104,10 +108,10 @@ def _draw_on_patch(
         _strike(ink, x0, x1, rng)
     shape = (y1 - y0, x1 - x0)
     paper = rng.uniform(110, 225)
-    text_grey = paper - rng.uniform(35, 120) * (1 if rng.random() < 0.85 else -1)
+    text_grey = paper - rng.uniform(45, 125) * (1 if rng.random() < 0.85 else -1)
     patch = paper + (text_grey - paper) * ink[y0:y1, x0:x1]
-    patch += rng.normal(0, rng.uniform(4, 22), shape)
-    specks = rng.random(shape) < rng.uniform(0, 0.12)
+    patch += rng.normal(0, rng.uniform(4, 18), shape)
+    specks = rng.random(shape) < rng.uniform(0, 0.1)
     patch[specks] += rng.uniform(-90, 90, int(specks.sum()))
     page[y0:y1, x0:x1] = patch
 
@@ -127,7 +131,7 @@ def _hand(text: str, face: Path, size: int, slant: float, rng: np.random.Generat
     turned = mask.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
     ink = np.asarray(turned, np.float32) / 255
     # Thinner or thicker strokes.
-    return np.power(ink, rng.uniform(0.6, 1.5), dtype=np.float32)
+    return np.power(ink, rng.uniform(0.6, 1.8), dtype=np.float32)
 
 
 def _lay(ink: Ink, glyph: Ink, left: float, middle: float) -> None:
@@ -142,16 +146,16 @@ def _lay(ink: Ink, glyph: Ink, left: float, middle: float) -> None:
         np.maximum(under, glyph[y0 - y : y1 - y, x0 - x : x1 - x], out=under)
 
 
-def _stray_mark(ink: Ink, right: float, rng: np.random.Generator) -> None:
-    """A mark somewhere around the word, or a small black block after it."""
-    x = rng.uniform(0, right + 6)
+def _stray_mark(ink: Ink, left: float, rng: np.random.Generator) -> float:
+    """A small mark, or a black block that may cover a little of the word; gives its width."""
     if rng.random() < 0.15:
-        x0, y0 = int(right) - 6, int(rng.integers(4, 18))
-        ink[y0 : y0 + rng.integers(3, 10), x0 : x0 + rng.integers(3, 8)] = rng.uniform(0.7, 1)
-        return
+        x0, y0 = max(0, int(left) - 5), int(rng.integers(4, 18))
+        ink[y0 : y0 + rng.integers(3, 10), x0 : x0 + rng.integers(3, 9)] = rng.uniform(0.7, 1)
+        return 0.0
     mark = _MARKS[int(rng.integers(len(_MARKS)))]
     glyph = _hand(mark, fonts.FOLDER / "TilefleetSans-Bold.otf", 14, 0.2, rng)
-    _lay(ink, glyph * rng.uniform(0.5, 1), x, rng.uniform(8, 20))
+    _lay(ink, glyph * rng.uniform(0.5, 1), left - 2, rng.uniform(9, 19))
+    return float(rng.uniform(2, 9))
 
 
 def _strike(ink: Ink, x0: int, x1: int, rng: np.random.Generator) -> None:

@@ -19,7 +19,7 @@ UNKNOWN = -1
 #: Strips drawn by one task of the pool.
 _CHUNK = 500
 #: Shares of headers: with two words, of the noisy kind, with unknown words.
-_TWO, _NOISY, _STRANGE = 0.45, 0.4, 0.08
+_TWO, _NOISY, _STRANGE = 0.45, 0.35, 0.08
 
 
 @dataclass(frozen=True, slots=True)

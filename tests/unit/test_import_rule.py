@@ -1,7 +1,9 @@
 """Who may import whom, each checked in a process of its own."""
 
+import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, requires
 
 import pytest
 
@@ -45,3 +47,22 @@ def test_celery_finds_the_application():
     statement = "from celery.app.utils import find_app; assert find_app('worker').main"
     loaded_by(statement)
     loaded_by("import worker.celery")
+
+
+def test_installing_the_client_alone_brings_neither_numpy_nor_networks():
+    wanted, seen = ["tilefleet"], set()
+    while wanted:
+        package = wanted.pop()
+        if package in seen:
+            continue
+        seen.add(package)
+        try:
+            lines = requires(package) or []
+        except PackageNotFoundError:
+            # For another platform or Python.
+            continue
+        names = [re.match(r"[\w.-]+", line)[0].lower() for line in lines if "extra ==" not in line]
+        wanted += names
+    assert {"celery", "kombu", "redis", "msgpack"} <= seen
+    heavy = {"numpy", "pillow", "tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "h5py"}
+    assert seen.isdisjoint(heavy)

@@ -39,6 +39,9 @@ def test_values_are_parsed():
         ("TILEFLEET_MAX_BYTES", "1", "a whole number from 1024"),
         ("TILEFLEET_MODEL", "../etc", "no slash"),
         ("CELERY_BROKER_URL", "localhost", "redis://host"),
+        ("CELERY_BROKER_URL", "amqp://host", "redis, rediss"),
+        ("CELERY_BROKER_URL", "redis://", "redis://host"),
+        ("CELERY_RESULT_BACKEND", "host", "redis://host"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_variable(variable, value, wanted):
