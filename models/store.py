@@ -83,7 +83,7 @@ def save(
     draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=store))
     try:
         for network, model in networks.items():
-            model.save(draft / f"{network}.keras")
+            _without_optimizer(model).save(draft / f"{network}.keras")
             (draft / f"{network}.tflite").write_bytes(to_litert(model, LITERT_BATCH[network]))
         manifest = Manifest(
             name=name,
@@ -129,6 +129,13 @@ def load_network(entry: Entry, network: str) -> "keras.Model":
         path.write_bytes(entry.read(path.name))
         _register_layers()
         return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def _without_optimizer(model: "keras.Model") -> "keras.Model":
+    """The same network without what only training needs, which is twice its size."""
+    bare = type(model).from_config(model.get_config())
+    bare.set_weights(model.get_weights())
+    return bare
 
 
 def _register_layers() -> None:
