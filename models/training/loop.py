@@ -216,7 +216,8 @@ def _history(directory: Path) -> dict[str, list[float]]:
     return {
         name: [float(rows[epoch][name]) for epoch in sorted(rows)]
         for name in next(iter(rows.values()), {})
-        if name != "epoch"
+        # CSVLogger writes NA for what there is not, such as held-out data.
+        if name != "epoch" and all(row[name] not in (None, "", "NA") for row in rows.values())
     }
 
 

@@ -88,6 +88,14 @@ def test_a_finished_training_run_again_changes_nothing(tmp_path: Path) -> None:
         np.testing.assert_array_equal(actual, expected)
 
 
+def test_without_held_out_data_the_last_epoch_counts(tmp_path: Path) -> None:
+    arguments = {"directory": tmp_path, "epochs": 2, "steps_per_epoch": 8, "loss": "mse"}
+    data = Steps(batch, steps=8, seed=3)
+    history = fit(build(), data, None, peak_learning_rate=0.1, seed=3, progress=False, **arguments)
+    assert len(history["loss"]) == len(history["seconds"]) == 2
+    assert "val_loss" not in history
+
+
 def test_a_directory_begun_with_other_parameters_is_refused(tmp_path: Path) -> None:
     train(build(), tmp_path)
     with pytest.raises(ModelError, match="epochs 4, now 5"):
