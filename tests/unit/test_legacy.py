@@ -8,12 +8,11 @@ import pytest
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("tensorflow")
 
-import legacy_files  # noqa: E402
-
 from models import legacy, legacy_file  # noqa: E402
 from models.errors import ModelError, NotANetwork  # noqa: E402
 from models.legacy import import_pair  # noqa: E402
 from models.store import find  # noqa: E402
+from tests.unit import legacy_files  # noqa: E402
 
 
 @pytest.fixture
