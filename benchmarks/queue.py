@@ -25,7 +25,7 @@ from models import wire
 from producer.embedded import EmbeddedServer
 
 _BATCHES = Path("build/benchmarks/celery-batches")
-_PACKAGES = ("celery<5.7", "celery-batches==0.11", "redis", "msgpack", "setuptools<81")
+_PACKAGES = ("celery<5.7", "celery-batches==0.11", "redis", "msgpack", "packaging", "setuptools<81")
 #: Bytes of one message's picture, about those of a real captcha.
 _PICTURE = 13_500
 
@@ -123,7 +123,7 @@ def _fill(contender: Contender, url: str, count: int) -> None:
 def _install_batches() -> None:
     if not (_BATCHES / "installed").exists():
         venv.create(_BATCHES, with_pip=True, clear=True)
-        pip = [str(_BATCHES / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        pip = [str(_BATCHES / "bin" / "python"), "-m", "pip", "install", "--quiet", "--quiet"]
         subprocess.run([*pip, *_PACKAGES], check=True)
         (_BATCHES / "installed").touch()
 
