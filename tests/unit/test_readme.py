@@ -1,0 +1,57 @@
+"""The README says what is so: its settings, its commands, its code and its output."""
+
+import ast
+import re
+from dataclasses import fields
+
+import pytest
+from click.testing import CliRunner
+
+from models.settings import Settings
+from producer.cli import main
+from tests.conftest import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_settings_table_is_complete():
+    listed = re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)
+    assert listed == [setting.metadata["variable"] for setting in fields(Settings)]
+
+
+def test_python_blocks_are_python():
+    assert blocks("python")
+    for block in blocks("python"):
+        ast.parse(block)
+
+
+def test_every_command_that_is_shown_exists():
+    shown = {
+        tuple(word for word in line.split() if re.fullmatch(r"[a-z]+", word))[:2]
+        for line in re.findall(r"tilefleet ((?:models [a-z]+|solve|samples)\b)", README)
+    }
+    assert len(shown) >= 5
+    for command in shown:
+        assert CliRunner().invoke(main, [*command, "--help"]).exit_code == 0, command
+
+
+def test_the_output_that_is_shown_is_the_real_one(monkeypatch, tmp_path):
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("TILEFLEET_STORE", str(tmp_path))
+    (console,) = blocks("console")
+    command, _, rest = console.partition("\n")
+    assert command == "$ tilefleet solve --local samples/002.jpg"
+    shown = rest.split("$ tilefleet", maxsplit=1)[0]
+    result = CliRunner().invoke(main, command.split()[2:])
+    assert result.stdout == shown
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "train"])
+def test_every_make_target_that_is_shown_exists(target):
+    assert f"make {target}" in README
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
