@@ -39,8 +39,23 @@ def encode_error(error: Exception | None) -> dict[str, Any]:
     return {"error": {"type": type(error).__name__, "message": str(error)}}
 
 
-def transport_options() -> dict[str, Any]:
-    """kombu's options for the Redis broker, equal on both sides."""
+def celery_settings() -> dict[str, Any]:
+    """Celery's settings that have to be equal on both sides."""
+    return {
+        "task_default_queue": LANE,
+        "task_serializer": SERIALIZER,
+        "accept_content": list(ACCEPT),
+        "result_serializer": RESULT_SERIALIZER,
+        "result_accept_content": [RESULT_SERIALIZER],
+        "result_expires": RESULT_EXPIRES_S,
+        "broker_transport_options": _transport_options(),
+        # One connection to the results for all threads of a process instead of one for each.
+        "result_backend_thread_safe": True,
+    }
+
+
+def _transport_options() -> dict[str, Any]:
+    """kombu's options for the Redis broker."""
     return {
         "visibility_timeout": LEASE_S,
         # kombu pops from its queues in this order: "captcha" sorts before "captcha.bulk".

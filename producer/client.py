@@ -109,16 +109,9 @@ class Client:
             "tilefleet-producer", broker=broker, backend=backend, set_as_current=False
         )
         self._app.conf.update(
-            task_serializer=wire.SERIALIZER,
-            task_default_queue=wire.LANE,
-            accept_content=list(wire.ACCEPT),
-            result_serializer=wire.RESULT_SERIALIZER,
-            result_accept_content=[wire.RESULT_SERIALIZER],
-            result_expires=wire.RESULT_EXPIRES_S,
-            broker_transport_options=wire.transport_options(),
+            **wire.celery_settings(),
             broker_connection_timeout=5,
             task_publish_retry_policy=_RETRY,
-            result_backend_thread_safe=True,
             result_backend_transport_options={"retry_policy": _RETRY},
             redis_socket_connect_timeout=5,
         )

@@ -13,6 +13,9 @@ from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
 
+# Before anything imports Keras, which reads it once.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLES = REPOSITORY / "samples"
 

@@ -32,19 +32,11 @@ app = Celery(
 app.settings = settings
 
 app.conf.update(
+    **wire.celery_settings(),
     # Named and bound as Celery does for a sender that only knows the queue's name.
     task_queues=[
         Queue(lane, Exchange(lane), routing_key=lane) for lane in (wire.LANE, wire.BULK_LANE)
     ],
-    task_default_queue=wire.LANE,
-    task_serializer=wire.SERIALIZER,
-    accept_content=list(wire.ACCEPT),
-    result_serializer=wire.RESULT_SERIALIZER,
-    result_accept_content=[wire.RESULT_SERIALIZER],
-    result_expires=wire.RESULT_EXPIRES_S,
-    broker_transport_options=wire.transport_options(),
-    # One backend for all threads of the process instead of one connection for each.
-    result_backend_thread_safe=True,
     # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
     task_acks_late=True,
     task_reject_on_worker_lost=True,

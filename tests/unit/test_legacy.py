@@ -1,18 +1,18 @@
+"""Legacy networks: what is one is imported unchanged, what is none is refused."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
-h5py = pytest.importorskip("h5py")
-pytest.importorskip("tensorflow")
-
-from models import legacy, legacy_file  # noqa: E402
-from models.errors import ModelError, NotANetwork  # noqa: E402
-from models.legacy import import_pair  # noqa: E402
-from models.store import find  # noqa: E402
-from tests.unit import legacy_files  # noqa: E402
+from models import legacy, legacy_file
+from models.errors import ModelError, NotANetwork
+from models.legacy import import_pair
+from models.store import find
+from tests.unit import legacy_files
 
 
 @pytest.fixture

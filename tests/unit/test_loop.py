@@ -1,12 +1,13 @@
+"""The training loop: it goes on where it was, and ends with its best averaged weights."""
+
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("keras")
-
-from models.errors import ModelError  # noqa: E402
-from models.training.loop import Steps, fit  # noqa: E402
+from models.errors import ModelError
+from models.training.loop import Steps, fit
 
 
 class Interrupted(Exception):

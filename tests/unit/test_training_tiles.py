@@ -1,18 +1,19 @@
+"""Training the tiles network: its pictures, its views, its targets, and a few real steps."""
+
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-keras = pytest.importorskip("keras")
-
-from models.captcha import cut_tiles  # noqa: E402
-from models.errors import BadTiles  # noqa: E402
-from models.image import decode  # noqa: E402
-from models.labels import LABELS  # noqa: E402
-from models.networks import tiles as network_of_tiles  # noqa: E402
-from models.training import augment, pictures  # noqa: E402
-from models.training.tiles import Recipe, Views, softened, train  # noqa: E402
+from models.captcha import cut_tiles
+from models.errors import BadTiles
+from models.image import decode
+from models.labels import LABELS
+from models.networks import tiles as network_of_tiles
+from models.training import augment, pictures
+from models.training.tiles import Recipe, Views, softened, train
 
 
 class Teaching:
