@@ -31,6 +31,7 @@ from celery.worker.state import task_ready
 from models import engines
 from models.errors import BadMessage, TilefleetError
 from worker.bell import Bell
+from worker.events import EventFlush
 from worker.job import Job, Outcome, Parcel
 from worker.room import EngineRoom
 from worker.writer import Writer
@@ -60,6 +61,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._finished: deque[Sequence[Parcel]] = deque()
         self._bell = Bell()
         self._slow: set[Any] = set()
+        self._events: EventFlush | None = None
         self._counting = Lock()
         worker.engine_room = None
 
@@ -108,6 +110,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
         """Again after each reconnection, which empties the hub."""
         hub.add_reader(self._bell, self._announce)
+        dispatcher = worker.consumer.event_dispatcher
+        self._events = EventFlush(dispatcher, hub) if dispatcher else None
 
     def stop(self, worker: Any) -> None:
         """Finish what is claimed, within the time allowed; the rest goes back to the queue."""
@@ -124,6 +128,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._writer.close()
         for result in list(self._slow):
             result.wait(max(0.0, deadline - monotonic()))
+        if self._events is not None:
+            self._events.flush()
 
     def terminate(self, worker: Any) -> None:
         self._room.abandon()
