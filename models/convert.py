@@ -1,12 +1,12 @@
 """A Keras network to a LiteRT file."""
 
 import logging
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.errors import EngineUnavailable
+from models.native import messages_as_debug
 
 if TYPE_CHECKING:
     import keras
@@ -28,14 +28,13 @@ def to_litert(network: "keras.Model", batch: int) -> bytes:
             f"only Keras on TensorFlow can write a LiteRT file; KERAS_BACKEND is "
             f"{keras.backend.backend()!r}"
         )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
     signature = [
         tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
         for tensor in network.inputs
     ]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, messages_as_debug():
         archive = keras.export.ExportArchive()
         archive.track(network)
         archive.add_endpoint(

@@ -18,7 +18,7 @@ from models import geometry, legacy_arithmetic, legacy_file
 from models.errors import NotANetwork
 from models.labels import LABELS, NONE
 from models.legacy_file import LegacyFile
-from models.store import Entry, save
+from models.store import Entry, check_free, save
 
 if TYPE_CHECKING:
     import keras
@@ -45,6 +45,9 @@ def import_pair(
     Raises NotANetwork if a file is not such a network, or if the converted one answers
     differently, and ModelError if the name is taken; nothing is stored then.
     """
+    if not replace:
+        # Better before the work than after it.
+        check_free(name, root=root)
     words_file, tiles_file = legacy_file.read(words), legacy_file.read(tiles)
     _check_shape(words_file, (19, 57, 1), "words")
     _check_shape(tiles_file, (geometry.TILE, geometry.TILE, 3), "tiles")
@@ -143,12 +146,10 @@ def _compare(
 
 
 def _run_litert(network: "keras.Model", pictures: Pictures) -> NDArray[np.float32]:
-    from ai_edge_litert.interpreter import Interpreter
-
     from models.convert import to_litert
+    from models.interpreter import load
 
-    interpreter = Interpreter(model_content=to_litert(network, 1), num_threads=1)
-    interpreter.allocate_tensors()
+    interpreter = load(to_litert(network, 1))
     given, answered = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     answers = []
     for picture in pictures:

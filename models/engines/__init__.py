@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.engines.base import Engine, Lane
 from models.errors import EngineUnavailable
+from models.native import messages_as_debug
 from models.settings import Settings
 from models.store import find
 
@@ -36,20 +37,20 @@ def load(settings: Settings) -> Engine:
 
 
 def choose_keras_backend() -> None:
-    """Set KERAS_BACKEND, unless it is set: TensorFlow where it is installed, else JAX.
+    """Import Keras on KERAS_BACKEND, if that is set, else on TensorFlow, else on JAX.
 
-    Raises EngineUnavailable where neither is.
+    Raises EngineUnavailable where none is installed.
     """
     _require("keras", "keras", "tensorflow")
-    if "KERAS_BACKEND" in os.environ:
-        return
-    for backend in ("tensorflow", "jax"):
-        if _installed(backend):
-            os.environ["KERAS_BACKEND"] = backend
-            return
-    raise EngineUnavailable(
-        "the keras engine needs TensorFlow or JAX: pip install 'tilefleet[tensorflow]'"
-    )
+    found = [backend for backend in ("tensorflow", "jax") if _installed(backend)]
+    if not found:
+        raise EngineUnavailable(
+            "the keras engine needs TensorFlow or JAX: pip install 'tilefleet[tensorflow]'"
+        )
+    os.environ.setdefault("KERAS_BACKEND", found[0])
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with messages_as_debug():
+        import keras  # noqa: F401
 
 
 def _choose() -> str:

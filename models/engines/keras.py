@@ -5,6 +5,7 @@ and every bucket has run once before a lane is handed out.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -96,10 +97,19 @@ def _compile(network: keras.Model) -> Network:
             [variable.value for variable in network.trainable_variables],
             [variable.value for variable in network.non_trainable_variables],
         )
-        call = jax.jit(lambda pictures: network.stateless_call(*weights, pictures)[0])
-        return lambda pictures: np.asarray(call(pictures))
+        function = jax.jit(lambda pictures: network.stateless_call(*weights, pictures)[0])
+        return lambda pictures: np.asarray(function(pictures))
     import tensorflow as tf
 
-    # reduce_retracing would give one function for all shapes, compiled for none of them.
     function = tf.function(lambda pictures: network(pictures, training=False))
-    return lambda pictures: function(tf.constant(pictures)).numpy()
+    # Kept by shape here: TensorFlow takes several shapes of one function for an oversight.
+    compiled: dict[tuple[int, ...], Any] = {}
+
+    def call(pictures: NDArray[np.uint8]) -> Probabilities:
+        if pictures.shape not in compiled:
+            signature = tf.TensorSpec(pictures.shape, tf.uint8)
+            compiled[pictures.shape] = function.get_concrete_function(signature)
+        probabilities: Probabilities = compiled[pictures.shape](tf.constant(pictures)).numpy()
+        return probabilities
+
+    return call

@@ -4,25 +4,19 @@ A lane has interpreters of its own with one thread each; lanes side by side use 
 interpreter gives up the GIL while it computes.
 """
 
-import logging
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from models import interpreter
 from models.captcha import Crops
 from models.decision import Probabilities
 from models.engines.base import NetworkLane
 from models.errors import BadManifest
 from models.manifest import LITERT_BATCH, NETWORKS, OUTPUTS
 from models.store import Entry
-
-logger = logging.getLogger(__name__)
 
 #: A pass is a loop here, so a longer one makes nothing cheaper but the writing of answers, and
 #: every captcha in it waits for the last.
@@ -76,9 +70,7 @@ class _Network:
 
     def __init__(self, name: str, contents: bytes) -> None:
         try:
-            with _native_messages_as_debug():
-                self._interpreter = Interpreter(model_content=contents, num_threads=1)
-                self._interpreter.allocate_tensors()
+            self._interpreter = interpreter.load(contents)
         except (ValueError, RuntimeError) as error:
             raise BadManifest(f"{name}.tflite cannot be loaded: {error}") from None
         (given,) = self._interpreter.get_input_details()
@@ -93,22 +85,6 @@ class _Network:
         self._interpreter.invoke()
         output: Probabilities = self._interpreter.get_tensor(self._output)
         return output
-
-
-@contextmanager
-def _native_messages_as_debug() -> Iterator[None]:
-    """LiteRT announces XNNPACK on standard error each time and has no switch for it."""
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            file.seek(0)
-            for line in file.read().decode(errors="replace").splitlines():
-                logger.debug("%s", line)
 
 
 def _check(what: str, details: Mapping[str, Any], shape: tuple[int, ...], dtype: type) -> None:

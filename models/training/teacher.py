@@ -3,9 +3,9 @@
 import threading
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from models import interpreter
 from models.labels import LABELS
 from models.store import Entry
 
@@ -15,8 +15,7 @@ class Teacher:
 
     def __init__(self, entry: Entry) -> None:
         self.identity = entry.identity
-        self._interpreter = Interpreter(model_content=entry.read("tiles.tflite"), num_threads=1)
-        self._interpreter.allocate_tensors()
+        self._interpreter = interpreter.load(entry.read("tiles.tflite"))
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._lock = threading.Lock()
