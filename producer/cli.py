@@ -21,6 +21,13 @@ from producer.models_cli import models
 Outcomes = Iterable[tuple[str, Answer | TilefleetError | OSError]]
 
 
+#: What some commands need and a client has not, and the extra that brings it.
+_EXTRAS = {
+    **dict.fromkeys(("numpy", "PIL", "ai_edge_litert"), "worker"),
+    **dict.fromkeys(("keras", "tensorflow", "h5py", "matplotlib"), "train"),
+}
+
+
 class OneLine(click.Group):
     """A group that shows our own errors as one line, exit code 1, never as a traceback."""
 
@@ -29,6 +36,15 @@ class OneLine(click.Group):
             return super().invoke(ctx)
         except TilefleetError as error:
             click.echo(f"tilefleet: {error}", err=True)
+            ctx.exit(1)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in _EXTRAS:
+                raise
+            needed = f"pip install 'tilefleet[{_EXTRAS[package]}]'"
+            click.echo(
+                f"tilefleet: this needs {package}, which a client does not: {needed}", err=True
+            )
             ctx.exit(1)
 
 

@@ -1,6 +1,7 @@
 """The command line without a queue: what it prints, and how it fails."""
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -47,6 +48,18 @@ def test_an_unknown_model_is_one_line(run):
     assert result.exit_code == 1
     assert result.stderr.startswith("tilefleet: no model called 'nothing'")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_a_client_lacks_is_one_line_with_what_to_install(run, monkeypatch):
+    for name in list(sys.modules):
+        if name.startswith(("models.reader", "models.engines")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    result = run("solve", "--local", "any.jpg")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "tilefleet: this needs numpy, which a client does not: pip install 'tilefleet[worker]'\n"
+    )
 
 
 def test_settings_are_printed_with_their_values(run, monkeypatch):
