@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
+from celery.exceptions import InvalidTaskError
 from celery.worker import state
 from celery.worker.request import Request
 
@@ -23,11 +24,22 @@ class CaptchaRequest(Request):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._argsrepr = f"({', '.join(describe(argument) for argument in self.args or ())})"
-        self._kwargsrepr = repr(
-            {key: describe(value) for key, value in (self.kwargs or {}).items()}
-        )
+        self._check()
+        self._argsrepr = f"({', '.join(describe(argument) for argument in self.args)})"
+        self._kwargsrepr = repr({key: describe(value) for key, value in self.kwargs.items()})
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
+
+    def _check(self) -> None:
+        """Everything after this relies on these types; a message by hand may have any."""
+        _, _, embed = self._payload
+        for what, value, wanted in (
+            ("id", self.id, str),
+            ("args", self.args, list | tuple),
+            ("kwargs", self.kwargs, dict),
+            ("embed", embed or {}, dict),
+        ):
+            if not isinstance(value, wanted) or value == "":
+                raise InvalidTaskError(f"{what} of type {type(value).__name__} or empty")
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Once: a request that the engine room accepted may still be executed by the pool."""

@@ -110,11 +110,19 @@ class EngineRoom:
     def _run(self, lane: Lane) -> None:
         """On a lane's thread."""
         while batch := self._batcher.take(self.engine.max_batch):
-            # As late as possible: what expired while it waited costs no engine time.
-            jobs, dropped = self._twins.begin(batch)
-            if jobs:
-                self._read(lane, jobs)
-            self._done([*self._twins.part(jobs), *dropped])
+            try:
+                self._pass(lane, batch)
+            except Exception:
+                # A lane that ends would leave the worker alive and deaf; what was in the batch is
+                # not acknowledged, and comes back when its lease ends.
+                logger.exception("A batch of %d was given up", len(batch))
+
+    def _pass(self, lane: Lane, batch: Sequence[Job]) -> None:
+        # As late as possible: what expired while it waited costs no engine time.
+        jobs, dropped = self._twins.begin(batch)
+        if jobs:
+            self._read(lane, jobs)
+        self._done([*self._twins.part(jobs), *dropped])
 
     def _read(self, lane: Lane, jobs: Sequence[Job]) -> None:
         """One pass; one that fails is halved until only the captchas at fault fail."""

@@ -96,7 +96,9 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._room.start()
         self._writer.start()
         # Claim enough for every lane to be busy with one full pass while the next one waits.
-        worker.consumer.prefetch_multiplier = 2 * engine.max_batch * lanes // worker.concurrency
+        # At least one: zero would be no limit at all.
+        wanted = 2 * engine.max_batch * lanes
+        worker.consumer.prefetch_multiplier = max(1, wanted // worker.concurrency)
         worker.consumer.initial_prefetch_count = worker.consumer.max_prefetch_count
         logger.warning(
             "Engine room warm in %.1f s: %s (%s), %d lanes of up to %d captchas",

@@ -13,8 +13,9 @@ from typing import Any
 from celery import states
 from redis.exceptions import RedisError
 
+from models.errors import EngineError
 from worker.batcher import Batcher
-from worker.job import Parcel
+from worker.job import Outcome, Parcel
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +63,23 @@ class Writer:
         """Store and publish, as `RedisBackend.set` does for one; gives back what failed."""
         started = monotonic()
         stored = [parcel for parcel in parcels if parcel.request.ignore_result]
-        wanted = [parcel for parcel in parcels if not parcel.request.ignore_result]
+        encoded: dict[str, tuple[Any, int, Any]] = {}
+        wanted: list[Parcel] = []
         failed: list[Parcel] = []
+        for parcel in parcels:
+            if parcel.request.ignore_result:
+                continue
+            try:
+                encoded[parcel.request.id] = self._encode(parcel)
+                wanted.append(parcel)
+            except Exception as error:
+                # Trying again would not help it, and must not keep the others.
+                logger.exception("Result %s cannot be encoded", parcel.request.id)
+                parcel.outcome = Outcome(error=EngineError(f"no result can be stored: {error!r}"))
+                stored.append(parcel)
         with self._backend.client.pipeline(transaction=False) as pipeline:
             for parcel in wanted:
-                key, expires_s, value = self._encode(parcel)
+                key, expires_s, value = encoded[parcel.request.id]
                 pipeline.setex(key, expires_s, value)
                 pipeline.publish(key, value)
             try:

@@ -139,7 +139,18 @@ def test_without_a_worker_the_client_times_out_with_advice(own_server):
 
 
 @pytest.mark.parametrize(
-    "body", [b"\xff\xfe", b"[1]", b'{"a": 1}', b"[[], {}]", b"null", b"[1,2,3]"]
+    "body",
+    [
+        b"\xff\xfe",
+        b"[1]",
+        b'{"a": 1}',
+        b"[[], {}]",
+        b"null",
+        b"[1,2,3]",
+        b"[[1], {}, [1]]",
+        b"[[1], 5, {}]",
+        b'["abc", {}, {}]',
+    ],
 )
 def test_a_malformed_message_does_not_stop_the_worker(server, worker, fleet, sample, body):
     with Connection(server.url) as connection:
@@ -151,4 +162,19 @@ def test_a_malformed_message_does_not_stop_the_worker(server, worker, fleet, sam
             headers={"task": wire.TASK_SOLVE, "id": "made-by-hand", "lang": "py"},
         )
     assert fleet.solve(sample, timeout=20).picks
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("task_id", [5, "", None, [1], {"a": 1}])
+def test_a_message_whose_id_is_no_text_does_not_stop_the_worker(
+    server, worker, fleet, sample, task_id
+):
+    with Connection(server.url) as connection:
+        connection.Producer().publish(
+            [[sample], {}, {}],
+            serializer="msgpack",
+            routing_key=wire.LANE,
+            headers={"task": wire.TASK_SOLVE, "id": task_id, "lang": "py"},
+        )
+    assert fleet.solve(sample + b"another", timeout=15).picks
     assert worker.process.poll() is None
