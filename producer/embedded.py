@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
-from types import TracebackType
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -98,12 +97,7 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
             self._end()
             raise
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
 
     def stop(self) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic, sleep
-from types import TracebackType
 
 from models.errors import FleetError
 
@@ -55,12 +54,7 @@ class WorkerProcess(AbstractContextManager["WorkerProcess"]):
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:
