@@ -90,6 +90,12 @@ class Settings:
     result_backend: str = _setting(
         "CELERY_RESULT_BACKEND", _backend_url, "where answers are stored; the broker if not set", ""
     )
+    transport: str = _setting(
+        "TILEFLEET_TRANSPORT",
+        _one_of("batch", "stock"),
+        "how workers claim messages: batch (many at once, none lost), or stock (kombu's own)",
+        "batch",
+    )
     model: str = _setting("TILEFLEET_MODEL", _name, "which model of the store reads", "builtin")
     engine: str = _setting(
         "TILEFLEET_ENGINE",

@@ -58,6 +58,9 @@ def _transport_options() -> dict[str, Any]:
     """kombu's options for the Redis broker."""
     return {
         "visibility_timeout": LEASE_S,
+        # Seconds between looks for leases that have ended.
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
         # kombu pops from its queues in this order: "captcha" sorts before "captcha.bulk".
         "queue_order_strategy": "sorted",
         # Without it a broker that is away hangs a client for minutes.

@@ -14,6 +14,7 @@ from kombu import Exchange, Queue
 from models import wire
 from models.errors import SettingError
 from models.settings import Settings
+from worker import transport
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,9 @@ try:
 except SettingError as error:
     # Celery would print a traceback around it.
     sys.exit(f"tilefleet: {error}")
+
+if settings.transport == "batch":
+    transport.install()
 
 app = Celery(
     "tilefleet",

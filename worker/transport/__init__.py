@@ -1,0 +1,50 @@
+"""The worker's transport: kombu's for Redis, with messages claimed and acknowledged in batches.
+
+Senders need none of it: messages, queues and the records of what is claimed are those of stock
+kombu, so both kinds of worker can share a queue.
+"""
+
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, redis
+
+from worker.transport.channel import Channel, SentinelChannel
+from worker.transport.poller import Poller
+
+#: A lease is begun anew this many times before it would end.
+_RENEWALS = 3
+
+
+class Transport(redis.Transport):
+    """For ``redis://``, ``rediss://`` and ``redis+socket://``."""
+
+    Channel = Channel
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.cycle = Poller()
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        super().register_with_event_loop(connection, loop)
+        cycle = self.cycle
+        cycle.call_later = loop.call_later
+        options = connection.client.transport_options
+        lease = float(options.get("visibility_timeout", self.Channel.visibility_timeout))
+        # Celery cancels the timers of a connection when it makes the next one.
+        loop.call_repeatedly(self.brpop_timeout, cycle.claim_again)
+        loop.call_repeatedly(lease / _RENEWALS, cycle.renew_leases)
+
+
+class SentinelTransport(Transport, redis.SentinelTransport):
+    """For ``sentinel://``."""
+
+    Channel = SentinelChannel
+
+
+def install() -> None:
+    """Make these what Redis URLs mean in this process, those of a failover list too."""
+    TRANSPORT_ALIASES.update(
+        redis="worker.transport:Transport",
+        rediss="worker.transport:Transport",
+        sentinel="worker.transport:SentinelTransport",
+    )

@@ -1,0 +1,306 @@
+"""Claiming messages: many at once, recorded by the same step that takes them off their queue.
+
+kombu's channel waits with BRPOP, whose reply is a message that the server has already forgotten.
+Here the same connection, at the same places of kombu's event loop, carries `scripts.EXCHANGE`:
+
+::
+
+    claim sent ──reply──→ as many as asked for: delivered, and the next claim is sent
+        ↑     └─reply──→ fewer: delivered, and armed
+        └──── a queue has changed (the server tells), or there is something to acknowledge
+
+While armed the connection waits for the server's word that one of the queues that it has just
+looked at has changed: client-side caching's invalidation message, which is sent once, and takes no
+message off any queue (https://redis.io/docs/latest/develop/reference/client-side-caching/).
+Where the server or the account does not allow that, the queues are looked at every `_POLL_S`.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
+from queue import Empty
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+from kombu.transport import redis, virtual
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from worker.transport import scripts
+from worker.transport.claim import Claim, Claimed
+from worker.transport.counts import counts
+from worker.transport.qos import QoS
+
+logger = logging.getLogger(__name__)
+
+#: Most messages claimed at once, and most acknowledged with them.
+_MOST_CLAIMED = 64
+_MOST_ACKNOWLEDGED = 1000
+#: Seconds between looks at the queues where the server does not tell about changes.
+_POLL_S = 0.05
+
+
+class Unreadable(Exception):
+    """What was on the queue is no message in kombu's format."""
+
+
+class Message(virtual.Message):
+    """Raises Unreadable instead of whatever a malformed one runs into."""
+
+    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
+        try:
+            super().__init__(payload, channel=channel, **options)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Unreadable(repr(error)) from None
+
+
+class Channel(redis.Channel):
+    """kombu's Redis channel with another way to consume."""
+
+    QoS = QoS
+    Message = Message
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # Tags are ours, so that a late acknowledgement cannot hit what another has claimed since.
+        self._tag_prefix = f"{uuid4().hex}:"
+        self._last_tag = 0
+        #: The claim whose reply has not been read.
+        self._claim: Claim | None = None
+        #: Whether the connection waits for the server's word.
+        self._armed = False
+        self._told = False
+        #: The socket that was asked to be told, and whether it is.
+        self._asked: Any = None
+        self._tracking = False
+        super().__init__(*args, **options)
+
+    # One client instead of one for each operation ----------------------------------------------
+
+    @contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
+        yield client or self._shared_client
+
+    @cached_property
+    def _shared_client(self) -> Any:
+        return self._create_client()
+
+    def _disconnect_pools(self) -> None:
+        self.__dict__.pop("_shared_client", None)
+        super()._disconnect_pools()
+
+    def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Its text goes along every time: a kilobyte, and no server can have forgotten it."""
+        with self.conn_or_acquire() as client:
+            prefixed = self._prefixed(keys)
+            return client.execute_command("EVAL", script, len(keys), *prefixed, *arguments)
+
+    def _prefixed(self, keys: Sequence[str]) -> list[str]:
+        return [self.global_keyprefix + key for key in keys]
+
+    # Consuming: the poller calls these, two of them by the names of what they replace ------------
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Send a claim for as much as may be claimed, and what is to be acknowledged."""
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not queues:
+            return
+        connection = self.client.connection
+        self._ask(connection)
+        tags = list(islice(self.qos.acknowledged, _MOST_ACKNOWLEDGED))
+        claim = self._new_claim(queues, *self._room(), tags)
+        self._in_poll = connection
+        self._brpop_sent_at = monotonic()
+        keys = self._prefixed(claim.keys)
+        connection.send_command("EVAL", scripts.EXCHANGE, len(keys), *keys, *claim.arguments)
+        self._claim = claim
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Read what has come: what was claimed, or the server's word."""
+        if self._claim is None:
+            self.listen()
+            raise Empty
+        try:
+            claimed = self._read_claim()
+        finally:
+            # Between two claims is the safe moment for it.
+            self._flush_brpop_reauth()
+        for each in claimed:
+            self._deliver_claimed(each)
+        if not claimed:
+            raise Empty
+        return True
+
+    @property
+    def claiming(self) -> bool:
+        """Whether the reply to a claim is awaited."""
+        return self._claim is not None
+
+    def listen(self) -> None:
+        """Read what the server says unasked: that a queue has changed, or that it goes away."""
+        connection = self.client.connection
+        try:
+            while not self._told and connection.can_read(timeout=0):
+                connection.read_response(push_request=True)
+        except self.connection_errors:
+            self._lost()
+            raise
+        if self._told:
+            self.disarm()
+
+    def settle(self) -> None:
+        """Send acknowledgements: with the next claim, where there is going to be one."""
+        if not self._qos or not self._qos.acknowledged:
+            return
+        self.disarm()
+        if not self._claim and not (self.active_queues and self.qos.can_consume()):
+            self.qos.flush()
+
+    def disarm(self) -> None:
+        """Stop waiting for the server's word; the next turn of the loop sends a claim."""
+        if self._armed:
+            self._armed = self._in_poll = False
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds after which the queues are looked at again in any case."""
+        return float(self.brpop_timeout or 1) if self._tracking else _POLL_S
+
+    def basic_get(self, queue: str, no_ack: bool = False, **options: Any) -> Any:
+        """One message, at once or not at all."""
+        claim = self._new_claim([queue], 1, 1, [])
+        for each in claim.read(self.run_script(scripts.EXCHANGE, claim.keys, claim.arguments)):
+            message = self.Message(self._payload(each), channel=self)
+            self.qos.append(message, each.tag)
+            if no_ack:
+                self.qos.ack(each.tag)
+            return message
+        return None
+
+    def close(self) -> None:
+        self.disarm()
+        if not self.closed:
+            try:
+                if self._claim:
+                    self.qos.restore([each.tag for each in self._read_claim()])
+                if self._qos:
+                    self._qos.flush()
+            except (*self.connection_errors, ResponseError) as error:
+                logger.warning("What is claimed comes back when its lease ends: %r", error)
+            self._claim = None
+            self.disarm()
+        super().close()
+
+    # Parts ---------------------------------------------------------------------------------------
+
+    def _room(self) -> tuple[int, int]:
+        """How much may be claimed: from the first queue, and from all the others.
+
+        A third of the prefetch is the first queue's alone: however much of the others is in the
+        worker already, what comes there is claimed at once.
+        """
+        prefetch = self.qos.prefetch_count
+        if not prefetch:
+            return _MOST_CLAIMED, _MOST_CLAIMED
+        room = min(max(0, prefetch - self.qos.held_count), _MOST_CLAIMED)
+        return room, max(0, room - prefetch // 3)
+
+    def _new_claim(
+        self, queues: Sequence[str], most: int, most_of_rest: int, tags: Sequence[str]
+    ) -> Claim:
+        """Each queue is emptied, priority by priority, before the next one is looked at."""
+        lists = [
+            (each, self._q_for_pri(each, step)) for each in queues for step in self.priority_steps
+        ]
+        claim = Claim.make(
+            (self.unacked_key, self.unacked_index_key),
+            lists,
+            few=len(self.priority_steps) if len(queues) > 1 else len(lists),
+            most=most,
+            most_of_rest=most_of_rest,
+            tags=tags,
+            prefix=self._tag_prefix,
+            before_first=self._last_tag,
+        )
+        self._last_tag += most
+        return claim
+
+    def _read_claim(self) -> list[Claimed]:
+        """The reply to the claim; arms the connection if the queues had fewer than asked for."""
+        claim = self._claim
+        assert claim is not None
+        try:
+            reply = self.client.connection.read_response()
+        except ResponseError as error:
+            # A replica after a failover, an account without the right, a key of another type: the
+            # connection is made anew, after a pause, and says so in the log.
+            self._lost()
+            raise RedisConnectionError(f"claiming failed: {error}") from error
+        except self.connection_errors:
+            self._lost()
+            raise
+        self._claim = None
+        self.qos.confirm(claim.acknowledged)
+        claimed = list(claim.read(reply))
+        counts.exchanges += 1
+        counts.claimed += len(claimed)
+        self._armed, self._told = len(claimed) < claim.most, False
+        if not self._armed:
+            self._in_poll = False
+        elif self._tracking:
+            # The word may have been read together with the reply.
+            self.listen()
+        elif (call_later := self.connection.cycle.call_later) is not None:
+            call_later(_POLL_S, self.disarm)
+        return claimed
+
+    def _lost(self) -> None:
+        """Close the connection; the next turn of the loop makes another one."""
+        self._armed = self._in_poll = False
+        self._claim = None
+        self.client.connection.disconnect()
+
+    def _deliver_claimed(self, claimed: Claimed) -> None:
+        try:
+            self.connection._deliver(self._payload(claimed), claimed.queue)
+        except Unreadable as error:
+            counts.unreadable += 1
+            size = len(claimed.text)
+            logger.error("%d bytes on %s are no message: %s", size, claimed.queue, error)
+            self.qos.ack(claimed.tag)
+            return
+        if not self.qos.has(claimed.tag):
+            # Its consumer wants nothing acknowledged.
+            self.qos.ack(claimed.tag)
+
+    def _payload(self, claimed: Claimed) -> Any:
+        try:
+            payload = loads(bytes_to_str(claimed.text))
+            payload["properties"]["delivery_tag"] = claimed.tag
+        except (ValueError, LookupError, TypeError) as error:
+            raise Unreadable(repr(error)) from None
+        return payload
+
+    def _ask(self, connection: Any) -> None:
+        """Have the server tell this connection when something that it has looked at changes."""
+        if connection._sock is self._asked:
+            return
+        self._asked, self._tracking = connection._sock, False
+        try:
+            connection._parser.set_invalidation_push_handler(self._on_change)
+            connection.send_command("CLIENT", "TRACKING", "ON", "NOLOOP")
+            connection.read_response()
+            self._tracking = True
+        except (AttributeError, ResponseError) as error:
+            logger.warning("The queues are looked at every %g s: %r", _POLL_S, error)
+
+    def _on_change(self, _: Any) -> None:
+        self._told = True
+
+
+class SentinelChannel(Channel, redis.SentinelChannel):
+    """The same where sentinels say which server it is."""

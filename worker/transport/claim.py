@@ -1,0 +1,60 @@
+"""One exchange with the server: what is asked for, and what its reply means."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from kombu.utils.json import dumps
+
+
+class Claimed(NamedTuple):
+    """One message as it was on its queue."""
+
+    queue: str
+    tag: str
+    text: bytes
+
+
+class Claim(NamedTuple):
+    """The keys and arguments of `scripts.EXCHANGE`, and how to read its reply."""
+
+    keys: list[str]
+    arguments: list[Any]
+    #: Queue of each list that is taken from.
+    queues: list[str]
+    prefix: str
+    before_first: int
+    most: int
+    #: Acknowledgements that go along.
+    acknowledged: int
+
+    @classmethod
+    def make(
+        cls,
+        unacked: Sequence[str],
+        lists: Sequence[tuple[str, str]],
+        few: int,
+        most: int,
+        most_of_rest: int,
+        tags: Sequence[str],
+        prefix: str,
+        before_first: int,
+    ) -> "Claim":
+        """`unacked`: its two keys; `lists`: (queue, key), of which the first `few` come first."""
+        queues = [queue for queue, _ in lists]
+        # The default exchange leads to a queue by its name.
+        records = [f', "", {dumps(queue)}]' for queue in queues]
+        return cls(
+            keys=[*unacked, *(key for _, key in lists)],
+            arguments=[prefix, before_first, most, most_of_rest, few, *records, *tags],
+            queues=queues,
+            prefix=prefix,
+            before_first=before_first,
+            most=most,
+            acknowledged=len(tags),
+        )
+
+    def read(self, reply: Sequence[Any]) -> Iterator[Claimed]:
+        """The messages in a reply, in the order of their tags."""
+        pairs = zip(reply[::2], reply[1::2], strict=True)
+        for number, (index, text) in enumerate(pairs, self.before_first + 1):
+            yield Claimed(self.queues[index - 1], f"{self.prefix}{number}", text)

@@ -1,0 +1,156 @@
+"""Which messages this channel has claimed: acknowledging them, giving them back, their leases."""
+
+import logging
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from kombu.transport import redis, virtual
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import dumps, loads
+from redis.exceptions import ResponseError
+
+from worker.transport import scripts
+from worker.transport.counts import counts
+
+logger = logging.getLogger(__name__)
+
+#: Most overdue messages that are put back in one step.
+_MOST_RESTORED = 100
+_ANY_TIME = "1e18"
+
+
+class QoS(redis.QoS):
+    """As kombu's, in batches, and by scripts instead of WATCH."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: Tags that the server has not been told about yet.
+        self.acknowledged: deque[str] = deque()
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """The claim has recorded it already."""
+        virtual.QoS.append(self, message, delivery_tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        """In an event loop the next exchange with the server carries it; else it goes at once."""
+        self.acknowledged.append(delivery_tag)
+        virtual.QoS.ack(self, delivery_tag)
+        if not self.channel.connection.cycle.in_event_loop:
+            self.flush()
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        if requeue:
+            self.restore_by_tag(delivery_tag, leftmost=True)
+            virtual.QoS.ack(self, delivery_tag)
+        else:
+            self.ack(delivery_tag)
+
+    def flush(self) -> None:
+        """Tell the server what is acknowledged, now."""
+        tags = list(self.acknowledged)
+        if not tags:
+            return
+        with self.pipe_or_acquire() as pipe:
+            pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
+        self.confirm(len(tags))
+
+    def confirm(self, count: int) -> None:
+        """The server has been told about the oldest `count` acknowledgements."""
+        for _ in range(count):
+            self.acknowledged.popleft()
+
+    def has(self, tag: str) -> bool:
+        return tag in self._delivered
+
+    @property
+    def held_count(self) -> int:
+        return len(self._delivered) - len(self._dirty)
+
+    def held(self) -> list[str]:
+        """Tags of what is delivered here and neither acknowledged nor given back."""
+        return [tag for tag in list(self._delivered) if tag not in self._dirty]
+
+    def renew(self) -> None:
+        """Begin the lease of everything held here anew."""
+        if tags := self.held():
+            try:
+                self.channel.run_script(scripts.RENEW, [self.unacked_index_key], tags)
+            except ResponseError as error:
+                logger.warning("Leases could not be renewed: %s", error)
+
+    # Giving back -------------------------------------------------------------------------------
+
+    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
+        self.restore([tag], leftmost=leftmost)
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Everything held here; called when the channel is closed."""
+        self._flush()
+        self.restore(list(self._delivered))
+        self._delivered.clear()
+
+    def restore(self, tags: Iterable[str], *, leftmost: bool = False) -> int:
+        """Give claimed messages back; what another has got since stays his."""
+        tags = list(tags)
+        if not tags:
+            return 0
+        with self.channel.conn_or_acquire() as client:
+            pipe = client.pipeline(transaction=False)
+            for tag in tags:
+                pipe.hget(self.unacked_key, tag)
+            records = pipe.execute()
+        return self._put_back(zip(tags, records, strict=True), _ANY_TIME, leftmost=leftmost)
+
+    def restore_visible(self, start: int = 0, num: int | None = None, interval: int = 1) -> None:
+        """Give back what any worker has held for longer than its lease."""
+        self._vrestore_count += 1
+        if (self._vrestore_count - 1) % (interval or 1):
+            return
+        try:
+            restored = self._restore_overdue(num or _MOST_RESTORED)
+        except ResponseError as error:
+            logger.warning("Messages of lost workers could not be given back: %s", error)
+            return
+        if restored:
+            counts.restored += restored
+            logger.warning("%d messages of lost workers are given back", restored)
+
+    def _restore_overdue(self, most: int) -> int:
+        before, *found = self.channel.run_script(
+            scripts.OVERDUE,
+            [self.unacked_key, self.unacked_index_key],
+            [self.visibility_timeout, most],
+        )
+        if not found:
+            return 0
+        records = zip(map(bytes_to_str, found[::2]), found[1::2], strict=True)
+        return self._put_back(records, bytes_to_str(before))
+
+    def _put_back(
+        self, records: Iterable[tuple[str, bytes | None]], before: str, *, leftmost: bool = False
+    ) -> int:
+        keys = [self.unacked_key, self.unacked_index_key]
+        arguments: list[Any] = ["LPUSH" if leftmost else "RPUSH", before]
+        for tag, record in records:
+            text, lists = self._destination(record)
+            keys += lists
+            arguments += [tag, text, len(lists)]
+        restored: int = self.channel.run_script(scripts.RESTORE, keys, arguments)
+        return restored
+
+    def _destination(self, record: bytes | None) -> tuple[str, list[str]]:
+        """A message's text, marked as delivered before, and the lists that it goes to."""
+        if record is None:
+            return "", []
+        try:
+            message, exchange, routing_key = loads(bytes_to_str(record))
+            message["headers"]["redelivered"] = True
+            message["properties"]["delivery_info"]["redelivered"] = True
+            queues = self.channel._lookup(exchange, routing_key)
+            priority = self.channel._get_message_priority(message, reverse=False)
+        except (ValueError, KeyError, TypeError) as error:
+            counts.unreadable += 1
+            logger.error("A record of %d bytes is no message: %r", len(record), error)
+            return "", []
+        return dumps(message), [self.channel._q_for_pri(queue, priority) for queue in queues]

@@ -1,0 +1,106 @@
+"""What the server does in one step, as Lua.
+
+A claimed message is kept as stock kombu keeps it: its text in the hash ``unacked`` as
+``[message, exchange, routing key]`` and the time of its claim in the sorted set ``unacked_index``,
+both under its delivery tag (`kombu.transport.redis.QoS`). Stock workers and these can therefore
+share a queue and restore each other's messages.
+
+The time is the server's own: with leases of seconds, the clocks of the workers must not matter.
+"""
+
+from typing import Final
+
+#: Acknowledge, then claim.
+#:
+#: KEYS: unacked, unacked_index, then the lists to take from, in order of importance.
+#: ARGV: 1 prefix of the new tags, 2 number before the first of them, 3 most to claim,
+#: 4 most to claim from all lists but the first few, 5 how many these few are,
+#: then for each list what follows the message in its record, then the tags to acknowledge.
+#: Returns a flat array: index of a list (from 1), message, … The n-th one's tag is prefix + number.
+#:
+#: The lists that have no more are looked at once again by a reading command: that makes the server
+#: tell a connection with tracking when one of them changes.
+EXCHANGE: Final = """
+local lists = #KEYS - 2
+for first = 6 + lists, #ARGV, 1000 do
+  local last = math.min(first + 999, #ARGV)
+  redis.call('ZREM', KEYS[2], unpack(ARGV, first, last))
+  redis.call('HDEL', KEYS[1], unpack(ARGV, first, last))
+end
+local number, most = tonumber(ARGV[2]), tonumber(ARGV[3])
+local most_of_rest, few = tonumber(ARGV[4]), tonumber(ARGV[5])
+local time = redis.call('TIME')
+local now = time[1] .. '.' .. string.format('%06d', time[2])
+local claimed, empty = {}, {}
+for list = 1, lists do
+  local wanted = most
+  if list > few then wanted = math.min(most, most_of_rest) end
+  if wanted > 0 then
+    local messages = redis.call('RPOP', KEYS[list + 2], wanted) or {}
+    for _, message in ipairs(messages) do
+      number = number + 1
+      local tag = ARGV[1] .. string.format('%d', number)
+      redis.call('HSET', KEYS[1], tag, '[' .. message .. ARGV[list + 5])
+      redis.call('ZADD', KEYS[2], now, tag)
+      claimed[#claimed + 1] = list
+      claimed[#claimed + 1] = message
+    end
+    most = most - #messages
+    if list > few then most_of_rest = most_of_rest - #messages end
+    if #messages < wanted then empty[#empty + 1] = KEYS[list + 2] end
+  end
+end
+if #empty > 0 then redis.call('EXISTS', unpack(empty)) end
+return claimed
+"""
+
+#: Claimed messages whose lease has ended.
+#:
+#: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, 2 most to return.
+#: Returns the time before which they were claimed, then a flat array: tag, record (or false), …
+OVERDUE: Final = """
+local time = redis.call('TIME')
+local before = string.format('%d', time[1] - ARGV[1]) .. '.' .. string.format('%06d', time[2])
+local found = {before}
+for _, tag in ipairs(redis.call(
+    'ZRANGE', KEYS[2], '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[2])) do
+  found[#found + 1] = tag
+  found[#found + 1] = redis.call('HGET', KEYS[1], tag)
+end
+return found
+"""
+
+#: Put claimed messages back, each once, however many ask for it.
+#:
+#: KEYS: unacked, unacked_index, then for each message the lists it goes to.
+#: ARGV: 1 RPUSH to make it the next one, LPUSH the last, 2 only what was claimed before this time,
+#: then for each message: tag, text, number of lists. Returns how many were put back.
+RESTORE: Final = """
+local key, restored = 3, 0
+for argument = 3, #ARGV, 3 do
+  local tag, lists = ARGV[argument], tonumber(ARGV[argument + 2])
+  local claimed = redis.call('ZSCORE', KEYS[2], tag)
+  if claimed and tonumber(claimed) <= tonumber(ARGV[2]) then
+    redis.call('ZREM', KEYS[2], tag)
+    if redis.call('HDEL', KEYS[1], tag) == 1 and lists > 0 then
+      for list = key, key + lists - 1 do
+        redis.call(ARGV[1], KEYS[list], ARGV[argument + 1])
+      end
+      restored = restored + 1
+    end
+  end
+  key = key + lists
+end
+return restored
+"""
+
+#: Begin leases anew, of what is still claimed.
+#:
+#: KEYS: unacked_index. ARGV: tags.
+RENEW: Final = """
+local time = redis.call('TIME')
+local now = time[1] .. '.' .. string.format('%06d', time[2])
+for _, tag in ipairs(ARGV) do
+  redis.call('ZADD', KEYS[1], 'XX', now, tag)
+end
+"""
