@@ -16,6 +16,7 @@
     │   ├── AnswerTimeout       no answer within the time the caller gave
     │   └── Revoked             the task was revoked, or expired, before it was read
     ├── EngineError             the networks failed on this captcha
+    │   └── GivenUp             workers that had it were lost, again and again
     └── ModelError              a model cannot be used
         ├── ModelNotFound       no such name in the store
         ├── BadManifest         manifest.json is missing, unreadable or of another kind
@@ -83,6 +84,10 @@ class Revoked(FleetError):
 
 class EngineError(TilefleetError):
     """The networks failed on this captcha."""
+
+
+class GivenUp(EngineError):
+    """Several workers were lost while they read it; it is not tried again."""
 
 
 class ModelError(TilefleetError):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from models import wire
 from models.errors import SettingError
 
 ENGINES: Final = ("auto", "litert", "keras", "null")
@@ -95,6 +96,13 @@ class Settings:
         _one_of("batch", "stock"),
         "how workers claim messages: batch (many at once, none lost), or stock (kombu's own)",
         "batch",
+    )
+    lease_s: int = _setting(
+        "TILEFLEET_LEASE_S",
+        _whole(1, 3600),
+        "seconds after which another worker takes over what a lost one had claimed; the same "
+        "on every node",
+        wire.LEASE_S,
     )
     model: str = _setting("TILEFLEET_MODEL", _name, "which model of the store reads", "builtin")
     engine: str = _setting(

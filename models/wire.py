@@ -22,9 +22,9 @@ SERIALIZER: Final = "msgpack"
 ACCEPT: Final = ("msgpack", "json")
 RESULT_SERIALIZER: Final = "json"
 
-#: Seconds a claimed message may stay unanswered before another worker gets it. It has to be the
-#: same on every node, and longer than the longest time that a captcha spends in a worker.
-LEASE_S: Final = 60
+#: Seconds after which what a lost worker had claimed is another's. It has to be the same on every
+#: node. A live worker begins the leases of what it holds anew, so a pass may take longer.
+LEASE_S: Final = 15
 
 #: Seconds a result waits for its reader.
 RESULT_EXPIRES_S: Final = 300

@@ -1,7 +1,8 @@
 """Micro-batches without a clock.
 
 Whoever is free takes everything that waits, oldest first, up to its cap: idle, that is one item
-with no added delay; busy, batches grow by themselves. Knows neither Celery nor networks.
+with no added delay; busy, batches grow by themselves. Where somebody waits for some of the items
+and nobody for the others, the former go first. Knows neither Celery nor networks.
 """
 
 from collections import deque
@@ -16,26 +17,31 @@ class Batcher(Generic[Item]):
     """A queue between threads that gives batches."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Item] = deque()
+        self._first: deque[Item] = deque()
+        self._later: deque[Item] = deque()
         self._changed = Condition()
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._first) + len(self._later)
 
-    def put(self, items: Iterable[Item]) -> None:
-        """Append; wakes one taker. Allowed after `close`: what is put is still given out."""
+    def put(self, items: Iterable[Item], *, later: bool = False) -> None:
+        """Append; wakes one taker. Allowed after `close`: what is put is still given out.
+
+        `later`: these are taken when no others wait.
+        """
         with self._changed:
-            self._waiting.extend(items)
+            (self._later if later else self._first).extend(items)
             self._changed.notify()
 
     def take(self, cap: int) -> list[Item]:
         """Wait for something, then take all that waits, up to `cap`; [] once closed and empty."""
         with self._changed:
-            while not self._waiting and not self._closed:
+            while not len(self) and not self._closed:
                 self._changed.wait()
-            batch = [self._waiting.popleft() for _ in range(min(cap, len(self._waiting)))]
-            if self._waiting:
+            batch = self._pop(self._first, cap)
+            batch += self._pop(self._later, cap - len(batch))
+            if len(self):
                 # One `put` woke one taker, who left something behind.
                 self._changed.notify()
             return batch
@@ -45,3 +51,13 @@ class Batcher(Generic[Item]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        with self._changed:
+            self._first.clear()
+            self._later.clear()
+
+    @staticmethod
+    def _pop(waiting: deque[Item], most: int) -> list[Item]:
+        return [waiting.popleft() for _ in range(min(most, len(waiting)))]

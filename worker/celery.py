@@ -52,6 +52,7 @@ app.conf.update(
     # What is being read when the connection breaks is finished; its message comes back once.
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )
+app.conf.broker_transport_options["visibility_timeout"] = settings.lease_s
 app.steps["worker"].add("worker.step:EngineRoomStep")
 
 

@@ -15,6 +15,8 @@ class Outcome:
     #: JSON types.
     result: dict[str, Any] | list[dict[str, Any]] | None = None
     error: Exception | None = None
+    #: Whether it is in the store already: another worker found it.
+    stored: bool = False
 
     @property
     def dropped(self) -> bool:
@@ -29,6 +31,8 @@ class Job:
     data: object
     #: What it came in; the engine room does not look inside but for `dropped()`.
     parcel: Any
+    #: Nobody waits for it: it is read when no others wait.
+    later: bool = False
     arrived: float = field(default_factory=monotonic)
     #: What the engine made of `data`.
     prepared: Any = None
@@ -55,11 +59,13 @@ class Parcel:
     jobs: list[Job] = field(default_factory=list)
     #: Whether the result is a list.
     many: bool = False
+    #: When the first pass with one of its captchas began; 0 before.
+    begun: float = 0.0
     #: Captchas that the engine room has not given back.
     open: int = 0
     #: What is wrong with the message as a whole.
     refused: Exception | None = None
-    #: Set by `close`.
+    #: Set by `close`, unless it is known before.
     outcome: Outcome = Outcome()
 
     def dropped(self) -> bool:
@@ -68,7 +74,8 @@ class Parcel:
 
     def close(self) -> Outcome:
         """Work out what became of it, once all its captchas are done."""
-        self.outcome = self._outcome()
+        if self.outcome.dropped:
+            self.outcome = self._outcome()
         return self.outcome
 
     def _outcome(self) -> Outcome:

@@ -1,19 +1,18 @@
-"""The engine room: decoding threads, a batcher, and one thread for each engine lane.
+"""The engine room: decoding threads, and one thread for each engine lane, with batchers before.
 
 ::
 
-    submit ─→ decoders ─→ batcher ─→ lanes ─→ done(jobs)
-                 ├── cannot be read ──────────↗
-                 └── joins one with the same bytes ─ … ─↗
+    submit ─→ arrived ─→ decoders ─→ decoded ─→ lanes ─→ done(jobs)
+                            ├── cannot be read ──────────↗
+                            └── joins one with the same bytes ─ … ─↗
 
-Knows no Celery: jobs go in by `submit`, come out by the callable `done`, on a thread of the room,
-each exactly once, with an answer, an error, or neither when nobody wants it any more.
+Knows no Celery: jobs go in by `submit` and come out by the callable `done`, on a thread of the
+room, each exactly once, with an answer, an error, or neither when nobody wants it any more.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from threading import Thread
 from time import monotonic
 from typing import Any
@@ -22,11 +21,14 @@ from models.answer import Timing
 from models.engines import Engine, Lane
 from models.errors import EngineError, TilefleetError
 from worker.batcher import Batcher
+from worker.durations import Durations
 from worker.job import Job
+from worker.quiet import Quiet
 from worker.twins import Twins
 
 logger = logging.getLogger(__name__)
 
+#: What the room tells about jobs, on one of its threads.
 Done = Callable[[Sequence[Job]], None]
 
 
@@ -34,64 +36,118 @@ class EngineRoom:
     """A warm engine that reads jobs in micro-batches."""
 
     def __init__(
-        self, engine: Engine, *, lanes: int, decoders: int, done: Done, keep_s: float = 0.0
+        self,
+        engine: Engine,
+        *,
+        lanes: int,
+        decoders: int,
+        started: Done,
+        done: Done,
+        keep_s: float = 0.0,
     ) -> None:
         """Make `lanes` warm lanes; raises ModelError. Nothing runs before `start`.
 
+        `started` gets the jobs of a pass that begins, `done` those that are finished.
         `keep_s`: seconds for which an answer is kept for captchas with the same bytes.
         """
         self.engine = engine
         self._twins = Twins(keep_s=keep_s)
+        self._started = started
         self._done = done
-        self._batcher: Batcher[Job] = Batcher()
-        self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decoder")
+        self._quiet = Quiet()
+        self._arrived: Batcher[Job] = Batcher()
+        self._decoded: Batcher[Job] = Batcher()
+        #: Of each captcha: decoding, from its arrival to the start of its pass, and the pass.
+        self.durations = {"decode": Durations(), "wait": Durations(), "pass": Durations()}
+        self._in_pass: dict[int, int] = {}
         self._pass_sizes: Counter[int] = Counter()
-        self._threads = [
+        self._decoders = [
+            Thread(target=self._decode, name=f"decoder-{number}", daemon=True)
+            for number in range(1, decoders + 1)
+        ]
+        self._lanes = [
             Thread(target=self._run, args=(engine.lane(),), name=f"lane-{number}", daemon=True)
             for number in range(1, lanes + 1)
         ]
 
     def start(self) -> None:
-        for thread in self._threads:
+        for thread in [*self._decoders, *self._lanes]:
             thread.start()
 
-    def submit(self, jobs: Iterable[Job]) -> None:
-        for job in jobs:
-            self._decoders.submit(self._prepare, job)
+    def submit(self, jobs: Sequence[Job], *, later: bool = False) -> None:
+        """Have these read; `later`: when no others wait."""
+        self._arrived.put(jobs, later=later)
+
+    def read_alone(self, lane: Lane, job: Job) -> None:
+        """Read one here and now, while nothing else is decoded or read; it is not given to `done`.
+
+        For a captcha that may end the process: whatever happens then is its doing.
+        """
+        with self._quiet.alone():
+            self._prepare(job)
+            if job.error is None:
+                self._started([job])
+                self._read(lane, [job])
 
     def close(self) -> None:
         """Finish what was submitted, then end the threads."""
-        self._decoders.shutdown()
-        self._batcher.close()
-        for thread in self._threads:
-            thread.join()
+        for batcher, threads in (
+            (self._arrived, self._decoders),
+            (self._decoded, self._lanes),
+        ):
+            batcher.close()
+            for thread in threads:
+                thread.join()
 
     def abandon(self) -> None:
         """Start nothing more; what is running may finish or die with the process."""
-        self._decoders.shutdown(wait=False, cancel_futures=True)
-        self._batcher.close()
+        for batcher in (self._arrived, self._decoded):
+            batcher.clear()
+            batcher.close()
 
     def stats(self) -> dict[str, Any]:
         """Plain figures, for ``celery inspect stats``."""
         sizes = dict(self._pass_sizes)
         return {
             "model": self.engine.model,
-            "lanes": len(self._threads),
+            "lanes": len(self._lanes),
             "max_batch": self.engine.max_batch,
-            "waiting": len(self._batcher),
+            "waiting": len(self._arrived) + len(self._decoded),
+            "running": sum(list(self._in_pass.values())),
             "passes": sum(sizes.values()),
             "captchas": sum(size * passes for size, passes in sizes.items()),
             "joined": self._twins.joined,
             "kept_answers_used": self._twins.kept,
             "pass_sizes": {str(size): sizes[size] for size in sorted(sizes)},
+            "durations": {name: each.encode() for name, each in self.durations.items()},
         }
 
-    def _prepare(self, job: Job) -> None:
+    def _decode(self) -> None:
         """On a decoder's thread."""
+        while jobs := self._arrived.take(1):
+            (job,) = jobs
+            try:
+                done = self._decode_one(job)
+            except Exception as error:
+                done = self.given_up([job], error)
+            self._hand_on(done)
+
+    def _decode_one(self, job: Job) -> Sequence[Job]:
+        """What is done with that, without a pass."""
+        if self._twins.settle(job):
+            job.data = None
+            return [job] if job.answer is not None else []
+        with self._quiet.shared():
+            self._prepare(job)
+        if job.error is not None:
+            return self._twins.part([job])
+        self._decoded.put([job], later=job.later)
+        return []
+
+    def _prepare(self, job: Job) -> None:
+        started = monotonic()
         try:
-            settled = self._twins.settle(job)
-            if not settled:
-                job.prepared = self.engine.prepare(job.data)
+            job.prepared = self.engine.prepare(job.data)
         except TilefleetError as error:
             # Without its traceback, whose frames hold the image.
             job.error = error.with_traceback(None)
@@ -100,29 +156,42 @@ class EngineRoom:
             job.error = EngineError(f"decoding failed: {error!r}")
         # The image is many times the size of everything else in flight.
         job.data = None
-        if job.error is not None:
-            self._done(self._twins.part([job]))
-        elif not settled:
-            self._batcher.put([job])
-        elif job.answer is not None:
-            self._done([job])
+        self.durations["decode"].add(monotonic() - started)
 
     def _run(self, lane: Lane) -> None:
         """On a lane's thread."""
-        while batch := self._batcher.take(self.engine.max_batch):
+        while batch := self._decoded.take(self.engine.max_batch):
             try:
-                self._pass(lane, batch)
-            except Exception:
-                # A lane that ends would leave the worker alive and deaf; what was in the batch is
-                # not acknowledged, and comes back when its lease ends.
-                logger.exception("A batch of %d was given up", len(batch))
+                done = self._pass(lane, batch)
+            except Exception as error:
+                done = self.given_up(batch, error)
+            self._hand_on(done)
 
-    def _pass(self, lane: Lane, batch: Sequence[Job]) -> None:
+    def _pass(self, lane: Lane, batch: Sequence[Job]) -> Sequence[Job]:
         # As late as possible: what expired while it waited costs no engine time.
         jobs, dropped = self._twins.begin(batch)
         if jobs:
-            self._read(lane, jobs)
-        self._done([*self._twins.part(jobs), *dropped])
+            with self._quiet.shared():
+                self._in_pass[id(lane)] = len(jobs)
+                self._started(jobs)
+                self._read(lane, jobs)
+                del self._in_pass[id(lane)]
+        return [*self._twins.part(jobs), *dropped]
+
+    def given_up(self, jobs: Sequence[Job], error: Exception) -> Sequence[Job]:
+        """A mistake of ours: a thread that ended of it would leave the worker alive and deaf."""
+        logger.exception("%d captchas are given up", len(jobs))
+        for job in jobs:
+            job.answer, job.error = None, EngineError(f"the worker failed: {error!r}")
+        return self._twins.part(jobs)
+
+    def _hand_on(self, done: Sequence[Job]) -> None:
+        if not done:
+            return
+        try:
+            self._done(done)
+        except Exception:
+            logger.exception("%d captchas could not be handed on", len(done))
 
     def _read(self, lane: Lane, jobs: Sequence[Job]) -> None:
         """One pass; one that fails is halved until only the captchas at fault fail."""
@@ -138,11 +207,13 @@ class EngineRoom:
             self._read(lane, jobs[:middle])
             self._read(lane, jobs[middle:])
             return
-        pass_ms = (monotonic() - started) * 1000
+        pass_s = monotonic() - started
         # How many captchas the pass answers; those that join from here on come on top.
         size = sum(1 + len(job.twins) for job in jobs)
         self._pass_sizes[size] += 1
         for job, answer in zip(jobs, answers, strict=True):
-            queued_ms = (started - job.arrived) * 1000
-            job.answer = answer.timed(Timing(queued_ms, pass_ms, size))
-        logger.debug("A pass of %d took %.1f ms", size, pass_ms)
+            queued_s = started - job.arrived
+            job.answer = answer.timed(Timing(queued_s * 1000, pass_s * 1000, size))
+            self.durations["wait"].add(queued_s)
+        self.durations["pass"].add(pass_s, len(jobs))
+        logger.debug("A pass of %d took %.1f ms", size, pass_s * 1000)

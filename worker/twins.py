@@ -85,7 +85,7 @@ class Twins:
         return done
 
     def _forget(self, job: Job) -> None:
-        if job.digest is not None:
+        if job.digest is not None and self._leaders.get(job.digest) is job:
             del self._leaders[job.digest]
 
     def _fresh(self, digest: bytes) -> Answer | None:

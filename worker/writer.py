@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from models.errors import EngineError
 from worker.batcher import Batcher
+from worker.durations import Durations
 from worker.job import Outcome, Parcel
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class Writer:
         self._backend = backend
         self._stored = stored
         self._batcher: Batcher[Parcel] = Batcher()
+        #: From the start of a write to its last reply.
+        self.durations = Durations()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="writer", daemon=True)
 
@@ -97,8 +100,8 @@ class Writer:
                 logger.warning("Result %s could not be written: %s", parcel.request.id, refusal)
                 failed.append(parcel)
         if stored:
+            self.durations.add(monotonic() - started, len(stored))
             self._stored(stored)
-        logger.debug("%d results written in %.1f ms", len(stored), (monotonic() - started) * 1000)
         return failed
 
     def _encode(self, parcel: Parcel) -> tuple[Any, int, Any]:

@@ -54,7 +54,7 @@ def run(
     `waiting`: how many of the rest will wait for a pass of their own; all, if not given.
     """
     done: list[Job] = []
-    room = EngineRoom(engine, lanes=1, decoders=1, done=done.extend)
+    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend)
     room.start()
     for number, job in enumerate(jobs):
         if before_the_rest and number == before_the_rest:
@@ -168,7 +168,7 @@ def test_what_joined_and_is_not_wanted_any_more_gets_nothing():
 def test_answers_are_kept_only_where_that_is_switched_on(keep_s, passes):
     engine = Engine()
     done: list[Job] = []
-    room = EngineRoom(engine, lanes=1, decoders=1, done=done.extend, keep_s=keep_s)
+    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend, keep_s=keep_s)
     room.start()
     for number in range(1, 4):
         room.submit(jobs_of(b"a"))

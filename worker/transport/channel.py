@@ -57,6 +57,8 @@ class Message(virtual.Message):
             super().__init__(payload, channel=channel, **options)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise Unreadable(repr(error)) from None
+        # The server has it; here the decoded one is enough.
+        payload.pop("body", None)
 
 
 class Channel(redis.Channel):
