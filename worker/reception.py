@@ -121,7 +121,7 @@ class Reception:
             self._execute(request, outcome)
         elif outcome.error is None:
             task_ready(request, successful=True)
-            request.acknowledge()
+            request.acknowledge_here()
             request.send_event(
                 "task-succeeded",
                 result=request.task.describe(outcome.result),
@@ -130,7 +130,7 @@ class Reception:
         else:
             logger.info("%s failed: %r", request, outcome.error)
             task_ready(request)
-            request.acknowledge()
+            request.acknowledge_here()
             shown = repr(outcome.error)
             request.send_event("task-failed", exception=shown, traceback=shown)
 
@@ -205,7 +205,8 @@ class Reception:
 
     def _is_plain(self, request: Any) -> bool:
         """Whether to store and to announce is all there is to do for it."""
-        _, _, embed = request._payload
-        return self._fast_backend and not (
-            any((embed or {}).values()) or any(signal.receivers for signal in _SIGNALS)
+        return (
+            request.alone
+            and self._fast_backend
+            and not any(signal.receivers for signal in _SIGNALS)
         )

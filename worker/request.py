@@ -1,12 +1,15 @@
 """Celery's request for a captcha: what the worker shows of it never holds image bytes."""
 
 import hashlib
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
 from celery.exceptions import InvalidTaskError
 from celery.worker import state
 from celery.worker.request import Request
+
+logger = logging.getLogger(__name__)
 
 
 def describe(argument: object) -> str:
@@ -21,6 +24,8 @@ def describe(argument: object) -> str:
 
 class CaptchaRequest(Request):
     """A request whose arguments are described by the worker, whatever the sender wrote there."""
+
+    acknowledged: bool
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -40,11 +45,19 @@ class CaptchaRequest(Request):
         ):
             if not isinstance(value, wanted) or value == "":
                 raise InvalidTaskError(f"{what} of type {type(value).__name__} or empty")
+        #: Whether nothing but its result is asked for: no links, chords or chains.
+        self.alone = not any((embed or {}).values())
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Once: a request that the engine room accepted may still be executed by the pool."""
         if self.time_start is None:
             super().on_accepted(pid, time_accepted)
+
+    def acknowledge_here(self) -> None:
+        """On the hub thread; Celery's way would have the hub do it some time later."""
+        if not self.acknowledged:
+            self.message.ack_log_error(logger, self.connection_errors)
+            self.acknowledged = True
 
     def info(self, safe: bool = False) -> dict[str, Any]:
         """For ``inspect`` and Flower, which would send the image over the wire otherwise."""

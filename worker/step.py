@@ -5,6 +5,7 @@ after the pool, in the process that reads, and before the consumer, so that a wo
 model takes no message: it stops.
 """
 
+import gc
 import logging
 from contextlib import suppress
 from time import monotonic
@@ -78,6 +79,9 @@ class EngineRoomStep(bootsteps.StartStopStep):
         reception.open(self._room, self._writer, self._suspects)
         for part in (self._room, self._suspects, self._writer):
             part.start()
+        # What is there now stays: the collector need not go through it again and again.
+        gc.collect()
+        gc.freeze()
         # Enough for every lane to be busy with one full pass while the next one waits, and a third
         # for captchas that somebody waits for. At least one: zero would be no limit at all.
         wanted = 3 * engine.max_batch * lanes
