@@ -14,7 +14,7 @@ from kombu import Exchange, Queue
 from models import wire
 from models.errors import SettingError
 from models.settings import Settings
-from worker import transport
+from worker import fast_json, transport
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ except SettingError as error:
     # Celery would print a traceback around it.
     sys.exit(f"tilefleet: {error}")
 
+fast_json.install()
 if settings.transport == "batch":
     transport.install()
 

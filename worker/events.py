@@ -6,6 +6,8 @@ for each captcha. Here they wait up to `PAUSE_S` for others; nobody but monitors
 
 from typing import Any
 
+from worker import fast_json
+
 #: Seconds that an event may wait.
 PAUSE_S = 0.05
 #: Events that are published without waiting any longer, about 40 kB.
@@ -20,6 +22,7 @@ class EventFlush:
         self._hub = hub
         self._due = False
         dispatcher.buffer_limit = _MOST
+        dispatcher.serializer = fast_json.NAME
         dispatcher.on_send_buffered = self._flush_soon
 
     def _flush_soon(self) -> None:

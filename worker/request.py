@@ -37,16 +37,19 @@ class CaptchaRequest(Request):
     def _check(self) -> None:
         """Everything after this relies on these types; a message by hand may have any."""
         _, _, embed = self._payload
-        for what, value, wanted in (
-            ("id", self.id, str),
-            ("args", self.args, list | tuple),
-            ("kwargs", self.kwargs, dict),
-            ("embed", embed or {}, dict),
-        ):
-            if not isinstance(value, wanted) or value == "":
-                raise InvalidTaskError(f"{what} of type {type(value).__name__} or empty")
+        embed = embed or {}
+        fits = (
+            isinstance(self.id, str)
+            and self.id != ""
+            and isinstance(self.args, list | tuple)
+            and isinstance(self.kwargs, dict)
+            and isinstance(embed, dict)
+        )
+        if not fits:
+            kinds = [type(each).__name__ for each in (self.id, self.args, self.kwargs, embed)]
+            raise InvalidTaskError(f"id, args, kwargs, embed are {', '.join(kinds)}, or no id")
         #: Whether nothing but its result is asked for: no links, chords or chains.
-        self.alone = not any((embed or {}).values())
+        self.alone = not any(embed.values())
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Once: a request that the engine room accepted may still be executed by the pool."""

@@ -11,9 +11,11 @@ from time import monotonic
 from typing import Any
 
 from celery import states
+from kombu.serialization import dumps
 from redis.exceptions import RedisError
 
 from models.errors import EngineError
+from worker import fast_json
 from worker.batcher import Batcher
 from worker.durations import Durations
 from worker.job import Outcome, Parcel
@@ -32,6 +34,8 @@ class Writer:
     def __init__(self, backend: Any, *, stored: Callable[[Sequence[Parcel]], None]) -> None:
         """`stored` gets the jobs whose results are written, on this writer's thread."""
         self._backend = backend
+        # Extended results hold the arguments, whose bytes Celery has its own way with.
+        self._fast = backend.serializer == "json" and not backend.app.conf.result_extended
         self._stored = stored
         self._batcher: Batcher[Parcel] = Batcher()
         #: From the start of a write to its last reply.
@@ -118,4 +122,9 @@ class Writer:
             result=result, state=state, traceback=traceback, request=request._context
         )
         meta["task_id"] = request.id
-        return backend.get_key_for_task(request.id), expires_s, backend.encode(meta)
+        return backend.get_key_for_task(request.id), expires_s, self._text(meta, outcome)
+
+    def _text(self, meta: Any, outcome: Outcome) -> Any:
+        if self._fast and outcome.error is None:
+            return dumps(meta, serializer=fast_json.NAME)[-1]
+        return self._backend.encode(meta)

@@ -1,0 +1,27 @@
+"""JSON as kombu writes it for everyone who reads, by a library that is several times as fast.
+
+What it cannot write, kombu does.
+"""
+
+from typing import Any, Final
+
+import orjson
+from kombu.serialization import register, registry
+from kombu.utils.json import dumps
+
+#: Name of the serializer; what it writes is ``application/json`` to everyone.
+NAME: Final = "fast-json"
+
+
+def _encode(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        text: str = dumps(value)
+        return text
+
+
+def install() -> None:
+    register(NAME, _encode, None, "application/json", "utf-8")
+    # The type keeps the name that settings of accepted content know.
+    registry.type_to_name["application/json"] = "json"
