@@ -24,6 +24,13 @@ except SettingError as error:
     # Celery would print a traceback around it.
     sys.exit(f"tilefleet: {error}")
 
+
+def _asks_for_prefork(arguments: list[str]) -> bool:
+    """Celery cannot tell ``--pool prefork`` from no option, and would take the configured one."""
+    text = " ".join(arguments)
+    return any(f" {form}" in text for form in ("--pool=prefork", "--pool prefork", "-P prefork"))
+
+
 fast_json.install()
 if settings.transport == "batch":
     transport.install()
@@ -46,7 +53,7 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     # The networks live in this process and are shared by its threads.
-    worker_pool="threads",
+    worker_pool="prefork" if _asks_for_prefork(sys.argv) else "threads",
     # Captchas show in Flower without a further flag.
     worker_send_task_events=True,
     broker_connection_retry_on_startup=True,

@@ -48,8 +48,9 @@ class CaptchaRequest(Request):
         if not fits:
             kinds = [type(each).__name__ for each in (self.id, self.args, self.kwargs, embed)]
             raise InvalidTaskError(f"id, args, kwargs, embed are {', '.join(kinds)}, or no id")
-        #: Whether nothing but its result is asked for: no links, chords or chains.
-        self.alone = not any(embed.values())
+        #: Whether nothing but its result is asked for: no links, chords or chains, and no retries
+        #: of Celery's, which wrap the task's body.
+        self.alone = not any(embed.values()) and not hasattr(self.task, "_orig_run")
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Once: a request that the engine room accepted may still be executed by the pool."""

@@ -13,7 +13,7 @@ room, each exactly once, with an answer, an error, or neither when nobody wants 
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from threading import Thread
+from threading import Thread, get_ident
 from time import monotonic
 from typing import Any
 
@@ -59,6 +59,7 @@ class EngineRoom:
         self._decoded: Batcher[Job] = Batcher()
         #: Of each captcha: decoding, from its arrival to the start of its pass, and the pass.
         self.durations = {"decode": Durations(), "wait": Durations(), "pass": Durations()}
+        #: Captchas that are being read, by the lane's thread.
         self._in_pass: dict[int, int] = {}
         self._pass_sizes: Counter[int] = Counter()
         self._decoders = [
@@ -172,10 +173,10 @@ class EngineRoom:
         jobs, dropped = self._twins.begin(batch)
         if jobs:
             with self._quiet.shared():
-                self._in_pass[id(lane)] = len(jobs)
+                self._in_pass[get_ident()] = len(jobs)
                 self._started(jobs)
                 self._read(lane, jobs)
-                del self._in_pass[id(lane)]
+                del self._in_pass[get_ident()]
         return [*self._twins.part(jobs), *dropped]
 
     def given_up(self, jobs: Sequence[Job], error: Exception) -> Sequence[Job]:

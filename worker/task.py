@@ -46,6 +46,8 @@ class CaptchaTask(Task):
         outcome: Outcome | None = self.request.get("outcome")
         if outcome is None:
             return self.read(self.images(args, kwargs))
+        # Celery takes what it does not know for the sender's own headers, and a retry sends these.
+        self.request.headers.pop("outcome", None)
         if outcome.error is not None:
             # A fresh one: the request must not hold what holds, by its traceback, the request
             # and its image.

@@ -2,7 +2,9 @@
 
 from celery import signals
 
+from models.errors import BadMessage
 from worker.celery import app
+from worker.task import Solve
 
 
 @app.task(name="extra.words")
@@ -25,6 +27,18 @@ def note(request_or_id, *rest):
 @app.task(name="extra.image")
 def image(size):
     return bytes(size)
+
+
+class Retrying(Solve):
+    """A captcha that is sent again when its message is bad."""
+
+    name = "extra.retrying"
+    autoretry_for = (BadMessage,)
+    default_retry_delay = 0
+    max_retries = 2
+
+
+app.register_task(Retrying(), retry_backoff=False)
 
 
 @app.task(name="extra.seen")

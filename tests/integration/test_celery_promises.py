@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 
@@ -31,20 +32,28 @@ def worker(server):
         yield worker
 
 
-@pytest.fixture(scope="module")
-def app(server, worker):
+@contextmanager
+def another_app(url):
     """Another application, which knows the tasks by name only."""
-    app = Celery("other", broker=server.url, backend=server.url, set_as_current=False)
+    app = Celery("other", broker=url, backend=url, set_as_current=False)
     app.conf.update(
         task_serializer="msgpack",
         accept_content=["msgpack", "json"],
         task_default_queue=wire.LANE,
         result_extended=True,
     )
-    yield app
-    app.backend.result_consumer.stop()
-    app.backend.result_consumer.subscribed_to.clear()
-    app.close()
+    try:
+        yield app
+    finally:
+        app.backend.result_consumer.stop()
+        app.backend.result_consumer.subscribed_to.clear()
+        app.close()
+
+
+@pytest.fixture(scope="module")
+def app(server, worker):
+    with another_app(server.url) as app:
+        yield app
 
 
 def solve(app, image=b"any", **options):
@@ -60,6 +69,16 @@ def wait_for(condition, seconds=10):
     while not (value := condition()) and monotonic() < deadline:
         sleep(0.02)
     return value
+
+
+def ask(app, command):
+    """The worker's answer to a command of ``inspect``.
+
+    By its first reply: after one that ran into its timeout, stock kombu loses the next one's.
+    """
+    (reply,) = app.control.broadcast(command, reply=True, limit=1, timeout=5)
+    (answer,) = reply.values()
+    return answer
 
 
 def test_a_result_is_an_async_result(app):
@@ -140,6 +159,14 @@ def test_an_ignored_result_is_not_stored(app, server):
         assert not redis.exists(f"celery-task-meta-{result.id}")
 
 
+def test_a_task_that_retries_is_retried(app):
+    result = extra(app, "retrying").delay()
+    with pytest.raises(errors.BadMessage):
+        result.get(timeout=10)
+    assert ask(app, "stats")["total"]["extra.retrying"] == 3
+    assert extra(app, "retrying", b"any").delay().get(timeout=10)["picks"] == [1]
+
+
 def test_a_rate_limit_holds(app):
     try:
         app.control.rate_limit(wire.TASK_SOLVE, "4/s", reply=True)
@@ -153,21 +180,18 @@ def test_a_rate_limit_holds(app):
 
 def test_inspection_shows_tasks_by_size_and_hash_and_never_their_bytes(app):
     result = solve(app, b"secret image").apply_async(countdown=3)
-    inspect = app.control.inspect(timeout=3)
-    (scheduled,) = wait_for(lambda: next(iter(inspect.scheduled().values())))
+    (scheduled,) = wait_for(lambda: ask(app, "scheduled"))
     assert scheduled["request"]["id"] == result.id
     assert "12 bytes, sha256" in str(scheduled)
     assert "secret" not in str(scheduled)
-    for listing in (inspect.active(), inspect.reserved()):
-        assert list(listing.values()) == [[]]
-    (registered,) = inspect.registered().values()
-    names = {line.partition(" ")[0] for line in registered}
+    assert ask(app, "active") == ask(app, "reserved") == []
+    names = {line.partition(" ")[0] for line in ask(app, "registered")}
     assert {wire.TASK_SOLVE, wire.TASK_SOLVE_MANY} <= names
     result.revoke()
 
 
 def test_stats_show_the_engine_room(app):
-    (stats,) = app.control.inspect(timeout=3).stats().values()
+    stats = ask(app, "stats")
     room = stats["engine_room"]
     assert room["model"] == "null"
     assert room["captchas"] >= 1
@@ -197,11 +221,8 @@ def test_events_tell_each_step_of_a_captcha_and_never_its_bytes(app):
 
 def test_receivers_of_signals_are_called_around_each_captcha(server, worker, app):
     with EmbeddedServer() as own:
-        include = (*EXTRA, "--include", "tests.integration.extra_receivers")
         include = ("--include", f"{EXTRA[1]},tests.integration.extra_receivers")
-        with WorkerProcess(own.url, *include, environ=NULL):
-            other = Celery("other", broker=own.url, backend=own.url, set_as_current=False)
-            other.conf.update(task_serializer="msgpack", task_default_queue=wire.LANE)
+        with WorkerProcess(own.url, *include, environ=NULL), another_app(own.url) as other:
             assert solve(other).delay().get(timeout=10)
             with pytest.raises(errors.BadMessage):
                 other.send_task(wire.TASK_SOLVE, ()).get(timeout=10)
@@ -214,8 +235,45 @@ def test_receivers_of_signals_are_called_around_each_captcha(server, worker, app
             assert seen == {
                 "task_prerun": 2, "task_postrun": 2, "task_success": 1, "task_failure": 1,
             }  # fmt: skip
-            other.backend.result_consumer.stop()
-            other.backend.result_consumer.subscribed_to.clear()
+
+
+def test_what_is_read_is_active_and_what_waits_is_reserved(server):
+    include = ("--include", "tests.integration.strange_engine", "-c", "1")
+    environ = {**NULL, "TILEFLEET_MAX_BATCH": "1"}
+    with (
+        EmbeddedServer() as own,
+        WorkerProcess(own.url, *include, environ=environ),
+        another_app(own.url) as app,
+    ):
+        results = [solve(app, b"slow %d" % number).delay() for number in range(3)]
+        (active,) = wait_for(lambda: ask(app, "active"))
+        assert active["id"] == results[0].id
+        assert {each["id"] for each in ask(app, "reserved")} == {each.id for each in results[1:]}
+        room = ask(app, "stats")["engine_room"]
+        assert (room["running"], room["waiting"], room["claimed"]) == (1, 2, 3)
+        assert all(result.get(timeout=10) for result in results)
+        durations = ask(app, "stats")["engine_room"]["durations"]
+        assert durations["pass"]["p50_ms"] >= 900
+        assert durations["wait"]["max_ms"] >= 900
+        assert {"decode", "wait", "pass", "store"} <= set(durations)
+        for task, arguments in ((wire.TASK_SOLVE, ()), (wire.TASK_SOLVE_MANY, ([],))):
+            with pytest.raises(errors.BadMessage):
+                app.send_task(task, arguments).get(timeout=5)
+        assert ask(app, "stats")["engine_room"]["errors"] == {"BadMessage": 2}
+
+
+@pytest.mark.parametrize("pool", [("--pool", "prefork"), ("--pool=prefork",), ("-P", "prefork")])
+def test_the_prefork_pool_reads_too(pool):
+    with (
+        EmbeddedServer() as own,
+        WorkerProcess(own.url, *pool, "-c", "2", environ=NULL),
+        another_app(own.url) as app,
+    ):
+        results = [solve(app, b"%d" % number).delay() for number in range(10)]
+        assert all(result.get(timeout=20) for result in results)
+        assert ask(app, "stats")["pool"]["implementation"] == "celery.concurrency.prefork:TaskPool"
+        with pytest.raises(errors.BadMessage):
+            app.send_task(wire.TASK_SOLVE, ()).get(timeout=10)
 
 
 def test_a_worker_can_be_told_to_shut_down(server):
@@ -239,11 +297,10 @@ def test_eager_mode_reads_in_the_same_process(sample):
 
 
 def test_the_solo_pool_reads_too():
-    with EmbeddedServer() as own, WorkerProcess(own.url, "--pool", "solo", environ=NULL):
-        app = Celery("other", broker=own.url, backend=own.url, set_as_current=False)
-        app.conf.update(task_serializer="msgpack", task_default_queue=wire.LANE)
+    with (
+        EmbeddedServer() as own,
+        WorkerProcess(own.url, "--pool", "solo", environ=NULL),
+        another_app(own.url) as app,
+    ):
         results = [solve(app, b"%d" % number).delay() for number in range(10)]
         assert all(result.get(timeout=10) for result in results)
-        app.backend.result_consumer.stop()
-        app.backend.result_consumer.subscribed_to.clear()
-        app.close()
