@@ -13,6 +13,7 @@
     │       └── WrongSize       not 293×190 pixels
     ├── FleetError              the way to a worker and back
     │   ├── FleetUnreachable    no broker or result store answers
+    │   ├── Overloaded          more wait already than may
     │   ├── AnswerTimeout       no answer within the time the caller gave
     │   └── Revoked             the task was revoked, or expired, before it was read
     ├── EngineError             the networks failed on this captcha
@@ -74,6 +75,13 @@ class FleetUnreachable(FleetError):
     """No broker or result store answers."""
 
 
+class Overloaded(FleetError):
+    """More captchas wait already than the fleet allows; try again later."""
+
+    #: Seconds until those that wait are read; None while nobody knows.
+    drain_s: float | None = None
+
+
 class AnswerTimeout(FleetError, TimeoutError):
     """No answer came within the time the caller gave."""
 
@@ -116,3 +124,11 @@ class NotANetwork(ModelError):
 
 class BadTiles(ModelError):
     """A folder of tile pictures holds none that can be used."""
+
+
+def reason(error: BaseException) -> str:
+    """Class and first line of an error that is not ours, at most 200 characters.
+
+    Not its `repr`: that of a UnicodeDecodeError holds all the bytes that it could not decode.
+    """
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

@@ -91,6 +91,15 @@ class Settings:
     result_backend: str = _setting(
         "CELERY_RESULT_BACKEND", _backend_url, "where answers are stored; the broker if not set", ""
     )
+    sentinel_master: str = _setting(
+        "TILEFLEET_SENTINEL_MASTER",
+        str,
+        "what the sentinels of a sentinel:// URL call the server",
+        "mymaster",
+    )
+    key_prefix: str = _setting(
+        "TILEFLEET_KEY_PREFIX", str, "in front of every key, for fleets that share a database", ""
+    )
     transport: str = _setting(
         "TILEFLEET_TRANSPORT",
         _one_of("batch", "stock"),
@@ -122,6 +131,18 @@ class Settings:
     )
     max_list: int = _setting(
         "TILEFLEET_MAX_LIST", _whole(1, 4096), "most captchas in one worker.solve_many", 256
+    )
+    max_waiting: int = _setting(
+        "TILEFLEET_MAX_WAITING",
+        _whole(1, 10_000_000),
+        "most captchas that may wait on the lane captcha, per worker; senders are refused above",
+        1000,
+    )
+    max_waiting_bulk: int = _setting(
+        "TILEFLEET_MAX_WAITING_BULK",
+        _whole(1, 10_000_000),
+        "the same for captcha.bulk, in messages",
+        20_000,
     )
     cache_s: int = _setting(
         "TILEFLEET_CACHE_S",

@@ -39,8 +39,13 @@ def encode_error(error: Exception | None) -> dict[str, Any]:
     return {"error": {"type": type(error).__name__, "message": str(error)}}
 
 
-def celery_settings() -> dict[str, Any]:
-    """Celery's settings that have to be equal on both sides."""
+def celery_settings(*, sentinel_master: str, key_prefix: str) -> dict[str, Any]:
+    """Celery's settings that have to be equal on both sides.
+
+    `sentinel_master`: what the sentinels of a ``sentinel://`` URL call the server.
+    `key_prefix`: in front of every key, so that several fleets can share a database.
+    """
+    servers = {"master_name": sentinel_master, "global_keyprefix": key_prefix}
     return {
         "task_default_queue": LANE,
         "task_serializer": SERIALIZER,
@@ -48,22 +53,23 @@ def celery_settings() -> dict[str, Any]:
         "result_serializer": RESULT_SERIALIZER,
         "result_accept_content": [RESULT_SERIALIZER],
         "result_expires": RESULT_EXPIRES_S,
-        "broker_transport_options": _transport_options(),
+        "broker_transport_options": {**_TRANSPORT_OPTIONS, **servers},
+        "result_backend_transport_options": servers,
         # One connection to the results for all threads of a process instead of one for each.
         "result_backend_thread_safe": True,
     }
 
 
-def _transport_options() -> dict[str, Any]:
-    """kombu's options for the Redis broker."""
-    return {
-        "visibility_timeout": LEASE_S,
-        # Seconds between looks for leases that have ended.
-        "unacked_restore_interval": 1,
-        "unacked_restore_throttle": 1,
-        # kombu pops from its queues in this order: "captcha" sorts before "captcha.bulk".
-        "queue_order_strategy": "sorted",
-        # Without it a broker that is away hangs a client for minutes.
-        "socket_connect_timeout": 5,
-        "socket_keepalive": True,
-    }
+#: kombu's options for the Redis broker.
+_TRANSPORT_OPTIONS: Final = {
+    "visibility_timeout": LEASE_S,
+    # Seconds between looks for leases that have ended.
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+    # kombu pops from its queues in this order: "captcha" sorts before "captcha.bulk".
+    "queue_order_strategy": "sorted",
+    # Without these a server that is away hangs a client for minutes.
+    "socket_connect_timeout": 5,
+    "socket_timeout": 15,
+    "socket_keepalive": True,
+}

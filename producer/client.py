@@ -22,6 +22,7 @@ from models import wire
 from models.answer import Answer
 from models.errors import AnswerTimeout, EngineError, FleetUnreachable, Revoked, TilefleetError
 from models.settings import Settings, without_password
+from producer.load import Load
 from producer.source import Source, describe, read
 
 S = TypeVar("S", bound=Source)
@@ -107,13 +108,17 @@ class Client:
         self._app = Celery(
             "tilefleet-producer", broker=broker, backend=backend, set_as_current=False
         )
+        shared = wire.celery_settings(
+            sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
+        )
+        shared["result_backend_transport_options"]["retry_policy"] = _RETRY
         self._app.conf.update(
-            **wire.celery_settings(),
+            **shared,
             broker_connection_timeout=5,
             task_publish_retry_policy=_RETRY,
-            result_backend_transport_options={"retry_policy": _RETRY},
             redis_socket_connect_timeout=5,
         )
+        self._load = Load(self._app, key_prefix=settings.key_prefix)
 
     def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
         """Send one captcha and wait for its answer.
@@ -129,19 +134,22 @@ class Client:
         """Send one captcha; it is not read any more after `expires` seconds.
 
         `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
-        read, BadMessage for what cannot be an image, FleetUnreachable.
+        read, BadMessage for what cannot be an image, Overloaded, FleetUnreachable.
         """
         data = read(source)
+        lane = wire.BULK_LANE if bulk else wire.LANE
         try:
+            self._load.check(lane)
             result = self._app.send_task(
                 wire.TASK_SOLVE,
                 (data,),
                 result_cls=partial(_Result, app=self._app),
-                queue=wire.BULK_LANE if bulk else wire.LANE,
+                queue=lane,
                 expires=expires,
                 argsrepr=describe(data),
                 kwargsrepr="{}",
             )
+            self._load.sent(lane)
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             raise FleetUnreachable(f"{self._server}: {_reason(error)}") from None
         return Pending(result, server=self._server, expires=expires)

@@ -44,7 +44,9 @@ app = Celery(
 app.settings = settings
 
 app.conf.update(
-    **wire.celery_settings(),
+    **wire.celery_settings(
+        sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
+    ),
     # Named and bound as Celery does for a sender that only knows the queue's name.
     task_queues=[
         Queue(lane, Exchange(lane), routing_key=lane) for lane in (wire.LANE, wire.BULK_LANE)
@@ -54,6 +56,9 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     # The networks live in this process and are shared by its threads.
     worker_pool="prefork" if _asks_for_prefork(sys.argv) else "threads",
+    worker_consumer="worker.consumer:CaptchaConsumer",
+    # What may be claimed does not depend on a pool's size.
+    worker_enable_prefetch_count_reduction=False,
     # Captchas show in Flower without a further flag.
     worker_send_task_events=True,
     broker_connection_retry_on_startup=True,

@@ -19,7 +19,7 @@ from typing import Any
 
 from models.answer import Timing
 from models.engines import Engine, Lane
-from models.errors import EngineError, TilefleetError
+from models.errors import EngineError, TilefleetError, reason
 from worker.batcher import Batcher
 from worker.durations import Durations
 from worker.job import Job
@@ -106,6 +106,16 @@ class EngineRoom:
             batcher.clear()
             batcher.close()
 
+    @property
+    def waiting(self) -> int:
+        """Captchas that no pass has begun with."""
+        return len(self._arrived) + len(self._decoded)
+
+    @property
+    def captchas(self) -> int:
+        """Captchas that passes have answered."""
+        return sum(size * passes for size, passes in dict(self._pass_sizes).items())
+
     def stats(self) -> dict[str, Any]:
         """Plain figures, for ``celery inspect stats``."""
         sizes = dict(self._pass_sizes)
@@ -113,10 +123,10 @@ class EngineRoom:
             "model": self.engine.model,
             "lanes": len(self._lanes),
             "max_batch": self.engine.max_batch,
-            "waiting": len(self._arrived) + len(self._decoded),
+            "waiting": self.waiting,
             "running": sum(list(self._in_pass.values())),
             "passes": sum(sizes.values()),
-            "captchas": sum(size * passes for size, passes in sizes.items()),
+            "captchas": self.captchas,
             "joined": self._twins.joined,
             "kept_answers_used": self._twins.kept,
             "pass_sizes": {str(size): sizes[size] for size in sorted(sizes)},
@@ -154,7 +164,7 @@ class EngineRoom:
             job.error = error.with_traceback(None)
         except Exception as error:
             logger.exception("An image broke the decoder")
-            job.error = EngineError(f"decoding failed: {error!r}")
+            job.error = EngineError(f"decoding failed: {reason(error)}")
         # The image is many times the size of everything else in flight.
         job.data = None
         self.durations["decode"].add(monotonic() - started)
@@ -183,7 +193,7 @@ class EngineRoom:
         """A mistake of ours: a thread that ended of it would leave the worker alive and deaf."""
         logger.exception("%d captchas are given up", len(jobs))
         for job in jobs:
-            job.answer, job.error = None, EngineError(f"the worker failed: {error!r}")
+            job.answer, job.error = None, EngineError(f"the worker failed: {reason(error)}")
         return self._twins.part(jobs)
 
     def _hand_on(self, done: Sequence[Job]) -> None:
@@ -202,7 +212,7 @@ class EngineRoom:
         except Exception as error:
             if len(jobs) == 1:
                 logger.exception("A captcha broke its pass")
-                jobs[0].error = EngineError(f"the pass failed: {error!r}")
+                jobs[0].error = EngineError(f"the pass failed: {reason(error)}")
                 return
             middle = len(jobs) // 2
             self._read(lane, jobs[:middle])

@@ -12,10 +12,12 @@ from time import monotonic
 from typing import Any
 
 from celery import bootsteps
+from celery.backends.redis import RedisBackend
 from celery.platforms import EX_FAILURE
 
-from models import engines
+from models import engines, wire
 from models.errors import TilefleetError
+from worker.beacon import Beacon
 from worker.events import EventFlush
 from worker.reception import Reception
 from worker.room import EngineRoom
@@ -73,12 +75,29 @@ class EngineRoomStep(bootsteps.StartStopStep):
             raise SystemExit(EX_FAILURE) from None
         backend = worker.app.backend
         self._writer = Writer(backend, stored=reception.stored)
+        prefix = self._settings.key_prefix
         self._suspects = Suspects(
-            self._room, backend, done=reception.read, has_result=reception.is_plain
+            self._room,
+            backend,
+            done=reception.read,
+            has_result=reception.is_plain,
+            key_prefix=prefix,
+        )
+        self._beacon = Beacon(
+            self._room,
+            backend,
+            node=worker.hostname,
+            bounds={
+                wire.LANE: self._settings.max_waiting,
+                wire.BULK_LANE: self._settings.max_waiting_bulk,
+            },
+            key_prefix=prefix,
         )
         reception.open(self._room, self._writer, self._suspects)
         for part in (self._room, self._suspects, self._writer):
             part.start()
+        if isinstance(backend, RedisBackend):
+            self._beacon.start()
         # What is there now stays: the collector need not go through it again and again.
         gc.collect()
         gc.freeze()
@@ -105,6 +124,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
     def stop(self, worker: Any) -> None:
         """Finish what is claimed, within the time allowed; the rest goes back to the queue."""
         reception = self._reception
+        self._beacon.close()
         deadline = monotonic() + self._settings.shutdown_s
         while reception.claimed and (left := deadline - monotonic()) > 0:
             # The hub has stopped and this is its thread: announce from here.

@@ -4,16 +4,11 @@ Revocation, expiry, ETA, rate limits and ``task-received`` stay Celery's: its de
 given a consumer whose only difference is where a request that is due goes.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
-from celery.exceptions import InvalidTaskError
 from celery.worker.consumer import Consumer
 from celery.worker.strategy import default
-from kombu.exceptions import ContentDisallowed, DecodeError
-
-logger = logging.getLogger(__name__)
 
 
 def strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
@@ -21,22 +16,7 @@ def strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
     step = getattr(consumer.controller, "engine_room", None)
     if step is not None:
         consumer = EngineRoomConsumer(consumer, step.admit)
-    handle = default(task, app, consumer)
-
-    def handler(message: Any, *arguments: Any) -> Any:
-        try:
-            return handle(message, *arguments)
-        except (DecodeError, ContentDisallowed):
-            # Celery has its own way with these, though they are ValueErrors too.
-            raise
-        except (InvalidTaskError, TypeError, ValueError, KeyError, AttributeError) as error:
-            # A body that is no (args, kwargs, embed) would end the worker otherwise; and Celery
-            # would write the body, which may be an image, to the log.
-            logger.error(
-                "A malformed message of %d bytes is refused: %r", len(message.body or b""), error
-            )
-            message.reject_log_error(logger, consumer.connection_errors)
-
+    handler: Callable[..., Any] = default(task, app, consumer)
     return handler
 
 

@@ -42,12 +42,14 @@ class Suspects:
         *,
         done: Done,
         has_result: Callable[[Parcel], bool],
+        key_prefix: str = "",
     ) -> None:
         """`backend`: Celery's for Redis. `has_result`: whether a stored result is all of it."""
         self._room = room
         self._backend = backend
         self._done = done
         self._has_result = has_result
+        self._key = key_prefix + _KEY
         self._batcher: Batcher[Parcel] = Batcher()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="suspects", daemon=True)
@@ -94,7 +96,7 @@ class Suspects:
         for number, job in enumerate(parcel.jobs):
             if parcel.dropped():
                 break
-            self._try_one(job, f"{_KEY}{parcel.request.id}:{number}")
+            self._try_one(job, f"{self._key}{parcel.request.id}:{number}")
         return parcel.jobs
 
     def _try_one(self, job: Job, key: str) -> None:

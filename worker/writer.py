@@ -14,7 +14,7 @@ from celery import states
 from kombu.serialization import dumps
 from redis.exceptions import RedisError
 
-from models.errors import EngineError
+from models.errors import EngineError, reason
 from worker import fast_json
 from worker.batcher import Batcher
 from worker.durations import Durations
@@ -82,7 +82,9 @@ class Writer:
             except Exception as error:
                 # Trying again would not help it, and must not keep the others.
                 logger.exception("Result %s cannot be encoded", parcel.request.id)
-                parcel.outcome = Outcome(error=EngineError(f"no result can be stored: {error!r}"))
+                parcel.outcome = Outcome(
+                    error=EngineError(f"no result can be stored: {reason(error)}")
+                )
                 stored.append(parcel)
         with self._backend.client.pipeline(transaction=False) as pipeline:
             for parcel in wanted:

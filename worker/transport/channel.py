@@ -32,6 +32,7 @@ from kombu.utils.json import loads
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from models.errors import reason
 from worker.transport import scripts
 from worker.transport.claim import Claim, Claimed
 from worker.transport.counts import counts
@@ -57,7 +58,7 @@ class Message(virtual.Message):
         try:
             super().__init__(payload, channel=channel, **options)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise Unreadable(repr(error)) from None
+            raise Unreadable(reason(error)) from None
         # The server has it; here the decoded one is enough.
         payload.pop("body", None)
 
@@ -267,7 +268,7 @@ class Channel(redis.Channel):
         claimed = list(claim.read(reply))
         counts.exchanges += 1
         counts.claimed += len(claimed)
-        self._armed, self._told = len(claimed) < claim.most, False
+        self._armed, self._told = claim.has_all(reply), False
         if not self._armed:
             self._in_poll = False
         elif self._tracking:
@@ -301,7 +302,7 @@ class Channel(redis.Channel):
             payload = parse(claimed.text)
             payload["properties"]["delivery_tag"] = claimed.tag
         except (ValueError, LookupError, TypeError) as error:
-            raise Unreadable(repr(error)) from None
+            raise Unreadable(reason(error)) from None
         return payload
 
     def _ask(self, connection: Any) -> None:

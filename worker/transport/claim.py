@@ -1,9 +1,12 @@
 """One exchange with the server: what is asked for, and what its reply means."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kombu.utils.json import dumps
+
+#: Bytes of messages after which no further one is claimed at once.
+MOST_BYTES: Final = 8 << 20
 
 
 class Claimed(NamedTuple):
@@ -45,7 +48,7 @@ class Claim(NamedTuple):
         records = [f', "", {dumps(queue)}]' for queue in queues]
         return cls(
             keys=[*unacked, *(key for _, key in lists)],
-            arguments=[prefix, before_first, most, most_of_rest, few, *records, *tags],
+            arguments=[prefix, before_first, most, most_of_rest, few, MOST_BYTES, *records, *tags],
             queues=queues,
             prefix=prefix,
             before_first=before_first,
@@ -53,8 +56,12 @@ class Claim(NamedTuple):
             acknowledged=len(tags),
         )
 
+    def has_all(self, reply: Sequence[Any]) -> bool:
+        """Whether nothing was left that could have been claimed."""
+        return len(reply) % 2 == 0 and len(reply) < 2 * self.most
+
     def read(self, reply: Sequence[Any]) -> Iterator[Claimed]:
         """The messages in a reply, in the order of their tags."""
-        pairs = zip(reply[::2], reply[1::2], strict=True)
+        pairs = zip(reply[::2], reply[1::2], strict=False)
         for number, (index, text) in enumerate(pairs, self.before_first + 1):
             yield Claimed(self.queues[index - 1], f"{self.prefix}{number}", text)

@@ -10,6 +10,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
 from redis.exceptions import ResponseError
 
+from models.errors import reason
 from worker.transport import scripts
 from worker.transport.counts import counts
 
@@ -151,6 +152,6 @@ class QoS(redis.QoS):
             priority = self.channel._get_message_priority(message, reverse=False)
         except (ValueError, KeyError, TypeError) as error:
             counts.unreadable += 1
-            logger.error("A record of %d bytes is no message: %r", len(record), error)
+            logger.error("A record of %d bytes is no message: %s", len(record), reason(error))
             return "", []
         return dumps(message), [self.channel._q_for_pri(queue, priority) for queue in queues]

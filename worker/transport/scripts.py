@@ -14,15 +14,17 @@ from typing import Final
 #:
 #: KEYS: unacked, unacked_index, then the lists to take from, in order of importance.
 #: ARGV: 1 prefix of the new tags, 2 number before the first of them, 3 most to claim,
-#: 4 most to claim from all lists but the first few, 5 how many these few are,
-#: then for each list what follows the message in its record, then the tags to acknowledge.
+#: 4 most to claim from all lists but the first few, 5 how many these few are, 6 bytes after which
+#: no further one is claimed, then for each list what follows the message in its record, then the
+#: tags to acknowledge.
 #: Returns a flat array: index of a list (from 1), message, … The n-th one's tag is prefix + number.
+#: A last single 0 says that the bytes were reached: there may be more.
 #:
 #: The lists that have no more are looked at once again by a reading command: that makes the server
 #: tell a connection with tracking when one of them changes.
 EXCHANGE: Final = """
 local lists = #KEYS - 2
-for first = 6 + lists, #ARGV, 1000 do
+for first = 7 + lists, #ARGV, 1000 do
   local last = math.min(first + 999, #ARGV)
   redis.call('ZREM', KEYS[2], unpack(ARGV, first, last))
   redis.call('HDEL', KEYS[1], unpack(ARGV, first, last))
@@ -31,25 +33,31 @@ local number, most = tonumber(ARGV[2]), tonumber(ARGV[3])
 local most_of_rest, few = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
+local bytes = tonumber(ARGV[6])
 local claimed, empty = {}, {}
 for list = 1, lists do
   local wanted = most
   if list > few then wanted = math.min(most, most_of_rest) end
-  if wanted > 0 then
-    local messages = redis.call('RPOP', KEYS[list + 2], wanted) or {}
-    for _, message in ipairs(messages) do
-      number = number + 1
-      local tag = ARGV[1] .. string.format('%d', number)
-      redis.call('HSET', KEYS[1], tag, '[' .. message .. ARGV[list + 5])
-      redis.call('ZADD', KEYS[2], now, tag)
-      claimed[#claimed + 1] = list
-      claimed[#claimed + 1] = message
+  local found = 0
+  while found < wanted and bytes > 0 do
+    local message = redis.call('RPOP', KEYS[list + 2])
+    if not message then
+      empty[#empty + 1] = KEYS[list + 2]
+      break
     end
-    most = most - #messages
-    if list > few then most_of_rest = most_of_rest - #messages end
-    if #messages < wanted then empty[#empty + 1] = KEYS[list + 2] end
+    number = number + 1
+    local tag = ARGV[1] .. string.format('%d', number)
+    redis.call('HSET', KEYS[1], tag, '[' .. message .. ARGV[list + 6])
+    redis.call('ZADD', KEYS[2], now, tag)
+    claimed[#claimed + 1] = list
+    claimed[#claimed + 1] = message
+    bytes = bytes - #message
+    found = found + 1
   end
+  most = most - found
+  if list > few then most_of_rest = most_of_rest - found end
 end
+if bytes <= 0 then claimed[#claimed + 1] = 0 end
 if #empty > 0 then redis.call('EXISTS', unpack(empty)) end
 return claimed
 """

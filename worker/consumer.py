@@ -1,0 +1,87 @@
+"""Celery's consumer, with one way for everything that is no task.
+
+Celery has five ways: some log the body (here: an image), some drop it without a word to the sender,
+one ends the worker. Here a message that is no task is counted, logged by its size, and taken off
+the queue; where it says which task it was meant to be, that task fails with what is wrong.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import signals
+from celery.exceptions import NotRegistered
+from celery.utils.objects import Bunch
+from celery.worker.consumer import Consumer
+from redis.exceptions import RedisError
+
+from models.errors import BadMessage, reason
+
+logger = logging.getLogger(__name__)
+
+#: Longest task id that is believed; Celery's own have 36 characters.
+_LONGEST_ID = 200
+
+
+class CaptchaConsumer(Consumer):
+    """What Celery makes one of for each worker."""
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
+        handle = super().create_task_handler(*args, **options)
+
+        def on_task_received(message: Any) -> Any:
+            try:
+                return handle(message)
+            except Exception as error:
+                # A KeyError is one of the connection errors of kombu's Redis transport.
+                if isinstance(error, self.connection_errors) and not isinstance(error, KeyError):
+                    raise
+                return self._refuse(message, error)
+
+        return on_task_received
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self._refuse(message, exc)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        self._refuse(message, BadMessage("it names no task"), body)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._refuse(message, exc, body)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._refuse(message, NotRegistered(str(exc)[:_LONGEST_ID]), body)
+
+    def _refuse(self, message: Any, error: Exception, body: Any = None) -> None:
+        task_id = _id(message.headers) or _id(body)
+        size = len(message.body or b"")
+        why = reason(error)
+        logger.error("A message of %d bytes is refused (task %s): %s", size, task_id, why)
+        reception = getattr(self.controller, "engine_room", None)
+        if reception is not None:
+            reception.errors["BadMessage"] += 1
+        if task_id is not None:
+            known = isinstance(error, BadMessage | NotRegistered)
+            self._fail(task_id, error if known else BadMessage(f"no task: {why}"))
+        message.reject_log_error(logger, self.connection_errors)
+        signals.task_rejected.send(sender=self, message=message, exc=error)
+
+    def _fail(self, task_id: str, error: Exception) -> None:
+        """Store the failure; the message asks for nothing else that could be trusted."""
+        request = Bunch(
+            name=None, chord=None, errbacks=None, root_id=None, correlation_id=None, reply_to=None
+        )
+        try:
+            self.app.backend.mark_as_failure(task_id, error, request=request)
+        except (RedisError, OSError, RuntimeError) as trouble:
+            logger.error("Failure of %s could not be stored: %s", task_id, trouble)
+            return
+        if self.event_dispatcher:
+            shown = repr(error)
+            self.event_dispatcher.send("task-failed", uuid=task_id, exception=shown)
+
+
+def _id(fields: Any) -> str | None:
+    """The task's id among a message's headers, or in a body of Celery's first protocol."""
+    task_id = fields.get("id") if isinstance(fields, dict) else None
+    return task_id if isinstance(task_id, str) and 0 < len(task_id) <= _LONGEST_ID else None
