@@ -238,7 +238,7 @@ def test_receivers_of_signals_are_called_around_each_captcha(server, worker, app
 
 
 def test_what_is_read_is_active_and_what_waits_is_reserved(server):
-    include = ("--include", "tests.integration.strange_engine", "-c", "1")
+    include = ("--include", "tests.chaos.strange_engine", "-c", "1")
     environ = {**NULL, "TILEFLEET_MAX_BATCH": "1"}
     with (
         EmbeddedServer() as own,
