@@ -12,7 +12,7 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 FONTS ?= /usr/share/fonts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench samples train clean
+.PHONY: help demo test chaos lint format bench samples train clean
 
 help: ## show what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -22,6 +22,9 @@ demo: $(VENV)/demo ## a server, a worker, three producers, answers on the screen
 
 test: lint ## lint, types, and every test that this machine can run
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; half an hour
+	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos tests/fuzz
 
 lint: $(VENV)/dev ## ruff and mypy
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL, Popen
@@ -41,8 +42,10 @@ def free_port() -> int:
 class Wire:
     """A TCP proxy before a server: it can be slow, cut, or dead without a word."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: what those that connect have to speak."""
         self._target = port
+        self._tls = tls
         self.port = free_port()
         self.delay_s = 0.0
         self._is_cut = False
@@ -83,7 +86,7 @@ class Wire:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, ssl=self._tls)
         await self._stop.wait()
         server.close()
         self._break()

@@ -57,7 +57,7 @@ class Message(virtual.Message):
     def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
         try:
             super().__init__(payload, channel=channel, **options)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except Exception as error:
             raise Unreadable(reason(error)) from None
         # The server has it; here the decoded one is enough.
         payload.pop("body", None)
@@ -301,7 +301,8 @@ class Channel(redis.Channel):
         try:
             payload = parse(claimed.text)
             payload["properties"]["delivery_tag"] = claimed.tag
-        except (ValueError, LookupError, TypeError) as error:
+        except Exception as error:
+            # Of any class: nesting too deep for the parser is a RecursionError.
             raise Unreadable(reason(error)) from None
         return payload
 

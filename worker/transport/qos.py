@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from kombu.transport import redis, virtual
@@ -146,12 +147,14 @@ class QoS(redis.QoS):
             return "", []
         try:
             message, exchange, routing_key = loads(bytes_to_str(record))
-            message["headers"]["redelivered"] = True
-            message["properties"]["delivery_info"]["redelivered"] = True
-            queues = self.channel._lookup(exchange, routing_key)
             priority = self.channel._get_message_priority(message, reverse=False)
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:
+            # Of any class: nesting too deep for the parser is a RecursionError.
             counts.unreadable += 1
             logger.error("A record of %d bytes is no message: %s", len(record), reason(error))
             return "", []
+        with suppress(KeyError, TypeError):
+            message["headers"]["redelivered"] = True
+            message["properties"]["delivery_info"]["redelivered"] = True
+        queues = self.channel._lookup(exchange, routing_key)
         return dumps(message), [self.channel._q_for_pri(queue, priority) for queue in queues]
