@@ -5,6 +5,7 @@ python -m benchmarks.scale [--rounds 3] [--captchas 1500] [--json]
 
 import argparse
 import os
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -26,19 +27,27 @@ def rate(workers: int, captchas: int) -> float:
     with EmbeddedServer() as server, ExitStack() as stack:
         started = []
         for core in range(workers):
-            worker = stack.enter_context(WorkerProcess(server.url, "-c", "1"))
+            worker = WorkerProcess(
+                server.url,
+                "-c",
+                "1",
+                "-n",
+                f"{core}@%h",
+                environ={"TILEFLEET_MAX_WAITING": "100000"},
+            )
+            stack.enter_context(worker)
             assert worker.process is not None
             for task in Path(f"/proc/{worker.process.pid}/task").iterdir():
                 os.sched_setaffinity(int(task.name), {core})
             started.append(worker)
         # Stopped while the queue is filled, so that all begin with a full one.
         for worker in started:
-            worker.process.send_signal(19)
+            worker.process.send_signal(signal.SIGSTOP)
         with Client(server.url) as fleet, Redis.from_url(server.url) as redis:
             for number in range(captchas):
                 fleet.submit(share[number % len(share)] + number.to_bytes(4, "big"), expires=600)
             for worker in started:
-                worker.process.send_signal(18)
+                worker.process.send_signal(signal.SIGCONT)
             begun, first = None, captchas
             while left := redis.llen(wire.LANE) + redis.hlen("unacked"):
                 if begun is None and left <= 0.9 * captchas:

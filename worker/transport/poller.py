@@ -27,6 +27,9 @@ class Poller(redis.MultiChannelPoller):
         if kind == "BRPOP" and not channel.claiming:
             # The server speaks unasked, whether anything may be consumed or not.
             channel.listen()
+            if not channel._in_poll and channel.active_queues and channel.qos.can_consume():
+                # Now, rather than on the loop's next turn.
+                channel._brpop_start()
         else:
             super().on_readable(fileno)
 
