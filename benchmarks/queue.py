@@ -49,6 +49,7 @@ def contenders() -> list[Contender]:
 
     ours = [sys.executable, "-m", "celery", "-A", "worker", "worker"]
     null = {"TILEFLEET_ENGINE": "null"}
+    stock = {**null, "TILEFLEET_TRANSPORT": "stock"}
     batches = [str(_BATCHES / "bin" / "python"), "-m", "celery", "-A", "benchmarks.plain"]
     return [
         Contender("Celery -P threads -c 8", plain("-P", "threads", "-c", "8")),
@@ -59,16 +60,24 @@ def contenders() -> list[Contender]:
             [*batches, "worker", "-P", "solo"],
             environ={"BATCHES": "1"},
         ),
+        Contender("Tilefleet, stock transport", ours, wire.TASK_SOLVE, wire.LANE, environ=stock),
+        Contender(
+            "Tilefleet, stock transport, solve_many of 32",
+            *(ours, wire.TASK_SOLVE_MANY, wire.LANE, 32),
+            environ=stock,
+        ),
         Contender("Tilefleet", ours, wire.TASK_SOLVE, wire.LANE, environ=null),
         Contender(
-            "Tilefleet, solve_many of 32", ours, wire.TASK_SOLVE_MANY, wire.LANE, 32, environ=null
+            "Tilefleet, solve_many of 32",
+            *(ours, wire.TASK_SOLVE_MANY, wire.LANE, 32),
+            environ=null,
         ),
     ]
 
 
-def measure(contender: Contender, url: str, messages: int) -> float:
-    """Pictures a second of one run."""
-    count = max(60, messages // contender.together)
+def measure(contender: Contender, url: str, messages: int) -> tuple[float, float]:
+    """Pictures a second of one run, and how often the server had to read for each."""
+    count = messages if contender.together == 1 else max(400, messages // contender.together)
     _fill(contender, url, count)
     environ = {**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
     with Redis.from_url(url) as redis:
@@ -79,15 +88,20 @@ def measure(contender: Contender, url: str, messages: int) -> float:
             stderr=subprocess.DEVNULL,
         )
         try:
-            begun = None
+            begun, looks = None, 0
             deadline = monotonic() + 120
             while (left := redis.llen(contender.queue) + redis.hlen("unacked")) > 0:
                 if monotonic() > deadline or process.poll() is not None:
                     raise SystemExit(f"{contender.name}: {left} of {count} left, giving up")
                 if begun is None and left <= 0.9 * count:
                     begun, first = monotonic(), left
+                    reads = redis.info("stats")["total_reads_processed"]
+                    looks = 0
+                looks += 2
                 sleep(0.005)
             ended = monotonic()
+            # Without this process's own looks.
+            reads = redis.info("stats")["total_reads_processed"] - reads - looks
         finally:
             process.terminate()
             process.wait()
@@ -96,7 +110,8 @@ def measure(contender: Contender, url: str, messages: int) -> float:
             raise SystemExit(f"{contender.name}: {stored} of {count} results were stored")
         redis.flushall()
     assert begun is not None
-    return first * contender.together / (ended - begun)
+    pictures = first * contender.together
+    return pictures / (ended - begun), reads / pictures
 
 
 def _fill(contender: Contender, url: str, count: int) -> None:
@@ -137,21 +152,36 @@ def main() -> None:
     _install_batches()
     everyone = contenders()
     rates: dict[str, list[float]] = {contender.name: [] for contender in everyone}
+    reads: dict[str, list[float]] = {contender.name: [] for contender in everyone}
     with EmbeddedServer() as server:
         for _ in range(options.rounds):
             for contender in everyone:
-                rates[contender.name].append(measure(contender, server.url, options.messages))
+                rate, read = measure(contender, server.url, options.messages)
+                rates[contender.name].append(rate)
+                reads[contender.name].append(read)
     best = max(median(rates[each.name]) for each in everyone if each.name.startswith("Celery "))
     report.show(
         "Queue: captchas a second, one worker process, no networks",
-        ["worker", "median (least to most)", "ratio to the best plain pool"],
         [
-            [name, report.spread(values), f"{median(values) / best:.2f}"]
+            "worker",
+            "median (least to most)",
+            "ratio to the best plain pool",
+            "round trips a captcha",
+        ],
+        [
+            [
+                name,
+                report.spread(values),
+                f"{median(values) / best:.2f}",
+                f"{median(reads[name]):.2f}",
+            ]
             for name, values in rates.items()
         ],
         caveats=[
             f"{options.rounds} rounds of {options.messages} pictures of {_PICTURE} bytes, in turns",
-            "results stored, late acknowledgement, events on, stock Redis transport",
+            "results stored, late acknowledgement, events on; kombu's own Redis transport, but for "
+            "the last two",
+            "round trips: how often the server had to read from a client",
             "server and worker share the machine's cores; compare the ratios",
         ],
         as_json=options.json,

@@ -118,6 +118,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
         """Again after each reconnection, which empties the hub."""
         hub.add_reader(self._reception.bell, self._reception.announce)
+        hub.on_tick.add(self._reception.hand_on)
         dispatcher = worker.consumer.event_dispatcher
         self._events = EventFlush(dispatcher, hub) if dispatcher else None
 
@@ -125,6 +126,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         """Finish what is claimed, within the time allowed; the rest goes back to the queue."""
         reception = self._reception
         self._beacon.close()
+        reception.hand_on()
         deadline = monotonic() + self._settings.shutdown_s
         while reception.claimed and (left := deadline - monotonic()) > 0:
             # The hub has stopped and this is its thread: announce from here.
