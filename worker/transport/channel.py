@@ -98,6 +98,11 @@ class Channel(redis.Channel):
         self._asked: Any = None
         self._tracking = False
         super().__init__(*args, **options)
+        if not self.ack_emulation:
+            raise ValueError(
+                "ack_emulation=False loses messages and is not for this transport; "
+                "TILEFLEET_TRANSPORT=stock allows it"
+            )
 
     # One client instead of one for each operation ----------------------------------------------
 
@@ -136,7 +141,9 @@ class Channel(redis.Channel):
         self._in_poll = connection
         self._brpop_sent_at = monotonic()
         keys = self._prefixed(claim.keys)
-        connection.send_command("EVAL", scripts.EXCHANGE, len(keys), *keys, *claim.arguments)
+        # Without redis-py's PING: where that fails, it may connect anew behind the poller's back.
+        arguments = ("EVAL", scripts.EXCHANGE, len(keys), *keys, *claim.arguments)
+        connection.send_command(*arguments, check_health=False)
         self._claim = claim
 
     def _brpop_read(self, **options: Any) -> bool:
@@ -180,6 +187,24 @@ class Channel(redis.Channel):
         if not self._claim and not (self.active_queues and self.qos.can_consume()):
             self.qos.flush()
 
+    def _on_connection_disconnect(self, connection: Any) -> None:
+        """Whoever closes it: what was asked on it is not answered any more."""
+        client = self.__dict__.get("client")
+        if client is not None and client.connection is connection:
+            self._armed, self._claim = False, None
+        super()._on_connection_disconnect(connection)
+
+    def _flush_brpop_reauth(self) -> None:
+        """While armed no reply is awaited: a new token can be sent."""
+        if self._armed and self._pending_reauth_token(self.client.connection) is not None:
+            self.disarm()
+        super()._flush_brpop_reauth()
+
+    def _update_queue_cycle(self) -> None:
+        """Other queues from here on: what the server was asked to tell is not enough."""
+        super()._update_queue_cycle()
+        self.disarm()
+
     def disarm(self) -> None:
         """Stop waiting for the server's word; the next turn of the loop sends a claim."""
         if self._armed:
@@ -193,7 +218,10 @@ class Channel(redis.Channel):
     def basic_get(self, queue: str, no_ack: bool = False, **options: Any) -> Any:
         """One message, at once or not at all."""
         claim = self._new_claim([queue], 1, 1, [])
-        for each in claim.read(self.run_script(scripts.EXCHANGE, claim.keys, claim.arguments)):
+        reply = self.run_script(scripts.EXCHANGE, claim.keys, claim.arguments)
+        with self.conn_or_acquire() as client:
+            self._maybe_update_queues_expire(client, queue)
+        for each in claim.read(reply):
             message = self.Message(self._payload(each), channel=self)
             self.qos.append(message, each.tag)
             if no_ack:
@@ -232,7 +260,10 @@ class Channel(redis.Channel):
     def _new_claim(
         self, queues: Sequence[str], most: int, most_of_rest: int, tags: Sequence[str]
     ) -> Claim:
-        """Each queue is emptied, priority by priority, before the next one is looked at."""
+        """Each queue is emptied, priority by priority, before the next one is looked at.
+
+        Their order is that of `queue_order_strategy` ("sorted" in our settings), never rotated.
+        """
         lists = [
             (each, self._q_for_pri(each, step)) for each in queues for step in self.priority_steps
         ]
@@ -313,7 +344,7 @@ class Channel(redis.Channel):
         self._asked, self._tracking = connection._sock, False
         try:
             connection._parser.set_invalidation_push_handler(self._on_change)
-            connection.send_command("CLIENT", "TRACKING", "ON", "NOLOOP")
+            connection.send_command("CLIENT", "TRACKING", "ON", "NOLOOP", check_health=False)
             connection.read_response()
             self._tracking = True
         except (AttributeError, ResponseError) as error:

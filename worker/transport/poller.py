@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from queue import Empty
 from typing import Any
 
 from kombu.transport import redis
@@ -30,8 +31,9 @@ class Poller(redis.MultiChannelPoller):
             if not channel._in_poll and channel.active_queues and channel.qos.can_consume():
                 # Now, rather than on the loop's next turn.
                 channel._brpop_start()
-        else:
-            super().on_readable(fileno)
+            # No message has come: who drains events goes on waiting.
+            raise Empty
+        super().on_readable(fileno)
 
     def maybe_check_brpop_health(self) -> None:
         super().maybe_check_brpop_health()

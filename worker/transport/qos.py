@@ -50,12 +50,19 @@ class QoS(redis.QoS):
 
     def flush(self) -> None:
         """Tell the server what is acknowledged, now."""
-        tags = list(self.acknowledged)
+        tags: list[str] = []
+        with suppress(IndexError):
+            while True:
+                # Each goes to one thread, however many acknowledge.
+                tags.append(self.acknowledged.popleft())
         if not tags:
             return
-        with self.pipe_or_acquire() as pipe:
-            pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
-        self.confirm(len(tags))
+        try:
+            with self.pipe_or_acquire() as pipe:
+                pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
+        except BaseException:
+            self.acknowledged.extendleft(reversed(tags))
+            raise
 
     def confirm(self, count: int) -> None:
         """The server has been told about the oldest `count` acknowledgements."""
