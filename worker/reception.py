@@ -94,13 +94,18 @@ class Reception:
             if len(self._admitted) >= _MOST_ADMITTED:
                 self.hand_on()
 
+    def turn(self) -> None:
+        """On every turn of the hub's loop."""
+        if self._admitted:
+            self.hand_on()
+        if self._inbox:
+            self.announce()
+
     def hand_on(self) -> None:
         """Give what was admitted to the engine room; on the loop's next turn at the latest.
 
         Together: a decoder that is woken for each of them costs more than decoding takes to begin.
         """
-        if not self._admitted:
-            return
         admitted, self._admitted = self._admitted, []
         for later in (False, True):
             jobs = [job for parcel in admitted for job in parcel.jobs if job.later is later]
@@ -182,7 +187,10 @@ class Reception:
                 if not each.parcel.begun:
                     each.parcel.begun = now
                     begun.append(each.parcel)
-        self._leave(self._accept, begun)
+        # Without the bell, which would have the hub work while they are read: the turn that flushes
+        # the event of their arrival comes within 50 ms.
+        if begun:
+            self._inbox.append((self._accept, begun))
 
     def read(self, jobs: Sequence[Job]) -> None:
         """The room is done with these; a parcel goes on with the last of its captchas."""

@@ -118,7 +118,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
         """Again after each reconnection, which empties the hub."""
         hub.add_reader(self._reception.bell, self._reception.announce)
-        hub.on_tick.add(self._reception.hand_on)
+        hub.on_tick.add(self._reception.turn)
         dispatcher = worker.consumer.event_dispatcher
         self._events = EventFlush(dispatcher, hub) if dispatcher else None
 
