@@ -14,7 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median, quantiles
-from time import perf_counter
+from time import perf_counter, sleep
 
 from benchmarks import report
 from producer import Client
@@ -95,6 +95,18 @@ def idle(url: str, count: int) -> list[float]:
     return times[10:]
 
 
+def idle_share(pid: int, seconds: float) -> float:
+    """Percent of a core that a worker without work uses."""
+
+    def used() -> float:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    before = used()
+    sleep(seconds)
+    return 100 * (used() - before) / seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
@@ -118,6 +130,7 @@ def main() -> None:
                 hundredths = quantiles(idle(server.url, 200), n=100)
                 p50.append(hundredths[49])
                 p99.append(hundredths[98])
+            share = idle_share(worker.process.pid, 20)
     one = 1000 / median(alone)
     report.show(
         "End to end, real engine, worker on one core",
@@ -130,6 +143,7 @@ def main() -> None:
             ["decoding and one pass, ms", one],
             ["one captcha, idle fleet, p50, ms", report.spread(p50)],
             ["one captcha, idle fleet, p99, ms", report.spread(p99)],
+            ["worker without work, % of a core", share],
         ],
         caveats=[
             f"{options.rounds} rounds; worker -c 1 on core {_WORKER_CORE}; server and senders on "
