@@ -55,7 +55,8 @@ images = st.one_of(
     st.binary(max_size=300),
     st.sampled_from([b"", b"GIF89a", b"\xff\xd8\xff", b"<html>", b"RIFF\0\0\0\0WEBPVP8 "]),
 )
-not_bytes = st.one_of(st.none(), st.integers(), st.text(max_size=20), st.lists(st.integers()))
+_numbers = st.integers(-(2**60), 2**60)
+not_bytes = st.one_of(st.none(), _numbers, st.text(max_size=20), st.lists(_numbers))
 
 _plain = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(), st.text(max_size=30)
