@@ -1,10 +1,11 @@
 """The worker: bytes in, answers out. Run it with ``celery -A worker worker``.
 
 Importing this (as Flower and ``celery inspect`` do too) loads no network and no runtime. Reading
-order: `celery` (the application), `task` (what is called by name), `strategy` (messages to the
-engine room), `step` (its start, stop and the hub thread's side), `job` (what is handed on), `room`
-(decoding and passes), `batcher`, `twins` (identical captchas), `writer` (results), `bell` and
-`events` (back to the hub thread, and out to monitors).
+order: `celery` (the application), `task` (what is called by name), `transport` (messages off the
+queues), `consumer`, `request` and `strategy` (Celery's checks), `step` (start and stop),
+`reception` (in, and what became of it), `job` (what is handed on), `room` (decoding and passes),
+`batcher`, `twins` (identical captchas), `suspects` (what came back), `writer` (results), `bell` and
+`events` (back to the hub thread, and out to monitors), `beacon` (signs of life).
 """
 
 from worker.celery import app

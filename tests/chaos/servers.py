@@ -13,9 +13,9 @@ from threading import Thread
 from time import monotonic, sleep
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from producer.embedded import EmbeddedServer, find_binary
+from tests.fleet import wait_until
 
 
 class FragileServer(EmbeddedServer):
@@ -161,17 +161,6 @@ class Sentinels:
         self._folder.cleanup()
         self.second.__exit__()
         self.first.__exit__()
-
-
-def wait_until(condition, seconds: float = 20.0):
-    """What the condition gives as soon as it is something; fails after that many seconds."""
-    deadline = monotonic() + seconds
-    while True:
-        with suppress(RedisError, OSError):
-            if value := condition():
-                return value
-        assert monotonic() < deadline, f"not within {seconds} s"
-        sleep(0.02)
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from models import wire
 from models.errors import FleetUnreachable, Overloaded
 from producer import Client
 from producer.workers import WorkerProcess
-from tests.chaos.servers import FragileServer, stopped, wait_until
+from tests.chaos.servers import FragileServer, stopped
+from tests.fleet import wait_until
 
 _GIVEN_BACK = re.compile(r"(\d+) messages of lost workers are given back")
 

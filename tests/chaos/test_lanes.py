@@ -9,10 +9,8 @@ from models import errors, wire
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
-from tests.chaos.servers import wait_until
-from tests.integration.test_celery_promises import another_app, ask, solve
+from tests.fleet import NULL, another_app, ask, solve, wait_until
 
-NULL = {"TILEFLEET_ENGINE": "null"}
 STRANGE = ("--include", "tests.chaos.strange_engine", "-c", "1")
 
 

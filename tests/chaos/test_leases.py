@@ -13,8 +13,8 @@ from models import errors, wire
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
-from tests.chaos.servers import stopped, wait_until
-from tests.integration.test_celery_promises import another_app, ask, solve
+from tests.chaos.servers import stopped
+from tests.fleet import another_app, ask, solve, wait_until
 
 LEASE_S = 2
 NULL = {"TILEFLEET_ENGINE": "null", "TILEFLEET_LEASE_S": str(LEASE_S)}

@@ -10,7 +10,8 @@ from redis import Redis
 from models import wire
 from producer import Client
 from producer.workers import WorkerProcess
-from tests.chaos.servers import FragileServer, Sentinels, Wire, wait_until
+from tests.chaos.servers import FragileServer, Sentinels, Wire
+from tests.fleet import wait_until
 
 ENVIRON = {"TILEFLEET_ENGINE": "null", "TILEFLEET_LEASE_S": "2", "TILEFLEET_MAX_BATCH": "8"}
 STRANGE = ("--include", "tests.chaos.strange_engine", "-c", "1")

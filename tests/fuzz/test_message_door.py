@@ -13,7 +13,7 @@ from models import wire
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
-from tests.chaos.servers import wait_until
+from tests.fleet import wait_until
 from tests.fuzz.strategies import texts
 from tests.integration.test_bad_messages import WITH_ID, WITHOUT_ID
 

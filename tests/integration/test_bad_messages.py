@@ -12,8 +12,7 @@ from models import errors, wire
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
-from tests.chaos.servers import wait_until
-from tests.integration.test_celery_promises import another_app, ask
+from tests.fleet import another_app, ask, wait_until
 
 SECRET = b"secret image"
 TASK = msgpack.packb([[SECRET], {}, {}])

@@ -2,9 +2,8 @@
 
 import subprocess
 import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
 from celery import Celery, chain, chord, group
@@ -15,8 +14,8 @@ from redis import Redis
 from models import errors, wire
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
+from tests.fleet import NULL, another_app, ask, solve, wait_until
 
-NULL = {"TILEFLEET_ENGINE": "null"}
 EXTRA = ("--include", "tests.integration.extra_tasks")
 
 
@@ -32,53 +31,14 @@ def worker(server):
         yield worker
 
 
-@contextmanager
-def another_app(url):
-    """Another application, which knows the tasks by name only."""
-    app = Celery("other", broker=url, backend=url, set_as_current=False)
-    app.conf.update(
-        task_serializer="msgpack",
-        accept_content=["msgpack", "json"],
-        task_default_queue=wire.LANE,
-        result_extended=True,
-    )
-    try:
-        yield app
-    finally:
-        app.backend.result_consumer.stop()
-        app.backend.result_consumer.subscribed_to.clear()
-        app.close()
-
-
 @pytest.fixture(scope="module")
 def app(server, worker):
     with another_app(server.url) as app:
         yield app
 
 
-def solve(app, image=b"any", **options):
-    return app.signature(wire.TASK_SOLVE, (image,), **options)
-
-
 def extra(app, name, *args, **options):
     return app.signature(f"extra.{name}", args, **options)
-
-
-def wait_for(condition, seconds=10):
-    deadline = monotonic() + seconds
-    while not (value := condition()) and monotonic() < deadline:
-        sleep(0.02)
-    return value
-
-
-def ask(app, command):
-    """The worker's answer to a command of ``inspect``.
-
-    By its first reply: after one that ran into its timeout, stock kombu loses the next one's.
-    """
-    (reply,) = app.control.broadcast(command, reply=True, limit=1, timeout=5)
-    (answer,) = reply.values()
-    return answer
 
 
 def test_a_result_is_an_async_result(app):
@@ -124,7 +84,7 @@ def test_a_countdown_and_an_eta_are_waited_for(app):
 def test_a_link_gets_the_answer(app):
     result = solve(app).apply_async(link=extra(app, "words"))
     assert result.get(timeout=10)
-    (child,) = wait_for(lambda: AsyncResult(result.id, app=app).children)
+    (child,) = wait_until(lambda: AsyncResult(result.id, app=app).children)
     assert child.get(timeout=10) == ["打字机"]
 
 
@@ -133,7 +93,7 @@ def test_an_error_link_is_called(app, server):
         result = app.send_task(wire.TASK_SOLVE, (), queue=wire.LANE, link_error=extra(app, "note"))
         with pytest.raises(errors.BadMessage):
             result.get(timeout=10)
-        assert wait_for(lambda: redis.lrange("noted", 0, -1)) == [result.id.encode()]
+        assert wait_until(lambda: redis.lrange("noted", 0, -1)) == [result.id.encode()]
 
 
 def test_a_group_gives_all_its_answers(app):
@@ -155,7 +115,7 @@ def test_a_chord_counts_its_captchas(app):
 def test_an_ignored_result_is_not_stored(app, server):
     result = solve(app).apply_async(ignore_result=True)
     with Redis.from_url(server.url) as redis:
-        assert wait_for(lambda: not redis.llen(wire.LANE) and not redis.hlen("unacked"))
+        assert wait_until(lambda: not redis.llen(wire.LANE) and not redis.hlen("unacked"))
         assert not redis.exists(f"celery-task-meta-{result.id}")
 
 
@@ -180,7 +140,7 @@ def test_a_rate_limit_holds(app):
 
 def test_inspection_shows_tasks_by_size_and_hash_and_never_their_bytes(app):
     result = solve(app, b"secret image").apply_async(countdown=3)
-    (scheduled,) = wait_for(lambda: ask(app, "scheduled"))
+    (scheduled,) = wait_until(lambda: ask(app, "scheduled"))
     assert scheduled["request"]["id"] == result.id
     assert "12 bytes, sha256" in str(scheduled)
     assert "secret" not in str(scheduled)
@@ -226,7 +186,7 @@ def test_receivers_of_signals_are_called_around_each_captcha(server, worker, app
             assert solve(other).delay().get(timeout=10)
             with pytest.raises(errors.BadMessage):
                 other.send_task(wire.TASK_SOLVE, ()).get(timeout=10)
-            seen = wait_for(
+            seen = wait_until(
                 lambda: (
                     (s := extra(other, "seen").delay().get(timeout=5)).get("task_postrun") == 2
                     and s
@@ -246,7 +206,7 @@ def test_what_is_read_is_active_and_what_waits_is_reserved(server):
         another_app(own.url) as app,
     ):
         results = [solve(app, b"slow %d" % number).delay() for number in range(3)]
-        (active,) = wait_for(lambda: ask(app, "active"))
+        (active,) = wait_until(lambda: ask(app, "active"))
         assert active["id"] == results[0].id
         assert {each["id"] for each in ask(app, "reserved")} == {each.id for each in results[1:]}
         room = ask(app, "stats")["engine_room"]

@@ -12,11 +12,9 @@ from redis import Redis
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
-from tests.chaos.servers import Wire, wait_until
+from tests.chaos.servers import Wire
 from tests.conftest import missing
-from tests.integration.test_celery_promises import another_app, ask
-
-NULL = {"TILEFLEET_ENGINE": "null"}
+from tests.fleet import NULL, another_app, ask, wait_until
 
 
 @pytest.fixture(scope="module")

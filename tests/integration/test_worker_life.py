@@ -15,8 +15,7 @@ from models import errors, store, wire
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
-
-NULL = {"TILEFLEET_ENGINE": "null"}
+from tests.fleet import NULL
 
 
 @pytest.fixture

@@ -1,0 +1,234 @@
+"""The asyncio client: as many captchas in flight as one likes, on two connections.
+
+>>> from producer import AsyncClient
+>>> async with AsyncClient() as fleet:
+...     answer = await fleet.solve("captcha.jpg", timeout=5)
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import islice
+from typing import Any, Self, TypeVar
+
+from models import wire
+from models.answer import Answer
+from models.errors import AnswerTimeout, TilefleetError
+from models.settings import Settings, without_password
+from producer import message
+from producer.async_wire import AsyncWire
+from producer.client import TIMEOUT_S
+from producer.message import Message
+from producer.source import Source, read
+
+S = TypeVar("S", bound=Source)
+Outcome = Answer | TilefleetError | OSError
+
+#: Captchas of the bulk lane that go in one message.
+_TOGETHER = 32
+
+
+class AsyncPending:
+    """A captcha on its way."""
+
+    def __init__(self, sent: Message, future: "asyncio.Future[Any]", line: AsyncWire) -> None:
+        #: Celery's task id: for ``AsyncResult``, Flower and ``inspect``.
+        self.id = sent.id
+        self._future = future
+        self._wire = line
+
+    def ready(self) -> bool:
+        """Whether `result` would return or raise at once."""
+        return self._future.done()
+
+    async def result(self, timeout: float = TIMEOUT_S) -> Answer:
+        """Wait up to `timeout` seconds for the answer; may be asked again.
+
+        Raises AnswerTimeout, Revoked, or what the worker found: BadRequest, EngineError.
+        """
+        result = message.outcome(await self._meta(timeout))
+        assert isinstance(result, dict)
+        return Answer.decode(result)
+
+    def cancel(self) -> None:
+        """Nobody wants it any more: workers that have not begun with it will not read it."""
+        if not self._future.done():
+            self._wire.forget(self.id, revoke=True)
+            self._future.cancel()
+
+    async def _meta(self, timeout: float) -> Any:
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._future), timeout)
+        except TimeoutError:
+            raise AnswerTimeout(
+                f"no answer within {timeout:g} s: is a worker running? "
+                "Start one with: celery -A worker worker"
+            ) from None
+
+
+class AsyncClient:
+    """One program's way to the fleet, in the event loop that uses it first."""
+
+    def __init__(self, broker_url: str | None = None, result_backend: str | None = None) -> None:
+        """Connects at the first captcha, to the arguments, else to what the settings say.
+
+        Raises SettingError.
+        """
+        self._settings = Settings.from_environ()
+        self._broker = broker_url or self._settings.broker_url
+        default = self._broker if broker_url else self._settings.result_backend
+        self._results = result_backend or default
+        self._opened: AsyncWire | None = None
+
+    async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
+        """Send one captcha and wait for its answer; cancelling this revokes it.
+
+        Raises what `submit` and `AsyncPending.result` raise.
+        """
+        pending = await self.submit(source, expires=timeout)
+        return await self._result(pending, timeout)
+
+    async def submit(
+        self, source: Source, *, expires: float = wire.EXPIRES_S, bulk: bool = False
+    ) -> AsyncPending:
+        """Send one captcha; it is not read any more after `expires` seconds.
+
+        `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
+        read, BadMessage for what cannot be an image, Overloaded, FleetUnreachable.
+        """
+        lane = wire.BULK_LANE if bulk else wire.LANE
+        return await self._send(message.solve(read(source), lane=lane, expires=expires))
+
+    async def map(
+        self,
+        sources: Iterable[S],
+        *,
+        window: int = 64,
+        timeout: float = TIMEOUT_S,
+        bulk: bool = False,
+        ordered: bool = True,
+    ) -> AsyncIterator[tuple[S, Answer]]:
+        """Send many, keeping up to `window` on the way; gives (source, answer).
+
+        In the order of the sources, or as the answers come. `bulk`: when no others wait, many in
+        one message. Raises at the first captcha that fails; `outcomes` goes on.
+        """
+        each = self.outcomes(sources, window=window, timeout=timeout, bulk=bulk, ordered=ordered)
+        async for source, outcome in each:
+            if isinstance(outcome, Exception):
+                await each.aclose()  # type: ignore[attr-defined]
+                raise outcome
+            yield source, outcome
+
+    async def outcomes(
+        self,
+        sources: Iterable[S],
+        *,
+        window: int = 64,
+        timeout: float = TIMEOUT_S,
+        bulk: bool = False,
+        ordered: bool = True,
+    ) -> AsyncIterator[tuple[S, Outcome]]:
+        """`map` that gives a captcha's error in the place of its answer, and goes on."""
+        if window < 1:
+            raise ValueError(f"window is {window}; at least 1 captcha has to be on its way")
+        together = min(_TOGETHER, window) if bulk else 1
+        remaining = iter(sources)
+        running: deque[asyncio.Task[list[tuple[S, Outcome]]]] = deque()
+        try:
+            while True:
+                while len(running) * together < window and (
+                    some := list(islice(remaining, together))
+                ):
+                    running.append(asyncio.create_task(self._outcomes_of(some, timeout, bulk)))
+                if not running:
+                    return
+                if not ordered:
+                    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    # What is done goes to the front.
+                    running = deque(sorted(running, key=lambda task: not task.done()))
+                for pair in await running.popleft():
+                    yield pair
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Close the connections; what was submitted is still read and stored."""
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            await opened.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def _wire(self) -> AsyncWire:
+        if self._opened is None:
+            self._opened = AsyncWire(
+                self._broker,
+                self._results,
+                key_prefix=self._settings.key_prefix,
+                sentinel_master=self._settings.sentinel_master,
+                name=without_password(self._broker),
+            )
+        return self._opened
+
+    async def _send(self, sending: Message) -> AsyncPending:
+        line, lane = self._wire, sending.lane
+        if line.gauge.is_full(lane):
+            await line.look(lane)
+            if line.gauge.is_full(lane):
+                raise line.gauge.overloaded(lane)
+        line.gauge.sent(lane)
+        pending = AsyncPending(sending, await line.send(sending), line)
+        line.look_soon(lane)
+        return pending
+
+    async def _result(self, pending: AsyncPending, timeout: float) -> Answer:
+        try:
+            return await pending.result(timeout)
+        except (asyncio.CancelledError, AnswerTimeout):
+            pending.cancel()
+            raise
+
+    async def _outcomes_of(
+        self, sources: Sequence[S], timeout: float, bulk: bool
+    ) -> list[tuple[S, Outcome]]:
+        if not bulk:
+            (source,) = sources
+            try:
+                return [(source, await self.solve(source, timeout))]
+            except (TilefleetError, OSError) as error:
+                return [(source, error)]
+        outcomes: dict[int, Outcome] = {}
+        images: dict[int, bytes] = {}
+        for number, source in enumerate(sources):
+            try:
+                images[number] = read(source)
+            except (TilefleetError, OSError) as error:
+                outcomes[number] = error
+        try:
+            outcomes |= zip(
+                images, await self._solve_many([*images.values()], timeout), strict=True
+            )
+        except TilefleetError as error:
+            outcomes |= dict.fromkeys(images, error)
+        return [(source, outcomes[number]) for number, source in enumerate(sources)]
+
+    async def _solve_many(self, images: list[bytes], timeout: float) -> list[Outcome]:
+        if not images:
+            return []
+        sending = message.solve_many(images, lane=wire.BULK_LANE, expires=timeout)
+        pending = await self._send(sending)
+        try:
+            results = message.outcome(await pending._meta(timeout))
+        except (asyncio.CancelledError, AnswerTimeout):
+            pending.cancel()
+            raise
+        assert isinstance(results, list)
+        return [message.answer(result) for result in results]

@@ -1,0 +1,295 @@
+"""The asyncio client's two connections: one sends captchas, on the other their results come.
+
+::
+
+    send ─→ outbox ─→ SUBSCRIBE to the results, wait until that is confirmed ─→ LPUSH, all at once
+                                                              results ─→ futures
+    connection lost ─→ a pause with jitter ─→ SUBSCRIBE again ─→ GET what came meanwhile
+
+Nothing polls: what waits goes out together as soon as the connection is free.
+"""
+
+import asyncio
+import json
+import random
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from models import report
+from models.errors import FleetUnreachable
+from models.report import Fleet
+from producer import message
+from producer.gauge import Gauge
+from producer.message import Message
+
+#: Most captchas that go out together: some megabytes.
+_MOST = 128
+#: Attempts to send, and the pauses between them, seconds; each is taken with jitter.
+_PAUSES_S = (0.1, 0.3, 0.9)
+_LONGEST_PAUSE_S = 2.0
+#: Seconds between questions whether the connection lives, and of silence after which it does not.
+_ASK_S, _SILENT_S = 5.0, 15.0
+_TROUBLE = (RedisError, OSError, asyncio.TimeoutError)
+
+
+@dataclass(slots=True)
+class _Sending:
+    message: Message
+    #: Done when it is on its queue.
+    accepted: "asyncio.Future[None]"
+
+
+class AsyncWire:
+    """Belongs to the event loop that opens it."""
+
+    def __init__(
+        self, broker: str, results: str, *, key_prefix: str, sentinel_master: str, name: str
+    ) -> None:
+        """`name`: how errors call the server: its URL without the password."""
+        self.gauge = Gauge()
+        self._name = name
+        self._prefix = key_prefix
+        # As Celery's backend puts a prefix before its keys.
+        joint = "_" if key_prefix and key_prefix[-1] not in ":_-." else ""
+        self._result_key = f"{key_prefix}{joint}celery-task-meta-"
+        self._sender = _connect(broker, sentinel_master, socket_timeout=10)
+        self._listener = _connect(results, sentinel_master, socket_timeout=None)
+        self._database = urlsplit(broker).path.strip("/") or "0"
+        self._own = f"{key_prefix}tilefleet-client-{uuid4()}"
+        self._outbox: deque[_Sending] = deque()
+        self._futures: dict[str, asyncio.Future[Any]] = {}
+        self._unwanted: list[str] = []
+        self._revoked: list[str] = []
+        self._missed: list[str] = []
+        self._looks: set[str] = set()
+        self._unconfirmed: set[str] = set()
+        self._work, self._up, self._confirmed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._looked = asyncio.Event()
+        self._pubsub: Any = None
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._publish())]
+
+    async def send(self, sending: Message) -> "asyncio.Future[Any]":
+        """Put it on its queue; gives the future of what Celery's backend will store.
+
+        Raises FleetUnreachable.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        accepted: asyncio.Future[None] = loop.create_future()
+        key = self._result_key + sending.id
+        self._futures[key] = future
+        self._outbox.append(_Sending(sending, accepted))
+        self._work.set()
+        try:
+            await accepted
+        except BaseException:
+            self.forget(sending.id)
+            raise
+        return future
+
+    def forget(self, task_id: str, *, revoke: bool = False) -> None:
+        """Nobody waits for it any more; `revoke`: workers are told not to read it."""
+        key = self._result_key + task_id
+        if self._futures.pop(key, None) is not None:
+            self._unwanted.append(key)
+        if revoke:
+            self._revoked.append(task_id)
+        self._work.set()
+
+    def look_soon(self, lane: str) -> None:
+        """Have the gauge brought up to date, with the next sending, if it is time."""
+        if not self.gauge.is_fresh(lane):
+            self._looks.add(lane)
+            self._work.set()
+
+    async def look(self, lane: str) -> None:
+        """Bring the gauge up to date, if it is time; gives up after a moment."""
+        if self.gauge.is_fresh(lane):
+            return
+        self._looked.clear()
+        self.look_soon(lane)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._looked.wait(), 1)
+
+    async def close(self) -> None:
+        """What was sent is still read and stored."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for sending in self._outbox:
+            self._fail(sending, "the client was closed")
+        for future in self._futures.values():
+            future.cancel()
+        self._futures.clear()
+        for client in (self._sender, self._listener):
+            with suppress(*_TROUBLE):
+                await client.aclose()
+                await client.connection_pool.disconnect()
+
+    # Sending -------------------------------------------------------------------------------------
+
+    async def _publish(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._outbox or self._unwanted or self._revoked or self._missed or self._looks:
+                batch = [self._outbox.popleft() for _ in range(min(_MOST, len(self._outbox)))]
+                await self._publish_with_patience(batch)
+
+    async def _publish_with_patience(self, batch: list[_Sending]) -> None:
+        for pause in (*_PAUSES_S, None):
+            try:
+                await self._publish_once([each for each in batch if not each.accepted.done()])
+                return
+            except _TROUBLE as error:
+                if pause is None:
+                    for sending in batch:
+                        self._fail(sending, str(error) or type(error).__name__)
+                    return
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+
+    async def _publish_once(self, batch: list[_Sending]) -> None:
+        if batch:
+            await self._subscribe([self._result_key + each.message.id for each in batch])
+        unwanted, self._unwanted = self._unwanted, []
+        if unwanted and self._pubsub is not None:
+            await self._pubsub.unsubscribe(*unwanted)
+        revoked, missed, looks = self._revoked, self._missed, list(self._looks)
+        async with self._sender.pipeline(transaction=False) as pipe:
+            for each in batch:
+                pipe.lpush(self._prefix + each.message.lane, each.message.text)
+            for task_id in revoked:
+                topic = f"{self._prefix}/{self._database}.celery.pidbox"
+                pipe.publish(topic, message.revoke(task_id))
+            if missed:
+                pipe.mget(missed)
+            for lane in looks:
+                for key in message.lists(self._prefix + lane):
+                    pipe.llen(key)
+            if looks:
+                pipe.time()
+                pipe.hvals(self._prefix + report.KEY)
+            replies = await pipe.execute(raise_on_error=False)
+        self._revoked, self._missed = self._revoked[len(revoked) :], self._missed[len(missed) :]
+        self._looks.difference_update(looks)
+        for each, reply in zip(batch, replies, strict=False):
+            if isinstance(reply, Exception):
+                self._fail(each, str(reply))
+            elif not each.accepted.done():
+                each.accepted.set_result(None)
+        self._read_rest(replies[len(batch) + len(revoked) :], missed, looks)
+
+    def _read_rest(self, replies: list[Any], missed: list[str], looks: list[str]) -> None:
+        if any(isinstance(reply, Exception) for reply in replies):
+            return
+        if missed:
+            for key, text in zip(missed, replies.pop(0), strict=True):
+                if text is not None:
+                    self._resolve(key, text)
+        if looks:
+            *lengths, now, lines = replies
+            steps = len(lengths) // len(looks)
+            sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
+            self._looked.set()
+            self.gauge.saw(Fleet.read(now[0], lines), dict(zip(looks, sums, strict=True)))
+
+    def _fail(self, sending: _Sending, why: str) -> None:
+        if not sending.accepted.done():
+            sending.accepted.set_exception(FleetUnreachable(f"{self._name}: {why}"))
+
+    # Results -------------------------------------------------------------------------------------
+
+    async def _subscribe(self, keys: Iterable[str]) -> None:
+        """Until the server has confirmed it: a result that is written from now on is heard of."""
+        await asyncio.wait_for(self._up.wait(), 1)
+        self._unconfirmed.update(keys)
+        self._confirmed.clear()
+        pubsub = self._pubsub
+        if pubsub is None:
+            raise ConnectionError("the connection on which results come is lost")
+        await pubsub.subscribe(*keys)
+        await asyncio.wait_for(self._confirmed.wait(), 5)
+
+    async def _listen(self) -> None:
+        pause = _PAUSES_S[0]
+        while True:
+            try:
+                async with self._listener.pubsub() as pubsub:
+                    known = list(self._futures)
+                    self._unconfirmed = {self._own, *known}
+                    await pubsub.subscribe(self._own, *known)
+                    self._pubsub = pubsub
+                    await self._hear_all(pubsub, known)
+            except _TROUBLE:
+                self._up.clear()
+                self._pubsub = None
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    async def _hear_all(self, pubsub: Any, known: list[str]) -> None:
+        heard = monotonic()
+        while True:
+            said = await pubsub.get_message(timeout=_ASK_S)
+            if said is None:
+                if monotonic() - heard > _SILENT_S:
+                    raise ConnectionError("the connection on which results come is dead")
+                await pubsub.ping()
+                continue
+            heard = monotonic()
+            if said["type"] == "subscribe":
+                self._unconfirmed.discard(said["channel"].decode())
+                if not self._unconfirmed:
+                    self._confirmed.set()
+                    if not self._up.is_set():
+                        # From here on everything is heard; what came before is looked up.
+                        self._missed += known
+                        self._up.set()
+                        self._work.set()
+            elif said["type"] == "message":
+                self._resolve(said["channel"].decode(), said["data"])
+
+    def _resolve(self, key: str, text: bytes) -> None:
+        meta = json.loads(text)
+        if meta.get("status") not in ("SUCCESS", "FAILURE", "REVOKED"):
+            return
+        future = self._futures.pop(key, None)
+        if future is not None:
+            self._unwanted.append(key)
+            self._work.set()
+            if not future.done():
+                future.set_result(meta)
+
+
+def _connect(url: str, sentinel_master: str, *, socket_timeout: float | None) -> Any:
+    """A client with one connection, which is not mended behind our back."""
+    options: dict[str, Any] = {
+        "socket_timeout": socket_timeout,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if url.startswith("sentinel://"):
+        nodes = [urlsplit(each) for each in url.split(";")]
+        sentinel = Sentinel(  # type: ignore[no-untyped-call]
+            [(node.hostname, node.port or 26379) for node in nodes], socket_connect_timeout=5
+        )
+        path = nodes[0].path.strip("/") or "0"
+        return sentinel.master_for(sentinel_master, db=int(path), **options)
+    url = url.partition(";")[0].replace("redis+socket://", "unix://")
+    return Redis(
+        connection_pool=BlockingConnectionPool.from_url(
+            url, max_connections=1, timeout=20, **options
+        )
+    )
