@@ -5,8 +5,8 @@
 ...     answer = fleet.solve("captcha.jpg", timeout=5)
 
 Needs neither the worker's code nor a network: a captcha is sent by name. Reading order: `client`,
-`async_client` (on `async_wire` and `message`), then `cli` (the command line), `embedded` and
-`workers` (a server and workers of one's own), `demo`.
+`async_client` (on `async_wire` and `message`), then `cli` (the command line), `gateway`
+(HTTP), `embedded` and `workers` (a server and workers of one's own), `demo`.
 """
 
 from models.answer import Answer

@@ -18,6 +18,7 @@ from models.settings import Settings, without_password
 from producer import message
 from producer.async_wire import AsyncWire
 from producer.client import TIMEOUT_S
+from producer.gauge import Gauge
 from producer.message import Message
 from producer.source import Source, read
 
@@ -153,6 +154,13 @@ class AsyncClient:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    async def look(self) -> Gauge:
+        """What waits and who works, not older than a moment; no workers if nobody answers."""
+        for lane in (wire.LANE, wire.BULK_LANE):
+            await self._wire.look(lane)
+        fresh = self._wire.gauge.is_fresh(wire.LANE)
+        return self._wire.gauge if fresh else Gauge()
 
     async def close(self) -> None:
         """Close the connections; what was submitted is still read and stored."""

@@ -24,6 +24,7 @@ Outcomes = Iterable[tuple[str, Answer | TilefleetError | OSError]]
 #: What some commands need and a client has not, and the extra that brings it.
 _EXTRAS = {
     **dict.fromkeys(("numpy", "PIL", "ai_edge_litert"), "worker"),
+    **dict.fromkeys(("starlette", "uvicorn", "python_multipart"), "gateway"),
     **dict.fromkeys(("keras", "tensorflow", "h5py", "matplotlib"), "train"),
 }
 
@@ -155,6 +156,30 @@ def samples(tiles: Path | None, out: Path, count: int, seed: int) -> None:
 
     generate(tiles or TILES, out, count=count, seed=seed)
     click.echo(f"{count} captchas and answers.csv in {out}")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option(
+    "--legacy",
+    type=click.Choice(["on", "off", "loopback"]),
+    default="loopback",
+    show_default=True,
+    help="The paths of old servers: for everybody, nobody, or requests from this machine.",
+)
+@click.option(
+    "--max-requests", type=click.IntRange(min=1), default=512, show_default=True, help="At once."
+)
+def serve(host: str, port: int, legacy: str, max_requests: int) -> None:
+    """Serve captchas over HTTP: POST a picture to /v1/solve."""
+    import uvicorn
+
+    from producer.gateway import make
+
+    app = make(Settings.from_environ(), legacy_paths=legacy, most_requests=max_requests)
+    click.echo(f"http://{host}:{port}/v1/solve takes captchas", err=True)
+    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
 
 
 main.add_command(models)

@@ -18,14 +18,15 @@ class Gauge:
     """
 
     def __init__(self) -> None:
-        self._fleet = Fleet()
+        #: The workers, by the last look.
+        self.fleet = Fleet()
         self._waiting: dict[str, int] = {}
         self._sent: Counter[str] = Counter()
         self._looked: dict[str, float] = {}
 
     def saw(self, fleet: Fleet, waiting: Mapping[str, int]) -> None:
         """A look has shown this."""
-        self._fleet = fleet
+        self.fleet = fleet
         for lane, count in waiting.items():
             self._waiting[lane] = count
             self._sent[lane] = 0
@@ -38,19 +39,20 @@ class Gauge:
         return monotonic() - self._looked.get(lane, float("-inf")) < _FRESH_S
 
     def is_full(self, lane: str) -> bool:
-        bound = self._fleet.bounds.get(lane)
-        return bound is not None and self._count(lane) >= bound
+        bound = self.fleet.bounds.get(lane)
+        return bound is not None and self.waiting(lane) >= bound
 
     def overloaded(self, lane: str) -> Overloaded:
         """The error, with an estimate of the time to drain."""
-        drain_s = self._fleet.drain_s(self._count(lane))
+        drain_s = self.fleet.drain_s(self.waiting(lane))
         drained = "" if drain_s is None else f"; they are read in about {drain_s:.1f} s"
         error = Overloaded(
-            f"{self._count(lane)} wait on {lane}, and {self._fleet.bounds[lane]} may with "
-            f"{self._fleet.workers} workers{drained}"
+            f"{self.waiting(lane)} wait on {lane}, and {self.fleet.bounds[lane]} may with "
+            f"{self.fleet.workers} workers{drained}"
         )
         error.drain_s = drain_s
         return error
 
-    def _count(self, lane: str) -> int:
+    def waiting(self, lane: str) -> int:
+        """Messages that wait in a lane, as far as this sender knows."""
         return self._waiting.get(lane, 0) + self._sent[lane]

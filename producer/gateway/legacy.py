@@ -1,0 +1,164 @@
+"""What the old servers answered, byte for byte, so that their clients need not change.
+
+12306_code_server (`/verify/base64/`), 12306-ocr (`/check`), easy12306-java (`/result/…`,
+`/predict/…`). All of them say HTTP 200 whatever happens; what cannot be read, or is not answered
+before their clients give up, is "nothing found".
+"""
+
+import json
+import logging
+from ipaddress import ip_address
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from models.answer import Answer
+from models.errors import TilefleetError
+from producer.gateway import body
+
+logger = logging.getLogger(__name__)
+
+#: The oldest clients give up after five seconds.
+_TIMEOUT_S = 4.5
+
+
+async def hello(request: Request) -> Response:
+    _allow(request)
+    return PlainTextResponse("Hello World!")
+
+
+async def verify(request: Request) -> Response:
+    """12306_code_server; the key is ``massage``, and the tiles are strings."""
+    answer = await _solve(request, await _text(request, "imageFile"))
+    if answer is None or not answer.picks:
+        return _json({"code": 1, "massage": "识别失败", "data": []})
+    picks = [str(pick) for pick in answer.picks]
+    return _json({"code": 0, "massage": "识别成功", "data": picks})
+
+
+async def check(request: Request) -> Response:
+    """12306-ocr."""
+    text = await _text(request, "img")
+    if not text:
+        return _json({"msg": "Wrong format. "})
+    answer = await _solve(request, text)
+    picks: Any = list(answer.picks) if answer is not None else []
+    return _json({"msg": "success", "result": picks or ""})
+
+
+async def result_pic(request: Request) -> Response:
+    return _java(_clicks, await _file(request))
+
+
+async def result_base64(request: Request) -> Response:
+    return _java(_clicks, await _base64_string(request))
+
+
+async def predict_pic(request: Request) -> Response:
+    return _java(_labels, await _file(request))
+
+
+async def predict_base64(request: Request) -> Response:
+    return _java(_labels, await _base64_string(request))
+
+
+ROUTES = [
+    Route("/", hello),
+    Route("/verify/base64/", verify, methods=["POST"]),
+    Route("/check", check, methods=["POST"]),
+    Route("/check/", check, methods=["POST"]),
+    Route("/result/pic", result_pic, methods=["POST"]),
+    Route("/result/base64", result_base64, methods=["POST"]),
+    Route("/predict/pic", predict_pic, methods=["POST"]),
+    Route("/predict/base64", predict_base64, methods=["POST"]),
+]
+
+#: An answer that may be missing, or the error to reply with.
+_Found = tuple[Answer | None, dict[str, Any] | None]
+
+
+def _java(show: Any, found: _Found) -> Response:
+    answer, error = found
+    return _json(error or {"code": 0, "msg": "成功", "data": show(answer)})
+
+
+def _clicks(answer: Answer | None) -> str:
+    """``40,77,112,149``: where to click, word by word, then row by row."""
+    if answer is None:
+        return ""
+    order = {word.label: number for number, word in enumerate(answer.words)}
+    pairs = sorted(
+        zip(answer.picks, answer.points, strict=True),
+        key=lambda pair: (order.get(answer.tiles[pair[0] - 1].label, len(order)), pair[0]),
+    )
+    return ",".join(f"{x},{y}" for _, (x, y) in pairs)
+
+
+def _labels(answer: Answer | None) -> dict[str, Any]:
+    """The words and what each tile shows; columns and rows count from 0."""
+    if answer is None:
+        return {"questions": [], "pictures": []}
+    pictures = [
+        {"x": number % 4, "y": number // 4, "desc": tile.label}
+        for number, tile in enumerate(answer.tiles)
+    ]
+    return {"questions": [word.label for word in answer.words], "pictures": pictures}
+
+
+async def _file(request: Request) -> _Found:
+    data = await body.read(request, request.app.state.most_body)
+    async with body.form(request, data) as form:
+        picture = await body.field(form, "file")
+    if not picture:
+        return None, {"code": 1, "msg": "上传的文件不能为空", "data": None}
+    return await _solve(request, picture, decoded=True), None
+
+
+async def _base64_string(request: Request) -> _Found:
+    text = await _text(request, "base64String")
+    if text is None:
+        return None, {"code": 10, "msg": "Base64文件不能为空", "data": None}
+    return await _solve(request, text), None
+
+
+async def _text(request: Request, name: str) -> bytes | None:
+    """A form's field, or the address's parameter of that name."""
+    data = await body.read(request, request.app.state.most_body)
+    if name in request.query_params:
+        return request.query_params[name].encode()
+    async with body.form(request, data) as form:
+        return await body.field(form, name)
+
+
+async def _solve(request: Request, text: bytes | None, *, decoded: bool = False) -> Answer | None:
+    _allow(request)
+    if not text:
+        return None
+    try:
+        picture = text if decoded else body.decode(text)
+        answer: Answer = await request.app.state.fleet.solve(picture, timeout=_TIMEOUT_S)
+    except TilefleetError as error:
+        logger.info("%s: %d bytes: %s", request.url.path, len(text), type(error).__name__)
+        return None
+    return answer
+
+
+def _allow(request: Request) -> None:
+    """Where these paths are for this machine only, others are told that there is nothing."""
+    if request.app.state.legacy == "loopback":
+        host = request.client.host if request.client else ""
+        try:
+            if ip_address(host).is_loopback:
+                return
+        except ValueError:
+            pass
+        raise HTTPException(404, "Not Found")
+
+
+def _json(value: Any) -> Response:
+    """As the old servers wrote it: no spaces, characters as they are."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Response(text.encode(), media_type="application/json")
