@@ -23,7 +23,7 @@ demo: $(VENV)/demo ## a server, a worker, three producers, answers on the screen
 test: lint ## lint, types, and every test that this machine can run
 	$(BIN)/python -m pytest
 
-chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; half an hour
+chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; ten minutes
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos tests/fuzz
 
 lint: $(VENV)/dev ## ruff and mypy

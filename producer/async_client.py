@@ -156,9 +156,8 @@ class AsyncClient:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def look(self) -> Gauge:
-        """What waits and who works, not older than a moment; no workers if nobody answers."""
-        for lane in (wire.LANE, wire.BULK_LANE):
-            await self._wire.look(lane)
+        """What waits and who works, now; no workers if nobody answers."""
+        await self._wire.look(wire.LANE, wire.BULK_LANE)
         fresh = self._wire.gauge.is_fresh(wire.LANE)
         return self._wire.gauge if fresh else Gauge()
 
@@ -188,10 +187,10 @@ class AsyncClient:
 
     async def _send(self, sending: Message) -> AsyncPending:
         line, lane = self._wire, sending.lane
-        if line.gauge.is_full(lane):
+        if line.gauge.is_full(lane) and not line.gauge.is_fresh(lane):
             await line.look(lane)
-            if line.gauge.is_full(lane):
-                raise line.gauge.overloaded(lane)
+        if line.gauge.is_full(lane):
+            raise line.gauge.overloaded(lane)
         line.gauge.sent(lane)
         pending = AsyncPending(sending, await line.send(sending), line)
         line.look_soon(lane)

@@ -114,12 +114,11 @@ class AsyncWire:
             self._looks.add(lane)
             self._work.set()
 
-    async def look(self, lane: str) -> None:
-        """Bring the gauge up to date, if it is time; gives up after a moment."""
-        if self.gauge.is_fresh(lane):
-            return
+    async def look(self, *lanes: str) -> None:
+        """Bring the gauge up to date, now; gives up after a moment."""
         self._looked.clear()
-        self.look_soon(lane)
+        self._looks.update(lanes)
+        self._work.set()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._looked.wait(), 1)
 
