@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
+from typing import Final
+
+#: Seconds to wait for others to finish; one that hangs must not stop everybody.
+PATIENCE_S: Final = 10.0
 
 
 class Quiet:
@@ -28,12 +32,14 @@ class Quiet:
                     self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """For one thread at a time, which the caller sees to."""
+    def alone(self, patience_s: float = PATIENCE_S) -> Iterator[None]:
+        """For one thread at a time, which the caller sees to.
+
+        Who works still after `patience_s` seconds is not waited for any longer.
+        """
         with self._changed:
             self._alone += 1
-            while self._working:
-                self._changed.wait()
+            self._changed.wait_for(lambda: not self._working, patience_s)
         try:
             yield
         finally:
