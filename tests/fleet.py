@@ -1,15 +1,42 @@
 """Talking to a fleet as others do: what many tests need."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from time import monotonic, sleep
 
 from celery import Celery
+from redis import Redis
 from redis.exceptions import RedisError
 
 from models import wire
+from producer import Client
+from producer.embedded import EmbeddedServer
+from producer.workers import WorkerProcess
 
 #: A worker that answers without looking.
 NULL = {"TILEFLEET_ENGINE": "null"}
+
+
+@dataclass(frozen=True, slots=True)
+class NullFleet:
+    """A server, one worker that answers without looking, and ways to both."""
+
+    server: EmbeddedServer
+    worker: WorkerProcess
+    client: Client
+    redis: Redis
+
+
+@contextmanager
+def null_fleet() -> Iterator[NullFleet]:
+    with (
+        EmbeddedServer() as server,
+        WorkerProcess(server.url, environ=NULL) as worker,
+        Client(server.url) as client,
+        Redis.from_url(server.url) as redis,
+    ):
+        yield NullFleet(server, worker, client, redis)
 
 
 @contextmanager

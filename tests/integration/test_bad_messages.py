@@ -6,46 +6,37 @@ import json
 import msgpack
 import pytest
 from celery.result import AsyncResult
-from redis import Redis
 
 from models import errors, wire
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
-from tests.fleet import another_app, ask, wait_until
+from tests.fleet import another_app, ask, null_fleet, wait_until
 
 SECRET = b"secret image"
 TASK = msgpack.packb([[SECRET], {}, {}])
 
 
 @pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def worker(server):
-    with WorkerProcess(server.url, environ={"TILEFLEET_ENGINE": "null"}) as worker:
-        yield worker
-
-
-@pytest.fixture(scope="module")
-def app(server, worker):
-    with another_app(server.url) as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
-def redis(server):
-    with Redis.from_url(server.url) as redis:
-        yield redis
-
-
-@pytest.fixture(scope="module")
-def fleet(server, worker):
-    with Client(server.url) as fleet:
+def at_work():
+    with null_fleet() as fleet:
         yield fleet
+
+
+@pytest.fixture
+def redis(at_work):
+    return at_work.redis
+
+
+@pytest.fixture
+def fleet(at_work):
+    return at_work.client
+
+
+@pytest.fixture(scope="module")
+def app(at_work):
+    with another_app(at_work.server.url) as app:
+        yield app
 
 
 def message(body=TASK, *, kind="application/x-msgpack", headers=None, **properties) -> str:
@@ -122,14 +113,15 @@ def test_every_kind_without_an_id_is_counted_and_dropped(app, redis, fleet):
     wait_until(lambda: not redis.hlen("unacked"), 5)
 
 
-def test_no_body_is_ever_in_the_log(worker, fleet):
+def test_no_body_is_ever_in_the_log(at_work, fleet):
+    worker = at_work.worker
     assert fleet.solve(SECRET, timeout=5).model == "null"
     assert "secret" not in worker.log
     assert "Traceback" not in worker.log
     assert worker.process.poll() is None
 
 
-def test_a_body_of_fifty_megabytes_is_answered_and_others_with_it(redis):
+def test_a_body_of_fifty_megabytes_is_answered_and_others_with_it():
     with EmbeddedServer() as own, WorkerProcess(own.url) as worker, Client(own.url) as fleet:
         huge = [fleet.submit(bytes(50_000_000)) for _ in range(3)]
         small = fleet.submit(b"any")
