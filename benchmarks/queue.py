@@ -75,8 +75,11 @@ def contenders() -> list[Contender]:
     ]
 
 
-def measure(contender: Contender, url: str, messages: int) -> tuple[float, float]:
-    """Pictures a second of one run, and how often the server had to read for each."""
+def measure(contender: Contender, url: str, messages: int) -> tuple[float, float, float | None]:
+    """Pictures a second of one run, how often the server had to read for each, and our own count.
+
+    The last are exchanges and pipelines of results, as ``inspect stats`` tells of our transport.
+    """
     count = messages if contender.together == 1 else max(400, messages // contender.together)
     _fill(contender, url, count)
     environ = {**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
@@ -102,6 +105,7 @@ def measure(contender: Contender, url: str, messages: int) -> tuple[float, float
             ended = monotonic()
             # Without this process's own looks.
             reads = redis.info("stats")["total_reads_processed"] - reads - looks
+            counted = _counted(url) if contender.queue == wire.LANE else None
         finally:
             process.terminate()
             process.wait()
@@ -111,7 +115,17 @@ def measure(contender: Contender, url: str, messages: int) -> tuple[float, float
         redis.flushall()
     assert begun is not None
     pictures = first * contender.together
-    return pictures / (ended - begun), reads / pictures
+    return pictures / (ended - begun), reads / pictures, counted
+
+
+def _counted(url: str) -> float | None:
+    """Exchanges and pipelines a captcha; None on the stock transport, which counts nothing."""
+    with Celery("asker", broker=url, set_as_current=False) as app:
+        (reply,) = app.control.broadcast("stats", reply=True, limit=1, timeout=10)
+    (stats,) = reply.values()
+    room = stats["engine_room"]
+    exchanges = room["transport"]["exchanges"]
+    return (exchanges + room["pipelines"]) / room["captchas"] if exchanges else None
 
 
 def _fill(contender: Contender, url: str, count: int) -> None:
@@ -153,12 +167,14 @@ def main() -> None:
     everyone = contenders()
     rates: dict[str, list[float]] = {contender.name: [] for contender in everyone}
     reads: dict[str, list[float]] = {contender.name: [] for contender in everyone}
+    counts: dict[str, list[float]] = {contender.name: [] for contender in everyone}
     with EmbeddedServer() as server:
         for _ in range(options.rounds):
             for contender in everyone:
-                rate, read = measure(contender, server.url, options.messages)
+                rate, read, count = measure(contender, server.url, options.messages)
                 rates[contender.name].append(rate)
                 reads[contender.name].append(read)
+                counts[contender.name] += [] if count is None else [count]
     best = max(median(rates[each.name]) for each in everyone if each.name.startswith("Celery "))
     report.show(
         "Queue: captchas a second, one worker process, no networks",
@@ -166,7 +182,8 @@ def main() -> None:
             "worker",
             "median (least to most)",
             "ratio to the best plain pool",
-            "round trips a captcha",
+            "reads of the server a captcha",
+            "claims and writes a captcha",
         ],
         [
             [
@@ -174,6 +191,7 @@ def main() -> None:
                 report.spread(values),
                 f"{median(values) / best:.2f}",
                 f"{median(reads[name]):.2f}",
+                f"{median(counts[name]):.2f}" if counts[name] else "",
             ]
             for name, values in rates.items()
         ],
@@ -181,7 +199,8 @@ def main() -> None:
             f"{options.rounds} rounds of {options.messages} pictures of {_PICTURE} bytes, in turns",
             "results stored, late acknowledgement, events on; kombu's own Redis transport, but for "
             "the last two",
-            "round trips: how often the server had to read from a client",
+            "reads: how often the server had to read from a client; a large pipeline takes several",
+            "claims and writes: round trips for claiming, acknowledging, storing; by inspect stats",
             "server and worker share the machine's cores; compare the ratios",
         ],
         as_json=options.json,

@@ -153,6 +153,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         stats = self._room.stats()
         stats["durations"]["store"] = self._writer.durations.encode()
         stats |= {
+            "pipelines": self._writer.pipelines,
             "claimed": self._reception.claimed,
             "errors": dict(self._reception.errors),
             "suspects": dict(self._suspects.counts),

@@ -38,8 +38,9 @@ class Writer:
         self._fast = backend.serializer == "json" and not backend.app.conf.result_extended
         self._stored = stored
         self._batcher: Batcher[Parcel] = Batcher()
-        #: From the start of a write to its last reply.
+        #: From the start of a write to its last reply, and how many pipelines it took.
         self.durations = Durations()
+        self.pipelines = 0
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="writer", daemon=True)
 
@@ -91,6 +92,7 @@ class Writer:
                 key, expires_s, value = encoded[parcel.request.id]
                 pipeline.setex(key, expires_s, value)
                 pipeline.publish(key, value)
+            self.pipelines += bool(wanted)
             try:
                 replies = pipeline.execute(raise_on_error=False) if wanted else []
             except (RedisError, OSError) as error:
