@@ -121,6 +121,7 @@ def measure(contender: Contender, url: str, messages: int) -> tuple[float, float
 def _counted(url: str) -> float | None:
     """Exchanges and pipelines a captcha; None on the stock transport, which counts nothing."""
     with Celery("asker", broker=url, set_as_current=False) as app:
+        app.conf.update(accept_content=["json", "msgpack"], task_serializer="msgpack")
         (reply,) = app.control.broadcast("stats", reply=True, limit=1, timeout=10)
     (stats,) = reply.values()
     room = stats["engine_room"]
