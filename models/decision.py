@@ -100,6 +100,17 @@ def _read_words(words: Probabilities) -> tuple[list[tuple[int, float]], float]:
 
 def _pick(matches: Probabilities) -> tuple[tuple[int, ...], float]:
     """Choose tiles given float32 (8, words): the probability of each tile to show each word."""
+    shares = posterior(matches)
+    best = int(shares.argmax())
+    return tuple(tile + 1 for tile in range(8) if best >> tile & 1), float(shares[best])
+
+
+def posterior(matches: Probabilities) -> NDArray[np.float64]:
+    """The probability of each set of picks, float64 (256,), tile 1 in bit 0, summing to 1.
+
+    `matches` is float32 (8, words): the probability of each tile to show each of the words, one or
+    two, that are asked for.
+    """
     words = matches.shape[1]
     shown = np.clip(matches.astype(np.float64), _LEAST, 1 - _LEAST)
     other = np.clip(1 - shown.sum(axis=1, keepdims=True), _LEAST, 1)
@@ -108,6 +119,4 @@ def _pick(matches: Probabilities) -> tuple[tuple[int, ...], float]:
     table = _assignments(words)
     weights = table.one_hot @ evidence.ravel() + table.log_prior
     shares = np.bincount(table.picks, np.exp(weights - weights.max()), minlength=256)
-    best = int(shares.argmax())
-    picks = tuple(tile + 1 for tile in range(8) if best >> tile & 1)
-    return picks, float(shares[best] / shares.sum())
+    return np.asarray(shares / shares.sum(), np.float64)

@@ -27,6 +27,8 @@ OUTPUTS: Final[Mapping[str, tuple[int, ...]]] = {
 #: How many pictures a LiteRT file takes in a call: those of one captcha.
 LITERT_BATCH: Final[Mapping[str, int]] = {"words": 1, "tiles": 8}
 
+PRECISIONS: Final = ("float32", "int8")
+
 PREPROCESSING: Final = (
     "none outside the graph: RGB pixels, uint8; the words network takes the captcha's "
     f"[{geometry.HEADER_Y}:{geometry.HEADER_Y + geometry.HEADER_HEIGHT}, "
@@ -47,6 +49,8 @@ class Manifest:
     training: Mapping[str, Any]
     #: What it was measured at, and on what.
     evaluation: Mapping[str, Any]
+    #: What the LiteRT files compute in, one of PRECISIONS; the Keras files are always float32.
+    precision: str = "float32"
     labels_sha256: str = LABELS_SHA256
     version: int = VERSION
     preprocessing: str = PREPROCESSING
@@ -82,6 +86,10 @@ class Manifest:
             shapes = {name: tuple(shape) for name, shape in getattr(manifest, which).items()}
             if shapes != dict(wanted):
                 raise BadManifest(f"{path}: {which} {shapes}; expected {dict(wanted)}")
+        if manifest.precision not in PRECISIONS:
+            raise BadManifest(
+                f"{path}: precision {manifest.precision!r}; expected one of {', '.join(PRECISIONS)}"
+            )
         missing = set(file_names()) - set(manifest.files)
         if missing:
             raise BadManifest(f"{path} lists no {', '.join(sorted(missing))}")

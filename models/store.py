@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,31 +75,29 @@ def save(
     # TensorFlow is needed only to convert.
     from models.convert import to_litert
 
-    store = _stores(root)[0]
     if not replace:
         check_free(name, root=root)
     if set(networks) != set(NETWORKS):
         raise ModelError(f"a model has {sorted(NETWORKS)}; given: {sorted(networks)}")
-    store.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=store))
-    try:
-        for network, model in networks.items():
-            _without_optimizer(model).save(draft / f"{network}.keras")
-            (draft / f"{network}.tflite").write_bytes(to_litert(model, LITERT_BATCH[network]))
-        manifest = Manifest(
-            name=name,
-            files={file.name: sha256(file.read_bytes()) for file in sorted(draft.iterdir())},
-            parameters={network: model.count_params() for network, model in networks.items()},
-            training=training,
-            evaluation=evaluation,
-        )
-        (draft / FILENAME).write_text(manifest.encode(), encoding="utf-8")
-        draft.chmod(0o755)
-        _put_in_place(draft, store / name)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-    return Entry(store / name, manifest)
+    files = {}
+    for network, model in networks.items():
+        files[f"{network}.keras"] = _keras_file(model)
+        files[f"{network}.tflite"] = to_litert(model, LITERT_BATCH[network])
+    parameters = {network: model.count_params() for network, model in networks.items()}
+    manifest = Manifest(name, _hashes(files), parameters, training, evaluation)
+    return _write(manifest, files, _stores(root)[0])
+
+
+def put_litert(
+    entry: Entry, litert: Mapping[str, bytes], precision: str, *, name: str, root: Path
+) -> Entry:
+    """Store a model again, as `name`, with other LiteRT files of `precision`; its figures go."""
+    files = {f"{network}.keras": entry.read(f"{network}.keras") for network in NETWORKS}
+    files |= {f"{network}.tflite": litert[network] for network in NETWORKS}
+    manifest = replace_fields(
+        entry.manifest, name=name, files=_hashes(files), evaluation={}, precision=precision
+    )
+    return _write(manifest, files, root)
 
 
 def check_free(name: str, *, root: Path | None = None) -> None:
@@ -110,9 +109,9 @@ def check_free(name: str, *, root: Path | None = None) -> None:
 
 def annotate(entry: Entry, evaluation: Mapping[str, Any]) -> Entry:
     """Write evaluation figures into a model's manifest; its files and identity stay."""
-    from dataclasses import replace
-
-    manifest = replace(entry.manifest, evaluation={**entry.manifest.evaluation, **evaluation})
+    manifest = replace_fields(
+        entry.manifest, evaluation={**entry.manifest.evaluation, **evaluation}
+    )
     draft = entry.folder / f".{FILENAME}"
     draft.write_text(manifest.encode(), encoding="utf-8")
     draft.replace(entry.folder / FILENAME)
@@ -136,6 +135,33 @@ def _without_optimizer(model: "keras.Model") -> "keras.Model":
     bare = type(model).from_config(model.get_config())
     bare.set_weights(model.get_weights())
     return bare
+
+
+def _keras_file(model: "keras.Model") -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.keras"
+        _without_optimizer(model).save(path)
+        return path.read_bytes()
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: sha256(files[name]) for name in sorted(files)}
+
+
+def _write(manifest: Manifest, files: Mapping[str, bytes], store: Path) -> Entry:
+    """All or nothing."""
+    store.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-", dir=store))
+    try:
+        for name, contents in files.items():
+            (draft / name).write_bytes(contents)
+        (draft / FILENAME).write_text(manifest.encode(), encoding="utf-8")
+        draft.chmod(0o755)
+        _put_in_place(draft, store / manifest.name)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return Entry(store / manifest.name, manifest)
 
 
 def _register_layers() -> None:

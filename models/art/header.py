@@ -90,8 +90,8 @@ def _draw_on_patch(
     rng: np.random.Generator,
     faces: Sequence[Path],
 ) -> None:
-    size = int(rng.integers(15, 20))
-    pitch = size * rng.uniform(0.85, 1.05)
+    size = int(rng.integers(16, 21))
+    pitch = size * rng.uniform(0.88, 1.05)
     x0 = max(0, int(left - rng.uniform(1, 6)))
     x1 = min(HEADER_WIDTH, int(left + pitch * len(word) + rng.uniform(2, 9)))
     y0, y1 = int(rng.integers(0, 4)), int(rng.integers(24, HEADER_HEIGHT + 1))
@@ -104,14 +104,16 @@ def _draw_on_patch(
         glyph = _hand(text, face, size, slant + rng.uniform(-0.1, 0.1), rng)
         _lay(ink, glyph, x, HEADER_HEIGHT / 2 + rng.uniform(-2.5, 2.5))
         x += pitch
-    for _ in range(rng.integers(0, 4)):
+    for _ in range(rng.choice(3, p=(0.3, 0.5, 0.2))):
         _strike(ink, x0, x1, rng)
     shape = (y1 - y0, x1 - x0)
-    paper = rng.uniform(110, 225)
-    text_grey = paper - rng.uniform(45, 125) * (1 if rng.random() < 0.85 else -1)
+    paper = rng.uniform(115, 225)
+    contrast = rng.uniform(50, 125)
+    text_grey = paper - contrast * (1 if rng.random() < 0.9 else -1)
     patch = paper + (text_grey - paper) * ink[y0:y1, x0:x1]
-    patch += rng.normal(0, rng.uniform(4, 18), shape)
-    specks = rng.random(shape) < rng.uniform(0, 0.1)
+    # Never so much noise that people could not read it any more.
+    patch += rng.normal(0, rng.uniform(0.04, 0.2) * contrast, shape)
+    specks = rng.random(shape) < rng.uniform(0, 0.06)
     patch[specks] += rng.uniform(-90, 90, int(specks.sum()))
     page[y0:y1, x0:x1] = patch
 
@@ -159,12 +161,13 @@ def _stray_mark(ink: Ink, left: float, rng: np.random.Generator) -> float:
 
 
 def _strike(ink: Ink, x0: int, x1: int, rng: np.random.Generator) -> None:
-    """A line across the word, drawn or scratched out."""
+    """A line across the word or a part of it, drawn or scratched out."""
     image = Image.new("L", (ink.shape[1], ink.shape[0]))
-    ends = [(x0 - 2, rng.uniform(2, 26)), (x1 + 2, rng.uniform(2, 26))]
-    ImageDraw.Draw(image).line(ends, 255, width=int(rng.integers(1, 3)))
+    left, right = sorted(rng.uniform(x0 - 2, x1 + 2, 2)) if rng.random() < 0.5 else (x0 - 2, x1 + 2)
+    ends = [(left, rng.uniform(2, 26)), (right, rng.uniform(2, 26))]
+    ImageDraw.Draw(image).line(ends, 255, width=1 + (rng.random() < 0.25))
     line = np.asarray(image, np.float32) / 255
-    if rng.random() < 0.6:
+    if rng.random() < 0.75:
         np.maximum(ink, line, out=ink)
     else:
         ink *= 1 - line

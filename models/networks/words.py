@@ -14,25 +14,23 @@ from models.geometry import HEADER_HEIGHT, HEADER_WIDTH
 from models.labels import NONE
 
 
-def build(
-    *, channels: tuple[int, int, int, int] = (16, 32, 64, 80), hidden: int = 160
-) -> keras.Model:
+def build() -> keras.Model:
     """A new network with random weights (set Keras's seed first)."""
     pixels = keras.Input((HEADER_HEIGHT, HEADER_WIDTH, 3), dtype="uint8", name="header")
     # Ink is positive, so that padding looks like paper.
     x = layers.Rescaling(-1 / 128, offset=1.0, name="scale")(pixels)
-    first, second, third, fourth = channels
-    x = _convolve(x, first, 3, strides=2)  # (14, 88)
-    x = _convolve(x, second, 3, strides=2)  # (7, 44)
-    x = _convolve(x, second, 3)
-    x = _convolve(x, third, 3, strides=(2, 1))  # (4, 44)
+    x = _convolve(x, 24, 3, strides=2)  # (14, 88)
+    x = _convolve(x, 40, 3, strides=2)  # (7, 44)
+    x = layers.Add()([x, _convolve(x, 40, 3)])
+    x = _convolve(x, 64, 3, strides=(2, 1))  # (4, 44)
+    x = layers.Add()([x, _convolve(x, 64, 3)])
     # A column each: what stands above one another is one character.
-    x = _convolve(x, fourth, (4, 3), padding="valid")  # (1, 42)
-    x = _convolve(x, fourth, (1, 5), strides=(1, 2))  # (1, 21)
+    x = _convolve(x, 112, (4, 3), padding="valid")  # (1, 42)
+    x = _convolve(x, 112, (1, 5), strides=(1, 2))  # (1, 21)
     x = _convolve(x, 32, 1)
     # Words begin at about the same places, so what stands where says which word it belongs to.
     x = layers.Flatten(name="places")(x)
-    x = _normalise(layers.Dense(hidden, use_bias=False, name="strip")(x))
+    x = _normalise(layers.Dense(192, use_bias=False, name="strip")(x))
     x = layers.Dense(2 * (NONE + 1), name="words")(x)
     scores = layers.Reshape((2, NONE + 1), name="scores")(x)
     probabilities = layers.Softmax(name="probabilities")(scores)

@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
-from models import store
+from models import precision, store
 from models.art.pictures import TILES
+from models.art.strips import UNKNOWN, draw_strips
+from models.captcha import Crops
 from models.errors import BadTiles, ModelNotFound
-from models.evaluate import evaluate, truths
+from models.labels import INDEX
 from models.manifest import NETWORKS
-from models.reader import Reader
-from models.settings import Settings
 from models.store import Entry
-from models.training import tiles, words
+from models.training import calibration, tiles, words
+from models.training import headers as drawn_headers
 
-#: Folders of captchas with known answers, measured where they are at hand.
-_MEASURED = ("captchas", "captchas2016")
+#: Drawn headers that the words network's temperature is measured on.
+_CALIBRATED_ON, _CALIBRATION_SEED = 3000, 77
+_MAX_BYTES = 1 << 20
 
 
 def train_pair(
@@ -40,8 +44,8 @@ def train_pair(
     """Train what is asked for, take the rest from the model `name` as it is, and store both.
 
     `data` has tiles/ and, for a teacher, captchas2016/; `headers` (how many are drawn), `epochs`
-    and `steps_per_epoch` take the place of the recipes' own; `directory` keeps the state. Raises
-    ModelError and BadTiles.
+    and `steps_per_epoch` take the place of the recipes' own; `directory` keeps the state. The
+    LiteRT files become int8 if that loses no captcha. Raises ModelError and BadTiles.
     """
     if not (data / "tiles").is_dir():
         raise BadTiles(f"{data} has no folder tiles/ with labelled pictures")
@@ -77,6 +81,10 @@ def train_pair(
     for network in set(NETWORKS) - set(made):
         old = _existing(name, network, root)
         made[network] = (store.load_network(old, network), old.manifest.training.get(network))
+    for network, (model, how) in made.items():
+        if network in wanted:
+            how["temperature"] = round(calibrate(network, model, data, fonts=fonts), 3)
+            say(f"{network}: temperature {how['temperature']}")
     entry = store.save(
         name,
         {network: model for network, (model, _) in made.items()},
@@ -85,19 +93,41 @@ def train_pair(
         root=root,
         replace=replace,
     )
-    return measure(entry, data, say=say)
+    return precision.choose(entry, data, say=say)
 
 
-def measure(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
-    """Write into the manifest how often the model is right on the captchas of `data`."""
-    reader = Reader(Settings(model=entry.manifest.name, store=entry.folder.parent, engine="litert"))
-    figures = {}
-    for folder in _MEASURED:
-        if (data / folder / "answers.csv").is_file():
-            score = evaluate(reader, [truth for truth in truths(data / folder) if truth.known])
-            say(f"{folder}: {score}")
-            figures[folder] = score.encode()
-    return store.annotate(entry, figures)
+def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[Path]) -> float:
+    """Give a trained network its temperature, from headers and captchas it was not trained on."""
+    if network == "words":
+        _, strange = drawn_headers.faces(fonts)
+        drawn = draw_strips(_CALIBRATED_ON, seed=_CALIBRATION_SEED, faces=strange)
+        known = (drawn.labels != UNKNOWN).all(axis=1)
+        pictures = np.repeat(drawn.images[known, ..., np.newaxis], 3, axis=-1)
+        surprise = calibration.of_words(_ask(model, pictures), drawn.labels[known])
+    else:
+        captchas = [truth for truth in precision.captchas(data) if truth.known]
+        if not captchas:
+            return 1.0
+        crops = [
+            Crops.from_bytes(truth.path.read_bytes(), max_bytes=_MAX_BYTES) for truth in captchas
+        ]
+        surprise = calibration.of_tiles(
+            np.stack([_ask(model, crop.tiles) for crop in crops]),
+            [[INDEX[word] for word in truth.words] for truth in captchas],
+            [truth.picks for truth in captchas],
+        )
+    temperature = calibration.best(surprise)
+    calibration.apply(model, temperature)
+    return temperature
+
+
+def _ask(model: keras.Model, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.concatenate(
+        [
+            np.asarray(model(pictures[start : start + 256], training=False))
+            for start in range(0, len(pictures), 256)
+        ]
+    )
 
 
 def _existing(name: str, network: str, root: Path) -> Entry:

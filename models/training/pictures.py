@@ -1,9 +1,11 @@
-"""Tile pictures to learn from: labelled files, tiles cut from captchas, and drawn ones.
+"""Tile pictures to learn from: labelled files, collections with counts, captchas, drawn ones.
 
 Every picture has the tile in the middle and a margin that a shifted or turned view may show.
 """
 
 import re
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from models.errors import BadTiles
 from models.geometry import TILE, TILE_XS, TILE_YS
 from models.image import decode
 from models.labels import LABELS
+from models.truth import ANSWERS, truths
 
 #: Pixels around the 67×67 tile in a labelled file, and in what is cut from a captcha.
 MARGIN = 3
@@ -24,25 +27,36 @@ _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _MAX_CAPTCHA_BYTES = 1 << 20
 
 
+#: Class of a picture whose label is not known, or that shows nothing of the 80.
+UNKNOWN = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Pictures with a label each, or none."""
+    """Pictures, and what is known of each one's label."""
 
     #: RGB(A), square, the tile in the middle.
     images: tuple[Image.Image, ...]
-    #: int64 (n,): class, or -1 where it is not known.
-    labels: NDArray[np.int64]
+    #: float32 (n, 80): probability of each label; a row sums to how far it is to be believed,
+    #: from 0 (nothing is known) to 1 (certain). All labels alike: it shows none of them.
+    truth: NDArray[np.float32]
     #: int64 (n,): the number after the label in the file's name; -1 without one.
     numbers: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """int64 (n,): the most probable class, UNKNOWN where none is."""
+        decided = self.truth.max(axis=1) > self.truth.min(axis=1)
+        return np.where(decided, self.truth.argmax(axis=1), UNKNOWN)
+
     def only(self, chosen: NDArray[np.bool_]) -> "Pictures":
         indices = np.flatnonzero(chosen)
         return Pictures(
             tuple(self.images[index] for index in indices),
-            self.labels[indices],
+            self.truth[indices],
             self.numbers[indices],
         )
 
@@ -51,15 +65,44 @@ class Pictures:
         return np.stack([_middle(image) for image in self.images])
 
 
-def labelled(folder: Path) -> Pictures:
-    """Files named LL_KK.jpg, LL being the class, of about 73×73 pixels; raises BadTiles."""
-    files, labels, numbers = _named(folder)
+def labelled(source: Path) -> Pictures:
+    """A folder of files named LL_KK.jpg, LL being the class, of about 73×73 pixels; or an .npz
+    file (see `counted`). Raises BadTiles."""
+    if source.suffix == ".npz":
+        return counted(source)
+    files, labels, numbers = _named(source)
     images = []
     for path in files:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
         images.append(_with_mirror(_to_side(pixels, TILE + 2 * MARGIN)))
-    return Pictures(tuple(images), labels, numbers)
+    return Pictures(tuple(images), _certain(labels), numbers)
+
+
+def counted(file: Path) -> Pictures:
+    """A collection in easy12306's format; raises BadTiles.
+
+    `images` is uint8 (n, 67, 67, 3) in BGR, `labels` (n, 80) counts how often a picture was taken
+    for each label. A row of counts becomes its shares, believed as far as n of n + 1 observations
+    are; one without counts shows what is not known. (github.com/zhaipro/easy12306, mlearn.py)
+    """
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            images, counts = arrays["images"], arrays["labels"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise BadTiles(f"{file}: {error}") from None
+    wanted = (len(images), TILE, TILE, 3), (len(images), len(LABELS))
+    if (images.shape, counts.shape) != wanted or images.dtype != np.uint8:
+        raise BadTiles(
+            f"{file} has images {images.dtype} {images.shape} and labels {counts.shape}; "
+            f"expected uint8 {wanted[0]} and {wanted[1]}"
+        )
+    if len(images) == 0 or not np.all(np.isfinite(counts)) or counts.min() < 0:
+        raise BadTiles(f"{file} has {len(images)} pictures with counts that are no counts")
+    seen = counts.sum(axis=1, keepdims=True, dtype=np.float32)
+    pixels = np.pad(images[..., ::-1], [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)], "edge")
+    truth: NDArray[np.float32] = (counts / (seen + 1)).astype(np.float32)
+    return Pictures(tuple(map(_with_mirror, pixels)), truth, np.full(len(images), -1))
 
 
 def drawn(folder: Path) -> Pictures:
@@ -70,23 +113,42 @@ def drawn(folder: Path) -> Pictures:
         with Image.open(path) as image:
             small = image.convert("RGBA").resize((TILE, TILE), Image.Resampling.LANCZOS)
         images.append(small)
-    return Pictures(tuple(images), labels, numbers)
+    return Pictures(tuple(images), _certain(labels), numbers)
 
 
-def unlabelled(folder: Path) -> Pictures:
-    """The eight tiles of every captcha of a folder; raises BadTiles, or BadImage for a bad file."""
-    images = []
+def cut(folder: Path) -> Pictures:
+    """The eight tiles of every captcha of a folder; raises BadTiles, or BadImage for a bad file.
+
+    Nothing is known of them, but for those that are the right answer to a word outside the 80
+    (where the folder has an answers.csv): they show none of the labels.
+    """
+    strange = _strange(folder) if (folder / ANSWERS).is_file() else {}
+    images, truth = [], []
     for path in sorted(folder.glob("*.jpg")):
         pixels = decode(path.read_bytes(), max_bytes=_MAX_CAPTCHA_BYTES)
-        for y in TILE_YS:
-            for x in TILE_XS:
-                rows = slice(y - MARGIN, y + TILE + MARGIN)
-                columns = slice(x - MARGIN, x + TILE + MARGIN)
-                images.append(_with_mirror(pixels[rows, columns]))
+        for number, (y, x) in enumerate(((y, x) for y in TILE_YS for x in TILE_XS), 1):
+            rows = slice(y - MARGIN, y + TILE + MARGIN)
+            columns = slice(x - MARGIN, x + TILE + MARGIN)
+            images.append(_with_mirror(pixels[rows, columns]))
+            none = number in strange.get(path.name, ())
+            truth.append(np.full(len(LABELS), none / len(LABELS), np.float32))
     if not images:
         raise BadTiles(f"{folder} has no captchas (*.jpg)")
-    unknown = np.full(len(images), -1)
-    return Pictures(tuple(images), unknown, unknown)
+    return Pictures(tuple(images), np.stack(truth), np.full(len(images), -1))
+
+
+def _strange(folder: Path) -> dict[str, Sequence[int]]:
+    """Captcha → the tiles that its words outside the 80 ask for; not where a label says the same
+    (球拍, a bat, is in 网球拍, a tennis bat)."""
+    return {
+        truth.path.name: truth.picks
+        for truth in truths(folder)
+        if not any(word in label for word in truth.words for label in LABELS)
+    }
+
+
+def _certain(labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    return np.eye(len(LABELS), dtype=np.float32)[labels]
 
 
 def _named(folder: Path) -> tuple[list[Path], NDArray[np.int64], NDArray[np.int64]]:

@@ -6,8 +6,8 @@ network learns to see the same (Beyer et al., "Knowledge distillation: a good te
 and consistent", 2022). Where the true label is known it counts for a share of the target.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,6 @@ _SMOOTHING = 0.02
 #: See `softened`.
 _TEMPERATURE = 3.0
 _LEAST = 1e-6
-#: How much longer the learning rate's schedule is than the training: the built-in weights were
-#: made so. The rate ends at a twenty-fifth of its peak.
-_SCHEDULE = 75 / 66
 #: The share of all steps whose weights are averaged, about.
 _AVERAGED = 0.02
 
@@ -42,11 +39,29 @@ class Recipe:
     """What a batch is made of."""
 
     batch: int = 64
-    #: Shares of a batch: labelled tiles, and drawn ones; the rest are tiles without a label.
+    #: Shares of a batch: labelled tiles, and drawn ones; the rest are cut from captchas.
     labelled: float = 0.55
     drawn: float = 0.06
-    #: How much of the target is the true label, where it is known; the rest is the teacher's.
+    #: How much of the target a known label is at most, where there is a teacher for the rest.
     truth: float = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One schedule of the learning rate, from its peak to nearly nothing."""
+
+    stages: network_of_tiles.Stages
+    #: The training stops after `epochs` of a schedule of `schedule`.
+    epochs: int
+    schedule: int
+    peak_learning_rate: float
+
+
+#: A shallow network learns fast; what it knows, a deeper one begins with.
+ROUNDS = (
+    Round(network_of_tiles.SHALLOW, epochs=66, schedule=75, peak_learning_rate=5e-3),
+    Round(network_of_tiles.DEEP, epochs=75, schedule=75, peak_learning_rate=3e-3),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,59 +70,51 @@ class Views:
 
     recipe: Recipe
     labelled: Pictures
-    unlabelled: Pictures | None = None
+    cut: Pictures | None = None
     drawn: Pictures | None = None
     teacher: Teacher | None = None
-    _eye: NDArray[np.float32] = field(default_factory=lambda: np.eye(len(LABELS), dtype=np.float32))
 
     def __call__(self, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
-        images, labels, is_drawn = self._choose(random)
+        images, truth, is_drawn = self._choose(random)
         views = np.stack([np.asarray(image) for image in images]).astype(np.float32)
         views = augment.recolour(views, random)
         # Drawn tiles come last and are not mixed: the teacher has not seen their like.
         real = len(views) - is_drawn
-        mixed, others, share = augment.mix(views[:real], random)
-        views[:real] = mixed
+        views[:real], others, share = augment.mix(views[:real], random)
         pixels = augment.finish(views, random)
-        truth = self._eye[labels] * (labels >= 0)[:, None]
-        known = np.where(labels >= 0, 1.0, 0.0).astype(np.float32)
-        share, kept = share[:, None], np.ones(len(views), np.float32)
-        kept[:real] = known[:real] * known[others] + known[:real] * (share[:, 0] == 1) * (
-            1 - known[others]
-        )
+        share = share[:, None]
         truth[:real] = share * truth[:real] + (1 - share) * truth[others]
-        smooth = (1 - _SMOOTHING) * truth + _SMOOTHING / len(LABELS)
-        if self.teacher is None:
-            return pixels, smooth
-        weight = (kept * self.recipe.truth)[:, None]
-        weight[real:] = 1.0
-        targets = np.zeros_like(truth)
-        targets[:real] = self.teacher(pixels[:real])
-        truth[real:] = smooth[real:]
-        return pixels, weight * truth + (1 - weight) * targets
+        rest = 1 - truth.sum(axis=1, keepdims=True)
+        seen = np.full_like(truth, 1 / len(LABELS))
+        if self.teacher is not None:
+            seen[:real] = self.teacher(pixels[:real])
+        return pixels, truth + rest * seen
 
     def _choose(
         self, random: np.random.Generator
-    ) -> tuple[list[Image.Image], NDArray[np.int64], int]:
+    ) -> tuple[list[Image.Image], NDArray[np.float32], int]:
+        """Views of some pictures, what is known of them, and how many were drawn."""
         batch = self.recipe.batch
         is_drawn = round(batch * self.recipe.drawn) if self.drawn else 0
-        has_label = round(batch * self.recipe.labelled) if self.unlabelled else batch - is_drawn
+        has_label = round(batch * self.recipe.labelled) if self.cut else batch - is_drawn
+        believed = self.recipe.truth if self.teacher else 1 - _SMOOTHING
         images: list[Image.Image] = []
-        labels: list[int] = []
-        for source, count in (
-            (self.labelled, has_label),
-            (self.unlabelled, batch - has_label - is_drawn),
-            (self.drawn, is_drawn),
+        truth: list[NDArray[np.float32]] = []
+        for source, count, trust in (
+            (self.labelled, has_label, believed),
+            (self.cut, batch - has_label - is_drawn, 1.0),
+            (self.drawn, is_drawn, 1 - _SMOOTHING),
         ):
             if source is None:
                 continue
-            for index in random.integers(0, len(source), count):
+            chosen = random.integers(0, len(source), count)
+            truth.append(source.truth[chosen] * np.float32(trust))
+            for index in chosen:
                 image = source.images[index]
                 if image.mode == "RGBA":
                     image = _on_background(image, random)
                 images.append(augment.view(image, random))
-                labels.append(int(source.labels[index]))
-        return images, np.array(labels), is_drawn
+        return images, np.concatenate(truth), is_drawn
 
 
 def _on_background(image: Image.Image, random: np.random.Generator) -> Image.Image:
@@ -144,25 +151,23 @@ def train(
     drawn: Path | None = None,
     teacher: str | None = None,
     root: Path | None = None,
-    epochs: int = 66,
+    rounds: Sequence[Round] = ROUNDS,
+    epochs: int | None = None,
     steps_per_epoch: int = 200,
-    peak_learning_rate: float = 5e-3,
     seed: int = 1,
     hold_out: bool = False,
     recipe: Recipe | None = None,
-    architecture: Mapping[str, Any] | None = None,
     progress: bool | None = None,
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train a tiles network from random weights; run again with the same arguments, it goes on.
 
-    `labelled`: folder of LL_KK.jpg; `unlabelled`: folder of captchas (needs a teacher); `drawn`:
-    folder of LL_KK.png; `teacher`: name of a model in the store at `root`; `directory`: where the
-    state is kept. With `hold_out`, labelled pictures 09 and 10 of each class are kept out and
-    measured instead.
+    `labelled`: folder of LL_KK.jpg, or an .npz file with counts; `unlabelled`: folder of captchas
+    (needs a teacher); `drawn`: folder of LL_KK.png; `teacher`: name of a model in the store at
+    `root`; `directory`: where the state is kept, a folder for each round; `epochs`: of each
+    round, instead of the rounds' own. With `hold_out`, labelled pictures 09 and 10 of each class
+    are kept out and measured instead.
 
-    Returns the network and how it was made, for the manifest.
-
-    Raises BadTiles and ModelError.
+    Returns the network and how it was made, for the manifest. Raises BadTiles and ModelError.
     """
     recipe = recipe or Recipe()
     known = pictures.labelled(labelled)
@@ -171,49 +176,50 @@ def train(
     views = Views(
         recipe,
         labelled=known.only(~held) if hold_out else known,
-        unlabelled=pictures.unlabelled(unlabelled) if unlabelled and taught else None,
+        cut=pictures.cut(unlabelled) if unlabelled and taught else None,
         drawn=pictures.drawn(drawn) if drawn else None,
         teacher=taught,
     )
-    keras.utils.set_random_seed(seed)
-    network = network_of_tiles.build(**(architecture or {}))
     held_out = None
     if hold_out:
         kept = known.only(held)
         held_out = (kept.tiles(), np.eye(len(LABELS), dtype=np.float32)[kept.labels])
-    schedule = round(epochs * _SCHEDULE)
-    history = fit(
-        network,
-        Steps(views, steps=steps_per_epoch, seed=seed),
-        held_out,
-        directory=directory,
-        epochs=schedule,
-        steps_per_epoch=steps_per_epoch,
-        peak_learning_rate=peak_learning_rate,
-        loss=softened,
-        metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
-        monitor="val_acc" if hold_out else "loss",
-        average=1 - 1 / max(20, _AVERAGED * schedule * steps_per_epoch),
-        seed=seed,
-        progress=progress,
-        stop_after=epochs,
-    )
+    if epochs:
+        rounds = [replace(each, epochs=epochs, schedule=epochs) for each in rounds]
+    keras.utils.set_random_seed(seed)
+    network = network_of_tiles.build(rounds[0].stages)
+    for number, each in enumerate(rounds, 1):
+        if number > 1:
+            network = network_of_tiles.grow(network, each.stages)
+        history = fit(
+            network,
+            Steps(views, steps=steps_per_epoch, seed=seed * 100 + number),
+            held_out,
+            directory=directory / f"round{number}",
+            epochs=each.schedule,
+            steps_per_epoch=steps_per_epoch,
+            peak_learning_rate=each.peak_learning_rate,
+            loss=softened,
+            metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
+            monitor="val_acc" if hold_out else "loss",
+            average=1 - 1 / max(20, _AVERAGED * each.schedule * steps_per_epoch),
+            seed=seed,
+            progress=progress,
+            stop_after=each.epochs,
+        )
     made: dict[str, Any] = {
         "from": "random initialisation",
         "seed": seed,
-        "epochs": epochs,
-        "schedule_epochs": schedule,
+        "rounds": [asdict(each) for each in rounds],
         "steps_per_epoch": steps_per_epoch,
-        "peak_learning_rate": peak_learning_rate,
-        "recipe": {name: getattr(recipe, name) for name in recipe.__slots__},
-        "architecture": dict(architecture or {}),
+        "recipe": asdict(recipe),
         "teacher": taught.identity if taught else None,
         "pictures": {
             "labelled": len(views.labelled),
-            "unlabelled": len(views.unlabelled) if views.unlabelled else 0,
+            "cut from captchas": len(views.cut) if views.cut else 0,
             "drawn": len(views.drawn) if views.drawn else 0,
         },
-        "minutes": round(sum(history.get("seconds", ())) / 60, 1),
+        "minutes of the last round": round(sum(history.get("seconds", ())) / 60, 1),
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }
     return network, made

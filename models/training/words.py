@@ -1,8 +1,8 @@
 """Training the words network: ``tilefleet models train``.
 
 All headers are drawn: no real one is needed. They are drawn once, a plain and a noisy kind, with
-one and two words, then moved and relit a little every time they are shown. Some headers ask for
-words outside the 80; their target is "any of them", so that the network is unsure of such.
+one and two words, then moved and relit a little every time they are shown. Some words are outside
+the 80; their target is "any of them", so that the network is unsure of such.
 """
 
 import logging
@@ -15,10 +15,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.art import fonts
 from models.art.strips import UNKNOWN, Strips, draw_strips
 from models.labels import LABELS, NONE
 from models.networks import words as network_of_words
+from models.training import headers
 from models.training.loop import Steps, fit
 
 log = logging.getLogger(__name__)
@@ -58,10 +58,10 @@ def train(
     *,
     directory: Path,
     font_folders: Sequence[Path] = (),
-    strips: int = 50_000,
-    held_out: int = 4_000,
-    epochs: int = 20,
-    steps_per_epoch: int = 250,
+    strips: int = 80_000,
+    held_out: int = 3_000,
+    epochs: int = 26,
+    steps_per_epoch: int = 300,
     peak_learning_rate: float = 3e-3,
     seed: int = 1,
     progress: bool | None = None,
@@ -69,13 +69,14 @@ def train(
     """Train a words network from random weights; run again with the same arguments, it goes on.
 
     `font_folders`: where to look for fonts besides our own; those that lack a label's character
-    are left out. `strips` headers are drawn for training, `held_out` others to choose the best
-    epoch. Returns the network and how it was made, for the manifest. Raises ModelError.
+    are left out. `strips` headers are drawn for training, `held_out` others, in fonts of their
+    own where there are such, to choose the best epoch. Returns the network and how it was made,
+    for the manifest. Raises ModelError.
     """
-    faces = fonts.find(font_folders, needed="".join(LABELS))
-    log.info("drawing %d headers in %d fonts", strips + held_out, len(faces))
-    drawn = draw_strips(strips, seed=seed, faces=faces)
-    kept = draw_strips(held_out, seed=seed + 1_000_000, faces=faces)
+    familiar, strange = headers.faces(font_folders)
+    log.info("drawing %d headers in %d fonts", strips + held_out, len(familiar) + len(strange))
+    drawn = draw_strips(strips, seed=seed, faces=familiar)
+    kept = draw_strips(held_out, seed=seed + 1_000_000, faces=strange)
     kept_pixels = np.repeat(kept.images[..., np.newaxis], 3, axis=-1)
     keras.utils.set_random_seed(seed)
     network = network_of_words.build()
@@ -101,7 +102,8 @@ def train(
         "steps_per_epoch": steps_per_epoch,
         "peak_learning_rate": peak_learning_rate,
         "headers": {"drawn": strips, "held out": held_out, "real": 0},
-        "fonts": sorted({face.name for face in faces}),
+        "fonts": sorted({face.name for face in familiar}),
+        "held-out fonts": sorted({face.name for face in strange}),
         "minutes": round((time.monotonic() - begun) / 60, 1),
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }

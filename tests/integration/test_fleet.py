@@ -13,9 +13,9 @@ from PIL import Image
 from redis import Redis
 
 from models import errors, wire
-from models.evaluate import truths
 from models.reader import Reader
 from models.settings import Settings
+from models.truth import truths
 from producer import Answer, Client
 from tests.conftest import SAMPLES
 

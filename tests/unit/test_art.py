@@ -11,8 +11,8 @@ from models.art.captcha import generate
 from models.captcha import Crops
 from models.decision import TILES_PER_WORD
 from models.errors import BadTiles, TilefleetError
-from models.evaluate import truths
 from models.labels import INDEX, LABELS, NONE
+from models.truth import truths
 
 
 @pytest.fixture(scope="module")

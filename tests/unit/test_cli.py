@@ -6,7 +6,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from models.evaluate import truths
+from models.truth import truths
 from producer.cli import main
 from tests.conftest import SAMPLES
 

@@ -65,7 +65,53 @@ def test_the_tile_of_a_labelled_picture_is_what_its_margin_leaves(labelled_folde
 def test_tiles_cut_for_training_are_those_cut_for_reading(captcha_folder: Path) -> None:
     data = (captcha_folder / "a.jpg").read_bytes()
     expected = cut_tiles(decode(data, max_bytes=1 << 20))
-    np.testing.assert_array_equal(pictures.unlabelled(captcha_folder).tiles(), expected)
+    found = pictures.cut(captcha_folder)
+    np.testing.assert_array_equal(found.tiles(), expected)
+    assert set(found.labels) == {pictures.UNKNOWN}
+    assert not found.truth.any()
+
+
+def test_what_a_strange_word_asks_for_shows_no_label(captcha_folder: Path) -> None:
+    (captcha_folder / "answers.csv").write_text("file,words,picks\na.jpg,土豆,2 7\n")
+    truth = pictures.cut(captcha_folder).truth
+    assert truth.sum(axis=1).round(4).tolist() == [0, 1, 0, 0, 0, 0, 1, 0]
+    assert truth[1].max() == truth[1].min()
+    # 球拍 and the label 网球拍 are the same thing.
+    (captcha_folder / "answers.csv").write_text("file,words,picks\na.jpg,球拍,2 7\n")
+    assert not pictures.cut(captcha_folder).truth.any()
+
+
+def test_counts_in_easy12306s_format_become_shares(tmp_path: Path) -> None:
+    images = np.random.default_rng(5).integers(0, 256, (2, 67, 67, 3), np.uint8)
+    counts = np.zeros((2, 80), np.int64)
+    counts[0, [3, 7]] = 3, 1
+    np.savez(tmp_path / "seen.npz", images=images, labels=counts)
+    found = pictures.labelled(tmp_path / "seen.npz")
+    np.testing.assert_array_equal(found.tiles(), images[..., ::-1])
+    assert found.labels.tolist() == [3, pictures.UNKNOWN]
+    np.testing.assert_allclose(found.truth[0, [3, 7]], [0.6, 0.2])
+    assert found.truth[1].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": np.zeros((1, 67, 67, 3), np.uint8)}, "labels"),
+        ({"images": np.zeros((1, 5, 5, 3), np.uint8), "labels": np.ones((1, 80))}, "1, 67, 67, 3"),
+        ({"images": np.zeros((1, 67, 67, 3)), "labels": np.ones((1, 80))}, "float64"),
+        ({"images": np.zeros((1, 67, 67, 3), np.uint8), "labels": -np.ones((1, 80))}, "no counts"),
+        ({"images": np.array([{}]), "labels": np.ones((1, 80))}, "pickle"),
+    ],
+)
+def test_a_collection_that_is_none_is_refused(
+    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
+) -> None:
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(BadTiles, match=message):
+        pictures.labelled(tmp_path / "bad.npz")
+    (tmp_path / "bad.npz").write_bytes(b"no archive")
+    with pytest.raises(BadTiles, match=r"bad\.npz"):
+        pictures.labelled(tmp_path / "bad.npz")
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
@@ -73,7 +119,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadTiles, match="no pictures named LL_KK"):
         pictures.labelled(tmp_path)
     with pytest.raises(BadTiles, match="no captchas"):
-        pictures.unlabelled(tmp_path)
+        pictures.cut(tmp_path)
 
 
 def test_a_view_without_change_would_be_the_tile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +149,7 @@ def test_a_batch_is_the_same_for_the_same_seed_and_its_targets_sum_to_one(
     views = Views(
         Recipe(batch=32),
         labelled=pictures.labelled(labelled_folder),
-        unlabelled=pictures.unlabelled(captcha_folder),
+        cut=pictures.cut(captcha_folder),
         drawn=pictures.drawn(drawn_folder),
         teacher=Teaching(),
     )
@@ -133,6 +179,17 @@ def test_the_network_keeps_the_contract() -> None:
     assert answer.shape == (3, 80)
     assert answer.dtype == np.float32
     np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_grown_network_answers_as_before_and_has_more_to_learn_with() -> None:
+    keras.utils.set_random_seed(1)
+    shallow = network_of_tiles.build(network_of_tiles.SHALLOW)
+    deep = network_of_tiles.grow(shallow, network_of_tiles.DEEP)
+    tiles = np.random.default_rng(8).integers(0, 256, (3, 67, 67, 3), np.uint8)
+    np.testing.assert_allclose(deep(tiles), shallow(tiles), atol=1e-5)
+    assert deep.count_params() > shallow.count_params()
+    with pytest.raises(ValueError, match="has no stage0_block3"):
+        network_of_tiles.grow(deep, network_of_tiles.SHALLOW)
 
 
 def test_the_network_converts_to_litert_and_answers_the_same() -> None:
@@ -167,6 +224,7 @@ def test_training_goes_from_folders_to_a_network_and_says_how(
         progress=False,
     )
     assert network.output_shape == (None, 80)
-    assert made["pictures"] == {"labelled": 4, "unlabelled": 0, "drawn": 1}
+    assert made["pictures"] == {"labelled": 4, "cut from captchas": 0, "drawn": 1}
+    assert [each["epochs"] for each in made["rounds"]] == [1, 1]
     assert made["from"] == "random initialisation"
     assert "val_acc" in made["last"]

@@ -1,0 +1,151 @@
+"""A folder that shows a score: figures, curves, what is taken for what, and every failure."""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from models.art.fonts import FOLDER
+from models.evaluate import Outcome, Score
+from models.geometry import CAPTCHA_HEIGHT, CAPTCHA_WIDTH, TILE, TILE_XS, TILE_YS
+from models.labels import INDEX
+
+#: Has the characters of all labels.
+_FONT = FOLDER / "TilefleetSans-Bold.otf"
+_RIGHT, _WRONG, _TEXT = (0, 140, 60), (215, 30, 30), (30, 30, 30)
+_ZOOM, _COLUMNS, _CAPTION = 2, 3, 44
+_BINS = 10
+
+
+def write(folder: Path, model: str, outcomes: Sequence[Outcome], score: Score) -> None:
+    """Write score.json, reliability.png, selective.png, confusion.png and failures.png.
+
+    A picture is left out where there is nothing to show on it. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {"model": model, **score.encode()}
+    (folder / "score.json").write_text(
+        json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+    )
+    known = [outcome for outcome in outcomes if outcome.truth.known]
+    if known:
+        _reliability(known, score).savefig(folder / "reliability.png", dpi=110)
+        _selective(known).savefig(folder / "selective.png", dpi=110)
+    pairs = Counter(pair for outcome in known for pair in outcome.seen())
+    if pairs:
+        _confusion(pairs).savefig(folder / "confusion.png", dpi=110)
+    failures = [outcome for outcome in known if not outcome.exact]
+    if failures:
+        contact_sheet(failures).save(folder / "failures.png")
+
+
+def contact_sheet(outcomes: Sequence[Outcome]) -> Image.Image:
+    """Each captcha at twice its size: green frames are right, red ones are picked wrongly.
+
+    Under each tile stands what it was taken for, and under the captcha what was read and right.
+    """
+    width, height = CAPTCHA_WIDTH * _ZOOM, CAPTCHA_HEIGHT * _ZOOM + _CAPTION
+    columns = min(_COLUMNS, len(outcomes))
+    rows = -(-len(outcomes) // columns)
+    sheet = Image.new("RGB", (columns * (width + 8), rows * (height + 8)), "white")
+    for index, outcome in enumerate(sorted(outcomes, key=lambda each: -each.confidence)):
+        place = (index % columns * (width + 8), index // columns * (height + 8))
+        sheet.paste(_failure(outcome, (width, height)), place)
+    return sheet
+
+
+def _failure(outcome: Outcome, size: tuple[int, int]) -> Image.Image:
+    page = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(page)
+    large, small = (ImageFont.truetype(_FONT, points) for points in (17, 13))
+    caption = (4, CAPTCHA_HEIGHT * _ZOOM + 2)
+    truth, answer = outcome.truth, outcome.answer
+    right = f"{' '.join(truth.words)} {_numbers(truth.picks)}"
+    if answer is None:
+        pen.text(caption, f"{right} / ?", _WRONG, font=large)
+        return page
+    with Image.open(io.BytesIO(truth.path.read_bytes())) as file:
+        picture = file.convert("RGB").resize((size[0], CAPTCHA_HEIGHT * _ZOOM))
+    page.paste(picture, (0, 0))
+    places = [(x * _ZOOM, y * _ZOOM) for y in TILE_YS for x in TILE_XS]
+    for number, ((x, y), tile) in enumerate(zip(places, answer.tiles, strict=True), 1):
+        side = TILE * _ZOOM
+        if number in truth.picks:
+            pen.rectangle((x, y, x + side, y + side), outline=_RIGHT, width=5)
+        if number in answer.picks:
+            colour = _RIGHT if number in truth.picks else _WRONG
+            pen.rectangle((x + 8, y + 8, x + side - 8, y + side - 8), outline=colour, width=3)
+        label = f"{tile.label} {tile.confidence:.2f}"
+        box = pen.textbbox((x + 6, y + side - 20), label, font=small)
+        pen.rectangle((box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2), fill="white")
+        pen.text((x + 6, y + side - 20), label, _TEXT, font=small)
+    read = f"{' '.join(word.label for word in answer.words)} {_numbers(answer.picks)}"
+    pen.text(caption, right, _RIGHT, font=large)
+    pen.text((caption[0], caption[1] + 20), f"{read} {answer.confidence:.2f}", _WRONG, font=large)
+    return page
+
+
+def _numbers(picks: Sequence[int]) -> str:
+    return ",".join(map(str, picks))
+
+
+def _reliability(known: Sequence[Outcome], score: Score) -> Any:
+    """How often answers of a confidence are right, against the confidence."""
+    figure, axes = _figure(5, 4.2)
+    confidence = np.array([outcome.confidence for outcome in known])
+    exact = np.array([outcome.exact for outcome in known])
+    spans = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    for span in np.unique(spans):
+        chosen = spans == span
+        axes.bar((span + 0.5) / _BINS, exact[chosen].mean(), 0.9 / _BINS, color="#4477aa")
+        axes.text((span + 0.5) / _BINS, 0.02, f"{chosen.sum()}", ha="center", color="white")
+    axes.plot([0, 1], [0, 1], color="#999999", linestyle="--")
+    axes.set(xlabel="confidence", ylabel="share exactly right", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set_title(f"{len(known)} captchas, calibration error {score.calibration_error:.3f}")
+    return figure
+
+
+def _selective(known: Sequence[Outcome]) -> Any:
+    """How many are right among the most confident, for every share of them."""
+    figure, axes = _figure(5, 4.2)
+    ordered = sorted(known, key=lambda outcome: -outcome.confidence)
+    exact = np.array([outcome.exact for outcome in ordered], float)
+    counts = np.arange(1, len(exact) + 1)
+    axes.step(counts / len(exact), exact.cumsum() / counts, where="post", color="#4477aa")
+    axes.set(xlabel="coverage (most confident first)", ylabel="exactly right", xlim=(0, 1))
+    axes.set_ylim(min(0.5, float((exact.cumsum() / counts).min())), 1.01)
+    axes.set_title("selective accuracy")
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _confusion(pairs: Counter[tuple[str, str]]) -> Any:
+    """Tiles that show the word asked for: what they show, and what they are taken for."""
+    from matplotlib.font_manager import FontProperties
+
+    labels = sorted({label for pair in pairs for label in pair}, key=INDEX.__getitem__)
+    place = {label: number for number, label in enumerate(labels)}
+    matrix = np.zeros((len(labels), len(labels)))
+    for (shown, seen), times in pairs.items():
+        matrix[place[shown], place[seen]] += times
+    side = max(4.0, 0.19 * len(labels) + 1.2)
+    figure, axes = _figure(side, side)
+    axes.imshow(np.where(matrix == 0, np.nan, matrix), cmap="viridis_r")
+    font = FontProperties(fname=_FONT, size=8)
+    axes.set_xticks(range(len(labels)), labels, rotation=90, fontproperties=font)
+    axes.set_yticks(range(len(labels)), labels, fontproperties=font)
+    axes.set(xlabel="taken for", ylabel="shown")
+    axes.grid(alpha=0.2)
+    return figure
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()

@@ -1,0 +1,69 @@
+"""Models in int8: as right, smaller, and named as such."""
+
+import numpy as np
+import pytest
+
+from models import store
+from models.captcha import Crops
+from models.errors import BadManifest
+from models.evaluate import evaluate
+from models.manifest import NETWORKS, Manifest
+from models.precision import convert, measure
+from models.reader import Reader
+from models.settings import Settings
+from models.truth import truths
+from tests.conftest import SAMPLES
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def both(root):
+    """The built-in model in float32 and in int8."""
+    builtin = store.find("builtin", root=root)
+    return {
+        precision: convert(builtin, precision, name=precision, root=root)
+        for precision in ("float32", "int8")
+    }
+
+
+def reader(entry) -> Reader:
+    return Reader(Settings(model=entry.manifest.name, store=entry.folder.parent, engine="litert"))
+
+
+def test_float32_answers_as_keras_does(both):
+    keras = Reader(Settings(engine="keras", max_batch=8))
+    litert = reader(both["float32"])
+    for truth in truths(SAMPLES)[:4]:
+        crops = Crops.from_bytes(truth.path.read_bytes(), max_bytes=1 << 20)
+        pair = crops.header[np.newaxis], crops.tiles[np.newaxis]
+        for one, other in zip(litert._lane.infer(*pair), keras._lane.infer(*pair), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_int8_reads_the_samples_with_files_a_third_as_large(both):
+    assert both["int8"].manifest.precision == "int8"
+    known = truths(SAMPLES)
+    assert evaluate(reader(both["int8"]), known).exact >= len(known) - 1
+    for network in NETWORKS:
+        large, small = (
+            len(both[precision].read(f"{network}.tflite")) for precision in ("float32", "int8")
+        )
+        assert small < large / 3
+
+
+def test_int8_loses_no_real_captcha(both, data_folder):
+    exact, quick = (measure(both[precision], data_folder) for precision in ("float32", "int8"))
+    for where, score in exact.items():
+        assert quick[where].exact >= score.exact - 1
+        assert quick[where].words_right >= score.words_right
+
+
+def test_a_precision_that_nobody_knows_is_refused(both, tmp_path):
+    text = (both["int8"].folder / "manifest.json").read_text().replace('"int8"', '"int3"')
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(BadManifest, match="precision 'int3'"):
+        Manifest.read(tmp_path)
