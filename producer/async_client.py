@@ -9,34 +9,47 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
+from time import monotonic
 from typing import Any, Self, TypeVar
 
 from models import wire
 from models.answer import Answer
-from models.errors import AnswerTimeout, TilefleetError
+from models.errors import AnswerTimeout, BadMessage, Revoked, TilefleetError
 from models.settings import Settings, without_password
 from producer import message
 from producer.async_wire import AsyncWire
-from producer.client import TIMEOUT_S
 from producer.gauge import Gauge
 from producer.message import Message
-from producer.source import Source, read
+from producer.source import Source, read, read_all
 
 S = TypeVar("S", bound=Source)
 Outcome = Answer | TilefleetError | OSError
+
+#: Seconds to wait for an answer, unless the caller says otherwise.
+TIMEOUT_S = 30.0
 
 #: Captchas of the bulk lane that go in one message.
 _TOGETHER = 32
 
 
+def group_size(window: int, *, bulk: bool) -> int:
+    """How many captchas of a `map` go together; raises ValueError for a window below 1."""
+    if window < 1:
+        raise ValueError(f"window is {window}; at least 1 captcha has to be on its way")
+    return min(_TOGETHER, window) if bulk else 1
+
+
 class AsyncPending:
     """A captcha on its way."""
 
-    def __init__(self, sent: Message, future: "asyncio.Future[Any]", line: AsyncWire) -> None:
+    def __init__(
+        self, sent: Message, future: "asyncio.Future[Any]", line: AsyncWire, *, expires: float
+    ) -> None:
         #: Celery's task id: for ``AsyncResult``, Flower and ``inspect``.
         self.id = sent.id
         self._future = future
         self._wire = line
+        self._expires_at = monotonic() + expires
 
     def ready(self) -> bool:
         """Whether `result` would return or raise at once."""
@@ -45,9 +58,15 @@ class AsyncPending:
     async def result(self, timeout: float = TIMEOUT_S) -> Answer:
         """Wait up to `timeout` seconds for the answer; may be asked again.
 
-        Raises AnswerTimeout, Revoked, or what the worker found: BadRequest, EngineError.
+        Raises AnswerTimeout, Revoked, FleetUnreachable if the client was closed, or what the
+        worker found: BadRequest, EngineError.
         """
-        result = message.outcome(await self._meta(timeout))
+        await self._wait(timeout)
+        return self.answer()
+
+    def answer(self) -> Answer:
+        """The answer of one that is ready; raises as `result`."""
+        result = self._outcome()
         assert isinstance(result, dict)
         return Answer.decode(result)
 
@@ -57,14 +76,28 @@ class AsyncPending:
             self._wire.forget(self.id, revoke=True)
             self._future.cancel()
 
-    async def _meta(self, timeout: float) -> Any:
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._future), timeout)
-        except TimeoutError:
+    async def many(self, timeout: float) -> list[Outcome]:
+        """The same of a list of captchas."""
+        await self._wait(timeout)
+        results = self._outcome()
+        assert isinstance(results, list)
+        return [message.answer(result) for result in results]
+
+    def _outcome(self) -> Any:
+        if self._future.cancelled():
+            raise Revoked(f"{self.id}: cancelled by its sender")
+        return message.outcome(self._future.result())
+
+    async def _wait(self, timeout: float) -> None:
+        done, _ = await asyncio.wait([self._future], timeout=timeout)
+        if not done:
+            fate = (
+                "it has expired" if monotonic() > self._expires_at else "it may still be answered"
+            )
             raise AnswerTimeout(
-                f"no answer within {timeout:g} s: is a worker running? "
-                "Start one with: celery -A worker worker"
-            ) from None
+                f"no answer within {timeout:g} s from {self._wire.name} ({fate}): "
+                "is a worker running? Start one with: celery -A worker worker"
+            )
 
 
 class AsyncClient:
@@ -98,7 +131,7 @@ class AsyncClient:
         read, BadMessage for what cannot be an image, Overloaded, FleetUnreachable.
         """
         lane = wire.BULK_LANE if bulk else wire.LANE
-        return await self._send(message.solve(read(source), lane=lane, expires=expires))
+        return await self._send(message.solve(read(source), lane=lane, expires=expires), expires)
 
     async def map(
         self,
@@ -131,29 +164,30 @@ class AsyncClient:
         ordered: bool = True,
     ) -> AsyncIterator[tuple[S, Outcome]]:
         """`map` that gives a captcha's error in the place of its answer, and goes on."""
-        if window < 1:
-            raise ValueError(f"window is {window}; at least 1 captcha has to be on its way")
-        together = min(_TOGETHER, window) if bulk else 1
+        together = group_size(window, bulk=bulk)
         remaining = iter(sources)
-        running: deque[asyncio.Task[list[tuple[S, Outcome]]]] = deque()
+        running: deque[tuple[list[S], asyncio.Task[list[Outcome]]]] = deque()
         try:
             while True:
                 while len(running) * together < window and (
                     some := list(islice(remaining, together))
                 ):
-                    running.append(asyncio.create_task(self._outcomes_of(some, timeout, bulk)))
+                    answers = self.answer_all(read_all(some), timeout=timeout, bulk=bulk)
+                    running.append((some, asyncio.create_task(answers)))
                 if not running:
                     return
-                if not ordered:
-                    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                if not ordered and not running[0][1].done():
+                    tasks = [task for _, task in running]
+                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                     # What is done goes to the front.
-                    running = deque(sorted(running, key=lambda task: not task.done()))
-                for pair in await running.popleft():
+                    running = deque(sorted(running, key=lambda each: not each[1].done()))
+                group, task = running.popleft()
+                for pair in zip(group, await task, strict=True):
                     yield pair
         finally:
-            for task in running:
+            for _, task in running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*(task for _, task in running), return_exceptions=True)
 
     async def look(self) -> Gauge:
         """What waits and who works, now; no workers if nobody answers."""
@@ -185,14 +219,14 @@ class AsyncClient:
             )
         return self._opened
 
-    async def _send(self, sending: Message) -> AsyncPending:
+    async def _send(self, sending: Message, expires: float) -> AsyncPending:
         line, lane = self._wire, sending.lane
         if line.gauge.is_full(lane) and not line.gauge.is_fresh(lane):
             await line.look(lane)
         if line.gauge.is_full(lane):
             raise line.gauge.overloaded(lane)
         line.gauge.sent(lane)
-        pending = AsyncPending(sending, await line.send(sending), line)
+        pending = AsyncPending(sending, await line.send(sending), line, expires=expires)
         line.look_soon(lane)
         return pending
 
@@ -203,39 +237,40 @@ class AsyncClient:
             pending.cancel()
             raise
 
-    async def _outcomes_of(
-        self, sources: Sequence[S], timeout: float, bulk: bool
-    ) -> list[tuple[S, Outcome]]:
-        if not bulk:
-            (source,) = sources
-            try:
-                return [(source, await self.solve(source, timeout))]
-            except (TilefleetError, OSError) as error:
-                return [(source, error)]
-        outcomes: dict[int, Outcome] = {}
-        images: dict[int, bytes] = {}
-        for number, source in enumerate(sources):
-            try:
-                images[number] = read(source)
-            except (TilefleetError, OSError) as error:
-                outcomes[number] = error
+    async def answer_all(
+        self, images: Sequence[bytes | BadMessage | OSError], *, timeout: float, bulk: bool
+    ) -> list[Outcome]:
+        """The outcome of each image; an error in the place of one is its outcome.
+
+        In one message if they are `bulk`, else in one for each.
+        """
+        found = {number: image for number, image in enumerate(images) if isinstance(image, bytes)}
         try:
-            outcomes |= zip(
-                images, await self._solve_many([*images.values()], timeout), strict=True
-            )
+            if bulk:
+                answers = await self._solve_many([*found.values()], timeout)
+            else:
+                answers = [await self._solve_one(image, timeout) for image in found.values()]
         except TilefleetError as error:
-            outcomes |= dict.fromkeys(images, error)
-        return [(source, outcomes[number]) for number, source in enumerate(sources)]
+            answers = [error] * len(found)
+        outcomes = dict(zip(found, answers, strict=True))
+        return [
+            outcomes[number] if isinstance(image, bytes) else image
+            for number, image in enumerate(images)
+        ]
+
+    async def _solve_one(self, image: bytes, timeout: float) -> Outcome:
+        try:
+            return await self.solve(image, timeout)
+        except TilefleetError as error:
+            return error
 
     async def _solve_many(self, images: list[bytes], timeout: float) -> list[Outcome]:
         if not images:
             return []
         sending = message.solve_many(images, lane=wire.BULK_LANE, expires=timeout)
-        pending = await self._send(sending)
+        pending = await self._send(sending, timeout)
         try:
-            results = message.outcome(await pending._meta(timeout))
+            return await pending.many(timeout)
         except (asyncio.CancelledError, AnswerTimeout):
             pending.cancel()
             raise
-        assert isinstance(results, list)
-        return [message.answer(result) for result in results]

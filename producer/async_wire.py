@@ -11,6 +11,7 @@ Nothing polls: what waits goes out together as soon as the connection is free.
 
 import asyncio
 import json
+import os
 import random
 from collections import deque
 from collections.abc import Iterable
@@ -59,7 +60,7 @@ class AsyncWire:
     ) -> None:
         """`name`: how errors call the server: its URL without the password."""
         self.gauge = Gauge()
-        self._name = name
+        self.name = name
         self._prefix = key_prefix
         # As Celery's backend puts a prefix before its keys.
         joint = "_" if key_prefix and key_prefix[-1] not in ":_-." else ""
@@ -76,7 +77,9 @@ class AsyncWire:
         self._looks: set[str] = set()
         self._unconfirmed: set[str] = set()
         self._work, self._up, self._confirmed = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._looked = asyncio.Event()
+        self._looked, self._changed = asyncio.Event(), asyncio.Event()
+        #: Why the last attempt to connect for results failed; None while there is none.
+        self._trouble: Exception | None = None
         self._pubsub: Any = None
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._publish())]
 
@@ -124,13 +127,18 @@ class AsyncWire:
 
     async def close(self) -> None:
         """What was sent is still read and stored."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Again and again: a cancellation that meets a reply is swallowed on its way (bpo-42130).
+        while running := [task for task in self._tasks if not task.done()]:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=0.1)
         for sending in self._outbox:
             self._fail(sending, "the client was closed")
         for future in self._futures.values():
-            future.cancel()
+            if not future.done():
+                future.set_exception(FleetUnreachable(f"{self.name}: the client was closed"))
+                # Nobody has to ask.
+                future.exception()
         self._futures.clear()
         for client in (self._sender, self._listener):
             with suppress(*_TROUBLE):
@@ -155,7 +163,7 @@ class AsyncWire:
             except _TROUBLE as error:
                 if pause is None:
                     for sending in batch:
-                        self._fail(sending, str(error) or type(error).__name__)
+                        self._fail(sending, _why(error))
                     return
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
@@ -206,13 +214,17 @@ class AsyncWire:
 
     def _fail(self, sending: _Sending, why: str) -> None:
         if not sending.accepted.done():
-            sending.accepted.set_exception(FleetUnreachable(f"{self._name}: {why}"))
+            sending.accepted.set_exception(FleetUnreachable(f"{self.name}: {why}"))
 
     # Results -------------------------------------------------------------------------------------
 
     async def _subscribe(self, keys: Iterable[str]) -> None:
         """Until the server has confirmed it: a result that is written from now on is heard of."""
-        await asyncio.wait_for(self._up.wait(), 1)
+        while not self._up.is_set():
+            if self._trouble is not None:
+                raise self._trouble
+            self._changed.clear()
+            await asyncio.wait_for(self._changed.wait(), 5)
         self._unconfirmed.update(keys)
         self._confirmed.clear()
         pubsub = self._pubsub
@@ -231,8 +243,10 @@ class AsyncWire:
                     await pubsub.subscribe(self._own, *known)
                     self._pubsub = pubsub
                     await self._hear_all(pubsub, known)
-            except _TROUBLE:
+            except _TROUBLE as trouble:
+                self._trouble = trouble
                 self._up.clear()
+                self._changed.set()
                 self._pubsub = None
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -254,7 +268,9 @@ class AsyncWire:
                     if not self._up.is_set():
                         # From here on everything is heard; what came before is looked up.
                         self._missed += known
+                        self._trouble = None
                         self._up.set()
+                        self._changed.set()
                         self._work.set()
             elif said["type"] == "message":
                 self._resolve(said["channel"].decode(), said["data"])
@@ -269,6 +285,16 @@ class AsyncWire:
             self._work.set()
             if not future.done():
                 future.set_result(meta)
+
+
+def _why(error: BaseException) -> str:
+    """What the system says if it is the system's error: redis-py and asyncio wrap it."""
+    begun: BaseException | None = error
+    while begun is not None:
+        if isinstance(begun, OSError) and begun.errno:
+            return os.strerror(begun.errno)
+        begun = begun.__cause__ or begun.__context__
+    return str(error) or type(error).__name__
 
 
 def _connect(url: str, sentinel_master: str, *, socket_timeout: float | None) -> Any:

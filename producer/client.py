@@ -1,99 +1,65 @@
 """The client: captchas in, answers out, over the queue.
 
-Errors are those of `models.errors`; what a worker found wrong with a picture is raised here as
-the same class.
+It is the asyncio client with an event loop in a thread of its own: two connections for all threads
+of a program, whatever is on its way. Errors are those of `models.errors`; what a worker found wrong
+with a picture is raised here as the same class.
 """
 
+import os
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from functools import partial
-from time import monotonic
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from itertools import islice
+from threading import Lock
 from typing import Self, TypeVar
-
-from celery import Celery
-from celery.exceptions import TaskRevokedError
-from celery.exceptions import TimeoutError as CeleryTimeout
-from celery.result import AsyncResult
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from models import wire
 from models.answer import Answer
-from models.errors import AnswerTimeout, EngineError, FleetUnreachable, Revoked, TilefleetError
-from models.settings import Settings, without_password
-from producer.load import Load
-from producer.source import Source, describe, read
+from models.errors import FleetUnreachable
+from producer.async_client import TIMEOUT_S, AsyncClient, AsyncPending, Outcome, group_size
+from producer.background import Background
+from producer.source import Source, read, read_all
 
 S = TypeVar("S", bound=Source)
-
-#: Seconds to wait for an answer, unless the caller says otherwise.
-TIMEOUT_S = 30.0
-
-#: A server that is away is an error after a moment, not a hang: three attempts, about a second.
-_RETRY = {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
-
-
-class _Result(AsyncResult):
-    """Celery's, but the unsubscription at its end is no noise when the server has gone."""
-
-    def __del__(self) -> None:
-        with suppress(Exception):
-            super().__del__()
 
 
 class Pending:
     """A captcha on its way."""
 
-    def __init__(self, result: AsyncResult, *, server: str, expires: float) -> None:
-        self._result = result
-        self._server = server
-        self._expires_at = monotonic() + expires
+    def __init__(self, pending: AsyncPending, background: Background) -> None:
+        self._pending = pending
+        self._background = background
 
     @property
     def id(self) -> str:
         """Celery's task id: for ``AsyncResult``, Flower and ``inspect``."""
-        return str(self._result.id)
+        return self._pending.id
 
     def ready(self) -> bool:
-        """Whether `result` would return or raise at once; raises FleetUnreachable."""
-        try:
-            return bool(self._result.ready())
-        except (RedisError, OSError, RuntimeError) as error:
-            raise FleetUnreachable(f"{self._server}: {_reason(error)}") from None
+        """Whether `result` would return or raise at once."""
+        return self._pending.ready()
 
     def result(self, timeout: float = TIMEOUT_S) -> Answer:
-        """Wait up to `timeout` seconds for the answer.
+        """Wait up to `timeout` seconds for the answer; may be asked again.
 
-        Raises AnswerTimeout, Revoked, FleetUnreachable, or what the worker found: BadRequest,
-        EngineError.
+        Raises AnswerTimeout, Revoked, FleetUnreachable if the client was closed, or what the
+        worker found: BadRequest, EngineError.
         """
-        try:
-            encoded = self._result.get(timeout=timeout)
-        except CeleryTimeout:
-            raise self._no_answer(timeout) from None
-        except TaskRevokedError as error:
-            raise Revoked(f"{self.id}: {error}") from None
-        except TilefleetError:
-            raise
-        except (RedisError, OSError, RuntimeError) as error:
-            raise FleetUnreachable(f"{self._server}: {_reason(error)}") from None
-        except Exception as error:
-            raise EngineError(f"the worker failed on {self.id}: {error!r}") from error
-        return Answer.decode(encoded)
+        if not self._pending.ready():
+            return self._background.wait(self._pending.result(timeout))
+        return self._pending.answer()
 
-    def _no_answer(self, timeout: float) -> AnswerTimeout:
-        fate = "it has expired" if monotonic() > self._expires_at else "it may still be answered"
-        return AnswerTimeout(
-            f"no answer within {timeout:g} s from {self._server} ({fate}): "
-            "is a worker running? Start one with: celery -A worker worker"
-        )
+    def cancel(self) -> None:
+        """Nobody wants it any more: workers that have not begun with it will not read it."""
+        self._background.call(self._pending.cancel)
 
 
 class Client:
     """One program's way to the fleet; may be used from several threads.
 
-    Make it after forking: the connections belong to the process that made them.
+    After a fork, parent and child each have connections of their own; what the parent had on its
+    way stays the parent's.
     """
 
     def __init__(self, broker_url: str | None = None, result_backend: str | None = None) -> None:
@@ -101,24 +67,11 @@ class Client:
 
         Raises SettingError.
         """
-        settings = Settings.from_environ()
-        broker = broker_url or settings.broker_url
-        backend = result_backend or (broker if broker_url else settings.result_backend)
-        self._server = without_password(broker)
-        self._app = Celery(
-            "tilefleet-producer", broker=broker, backend=backend, set_as_current=False
-        )
-        shared = wire.celery_settings(
-            sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
-        )
-        shared["result_backend_transport_options"]["retry_policy"] = _RETRY
-        self._app.conf.update(
-            **shared,
-            broker_connection_timeout=5,
-            task_publish_retry_policy=_RETRY,
-            redis_socket_connect_timeout=5,
-        )
-        self._load = Load(self._app, key_prefix=settings.key_prefix)
+        self._urls = broker_url, result_backend
+        self._lock = Lock()
+        self._running: tuple[int, Background, AsyncClient] | None = None
+        # A wrong setting is an error here, not at the first captcha.
+        AsyncClient(*self._urls)
 
     def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
         """Send one captcha and wait for its answer.
@@ -126,7 +79,9 @@ class Client:
         It expires with the wait: a worker does not read what nobody waits for. Raises what
         `submit` and `Pending.result` raise.
         """
-        return self.submit(source, expires=timeout).result(timeout)
+        data = read(source)
+        background, client = self._open()
+        return background.wait(client.solve(data, timeout))
 
     def submit(
         self, source: Source, *, expires: float = wire.EXPIRES_S, bulk: bool = False
@@ -137,22 +92,8 @@ class Client:
         read, BadMessage for what cannot be an image, Overloaded, FleetUnreachable.
         """
         data = read(source)
-        lane = wire.BULK_LANE if bulk else wire.LANE
-        try:
-            self._load.check(lane)
-            result = self._app.send_task(
-                wire.TASK_SOLVE,
-                (data,),
-                result_cls=partial(_Result, app=self._app),
-                queue=lane,
-                expires=expires,
-                argsrepr=describe(data),
-                kwargsrepr="{}",
-            )
-            self._load.sent(lane)
-        except (OperationalError, RedisError, OSError, RuntimeError) as error:
-            raise FleetUnreachable(f"{self._server}: {_reason(error)}") from None
-        return Pending(result, server=self._server, expires=expires)
+        background, client = self._open()
+        return Pending(background.wait(client.submit(data, expires=expires, bulk=bulk)), background)
 
     def map(
         self,
@@ -161,12 +102,16 @@ class Client:
         window: int = 64,
         timeout: float = TIMEOUT_S,
         bulk: bool = False,
+        ordered: bool = True,
     ) -> Iterator[tuple[S, Answer]]:
-        """Send many, keeping up to `window` on the way; gives (source, answer) in order.
+        """Send many, keeping up to `window` on the way; gives (source, answer).
 
-        Raises at the first captcha that fails, as `solve` does; `outcomes` goes on.
+        In the order of the sources, or as the answers come. `bulk`: when no others wait, many in
+        one message. Raises at the first captcha that fails, as `solve` does; `outcomes` goes on.
         """
-        for source, outcome in self.outcomes(sources, window=window, timeout=timeout, bulk=bulk):
+        for source, outcome in self.outcomes(
+            sources, window=window, timeout=timeout, bulk=bulk, ordered=ordered
+        ):
             if isinstance(outcome, Exception):
                 raise outcome
             yield source, outcome
@@ -178,27 +123,45 @@ class Client:
         window: int = 64,
         timeout: float = TIMEOUT_S,
         bulk: bool = False,
-    ) -> Iterator[tuple[S, Answer | TilefleetError | OSError]]:
-        """`map` that gives a captcha's error in the place of its answer, and goes on."""
-        if window < 1:
-            raise ValueError(f"window is {window}; at least 1 captcha has to be on its way")
-        waiting: deque[tuple[S, Pending | TilefleetError | OSError]] = deque()
-        for source in sources:
-            waiting.append((source, self._submit_outcome(source, timeout, bulk)))
-            if len(waiting) >= window:
-                yield _outcome(*waiting.popleft(), timeout)
-        while waiting:
-            yield _outcome(*waiting.popleft(), timeout)
+        ordered: bool = True,
+    ) -> Iterator[tuple[S, Outcome]]:
+        """`map` that gives a captcha's error in the place of its answer, and goes on.
+
+        Only FleetUnreachable is raised: it is not this captcha's fault, and the next would meet
+        it too. What is on its way when the iteration is given up is revoked.
+        """
+        together = group_size(window, bulk=bulk)
+        background, client = self._open()
+        remaining = iter(sources)
+        running: deque[tuple[list[S], Future[list[Outcome]]]] = deque()
+        try:
+            while True:
+                while len(running) * together < window and (
+                    some := list(islice(remaining, together))
+                ):
+                    answers = client.answer_all(read_all(some), timeout=timeout, bulk=bulk)
+                    running.append((some, background.start(answers)))
+                if not running:
+                    return
+                if not ordered and not running[0][1].done():
+                    wait([future for _, future in running], return_when=FIRST_COMPLETED)
+                    # What is done goes to the front.
+                    running = deque(sorted(running, key=lambda each: not each[1].done()))
+                group, future = running.popleft()
+                for source, outcome in zip(group, future.result(), strict=True):
+                    if isinstance(outcome, FleetUnreachable):
+                        raise outcome
+                    yield source, outcome
+        finally:
+            for _, future in running:
+                future.cancel()
 
     def close(self) -> None:
         """Close the connections; what was submitted is still read and stored."""
-        # Backends that are asked again and again have none.
-        consumer = getattr(self._app.backend, "result_consumer", None)
-        if consumer is not None:
-            consumer.stop()
-            # Results that are dropped later would connect again to unsubscribe.
-            consumer.subscribed_to.clear()
-        self._app.close()
+        with self._lock:
+            running, self._running = self._running, None
+        if running is not None and running[0] == os.getpid():
+            _close(*running)
 
     def __enter__(self) -> Self:
         return self
@@ -206,33 +169,18 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _submit_outcome(
-        self, source: Source, timeout: float, bulk: bool
-    ) -> Pending | TilefleetError | OSError:
-        try:
-            return self.submit(source, expires=timeout, bulk=bulk)
-        except FleetUnreachable:
-            # Not this captcha's fault, and the next one would meet it too.
-            raise
-        except (TilefleetError, OSError) as error:
-            return error
+    def _open(self) -> tuple[Background, AsyncClient]:
+        """This process's loop and client: a forked child has neither the parent's thread, nor may
+        it use its connections."""
+        with self._lock:
+            if self._running is None or self._running[0] != os.getpid():
+                self._running = (os.getpid(), Background(), AsyncClient(*self._urls))
+                # A client that is dropped without being closed closes itself.
+                weakref.finalize(self, _close, *self._running).atexit = False
+            return self._running[1:]
 
 
-def _outcome(
-    source: S, pending: Pending | TilefleetError | OSError, timeout: float
-) -> tuple[S, Answer | TilefleetError | OSError]:
-    if not isinstance(pending, Pending):
-        return source, pending
-    try:
-        return source, pending.result(timeout)
-    except FleetUnreachable:
-        raise
-    except TilefleetError as error:
-        return source, error
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of what began it: Celery and kombu wrap the server's or socket's error."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return (str(error).strip() or repr(error)).splitlines()[0]
+def _close(process: int, background: Background, client: AsyncClient) -> None:
+    if process == os.getpid() and not background.loop.is_closed():
+        background.wait(client.close())
+        background.stop()

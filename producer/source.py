@@ -1,5 +1,6 @@
 """What a caller may give as a captcha: a path, the bytes, or an open file."""
 
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,17 @@ def read(source: Source) -> bytes:
             return data
         raise BadMessage(f"the file gives {type(data).__name__}; open it in binary mode")
     raise BadMessage(f"give a path, bytes or a binary file, not {type(source).__name__}")
+
+
+def read_all(sources: Iterable[Source]) -> list[bytes | BadMessage | OSError]:
+    """The image bytes of each, or the error in their place."""
+    contents: list[bytes | BadMessage | OSError] = []
+    for source in sources:
+        try:
+            contents.append(read(source))
+        except (BadMessage, OSError) as error:
+            contents.append(error)
+    return contents
 
 
 def describe(data: bytes) -> str:

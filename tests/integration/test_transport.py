@@ -31,7 +31,15 @@ def working(url, **environ):
             assert fleet.solve(b"one %d" % number, timeout=10).model == "null"
         images = [b"many %d" % number for number in range(200)]
         assert len(list(fleet.map(images, window=200))) == 200
+        assert len(list(fleet.map(images, window=200, bulk=True))) == 200
         yield worker
+
+
+def test_a_large_prefetch_leaves_room_for_the_bulk_lane(server):
+    # Prefetch of which a third is more than one claim may bring.
+    environ = {**NULL, "TILEFLEET_MAX_BATCH": "128"}
+    with WorkerProcess(server.url, environ=environ), Client(server.url) as fleet:
+        assert fleet.submit(b"only this", bulk=True).result(10).model == "null"
 
 
 def transport_of(url) -> dict:

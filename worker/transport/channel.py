@@ -254,8 +254,9 @@ class Channel(redis.Channel):
         prefetch = self.qos.prefetch_count
         if not prefetch:
             return _MOST_CLAIMED, _MOST_CLAIMED
-        room = min(max(0, prefetch - self.qos.held_count), _MOST_CLAIMED)
-        return room, max(0, room - prefetch // 3)
+        room = max(0, prefetch - self.qos.held_count)
+        of_the_rest = max(0, room - prefetch // 3)
+        return min(room, _MOST_CLAIMED), min(of_the_rest, _MOST_CLAIMED)
 
     def _new_claim(
         self, queues: Sequence[str], most: int, most_of_rest: int, tags: Sequence[str]
