@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from models.art import fonts
 from models.geometry import HEADER_HEIGHT, HEADER_WIDTH
@@ -64,7 +64,8 @@ def _draw_on_paper(
     ink = np.zeros_like(page)
     # Some headers change the hand with every character, some keep it.
     own_hand = rng.random() < 0.7
-    slant, face = rng.uniform(0, 0.35), faces[int(rng.integers(len(faces)))]
+    slant, face = rng.uniform(0, 0.5), faces[int(rng.integers(len(faces)))]
+    blur = rng.uniform(0, 0.65) if rng.random() < 0.6 else 0.0
     # A stray mark takes the place of a character, before, between or behind the others.
     mark = int(rng.integers(len(word) + 1)) if rng.random() < 0.3 else None
     for number, text in enumerate(word):
@@ -74,7 +75,7 @@ def _draw_on_paper(
             face = faces[int(rng.integers(len(faces)))]
         size = int(rng.integers(13, 23))
         darkness = rng.uniform(0.55, 1.0)
-        glyph = _hand(text, face, size, slant + rng.uniform(-0.12, 0.12), rng)
+        glyph = _hand(text, face, size, slant + rng.uniform(-0.12, 0.12), rng, blur=blur)
         x = left + rng.uniform(-1, 1)
         _lay(ink, glyph * darkness, x, HEADER_HEIGHT / 2 + rng.uniform(-3.0, 2.0))
         left += size * rng.uniform(0.82, 1.02)
@@ -118,8 +119,16 @@ def _draw_on_patch(
     page[y0:y1, x0:x1] = patch
 
 
-def _hand(text: str, face: Path, size: int, slant: float, rng: np.random.Generator) -> Ink:
-    """One character, slanted and turned; float32, square."""
+def _hand(
+    text: str,
+    face: Path,
+    size: int,
+    slant: float,
+    rng: np.random.Generator,
+    *,
+    blur: float = 0.0,
+) -> Ink:
+    """One character, slanted, turned and out of focus by `blur` pixels; float32, square."""
     # Drawn at twice the size, so that what the transformation smooths is finer than a pixel.
     mask = fonts.character(face, text, size * 2)
     side = round(size * fonts.CANVAS)
@@ -131,6 +140,8 @@ def _hand(text: str, face: Path, size: int, slant: float, rng: np.random.Generat
     shift = centre - matrix @ np.array([side / 2, side / 2])
     data = (matrix[0, 0], matrix[0, 1], shift[0], matrix[1, 0], matrix[1, 1], shift[1])
     turned = mask.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
+    if blur:
+        turned = turned.filter(ImageFilter.GaussianBlur(blur))
     ink = np.asarray(turned, np.float32) / 255
     # Thinner or thicker strokes.
     return np.power(ink, rng.uniform(0.6, 1.8), dtype=np.float32)

@@ -19,7 +19,7 @@ UNKNOWN = -1
 #: Strips drawn by one task of the pool.
 _CHUNK = 500
 #: Shares: of headers with two words and of the noisy kind, of words that are none of the 80.
-_TWO, _NOISY, _STRANGE = 0.5, 0.5, 0.1
+_TWO, _NOISY, _STRANGE = 0.5, 0.5, 0.15
 #: The characters of GB 2312's first level, the 3,755 most frequent ones: rows 16 to 55.
 _FREQUENT = [
     bytes((row, column)).decode("gb2312")

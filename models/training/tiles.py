@@ -188,6 +188,7 @@ def train(
         rounds = [replace(each, epochs=epochs, schedule=epochs) for each in rounds]
     keras.utils.set_random_seed(seed)
     network = network_of_tiles.build(rounds[0].stages)
+    minutes = []
     for number, each in enumerate(rounds, 1):
         if number > 1:
             network = network_of_tiles.grow(network, each.stages)
@@ -207,6 +208,7 @@ def train(
             progress=progress,
             stop_after=each.epochs,
         )
+        minutes.append(round(sum(history.get("seconds", ())) / 60, 1))
     made: dict[str, Any] = {
         "from": "random initialisation",
         "seed": seed,
@@ -219,7 +221,7 @@ def train(
             "cut from captchas": len(views.cut) if views.cut else 0,
             "drawn": len(views.drawn) if views.drawn else 0,
         },
-        "minutes of the last round": round(sum(history.get("seconds", ())) / 60, 1),
+        "minutes": minutes,
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }
     return network, made

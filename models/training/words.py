@@ -5,9 +5,9 @@ one and two words, then moved and relit a little every time they are shown. Some
 the 80; their target is "any of them", so that the network is unsure of such.
 """
 
-import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ from models.labels import LABELS, NONE
 from models.networks import words as network_of_words
 from models.training import headers
 from models.training.loop import Steps, fit
-
-log = logging.getLogger(__name__)
 
 _BATCH = 128
 _SMOOTHING = 0.02
@@ -40,8 +38,11 @@ def targets(labels: NDArray[np.int16]) -> NDArray[np.float32]:
     return wanted
 
 
-def _views(strips: Strips, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+def _views(
+    drawn: Callable[[], Strips], random: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """A batch: uint8 (128, 28, 176, 3) and float32 (128, 2, 81)."""
+    strips = drawn()
     chosen = random.integers(0, len(strips), _BATCH)
     grey = strips.images[chosen]
     moves = random.integers((-2, -3), (3, 5), (_BATCH, 2))
@@ -54,57 +55,71 @@ def _views(strips: Strips, random: np.random.Generator) -> tuple[NDArray[Any], N
     return pixels, targets(strips.labels[chosen])
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One schedule of the learning rate, from its peak to nearly nothing, on headers of its own."""
+
+    epochs: int
+    peak_learning_rate: float
+
+
+ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3))
+
+
 def train(
     *,
     directory: Path,
     font_folders: Sequence[Path] = (),
     strips: int = 80_000,
     held_out: int = 3_000,
-    epochs: int = 26,
+    rounds: Sequence[Round] = ROUNDS,
+    epochs: int | None = None,
     steps_per_epoch: int = 300,
-    peak_learning_rate: float = 3e-3,
     seed: int = 1,
     progress: bool | None = None,
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train a words network from random weights; run again with the same arguments, it goes on.
 
     `font_folders`: where to look for fonts besides our own; those that lack a label's character
-    are left out. `strips` headers are drawn for training, `held_out` others, in fonts of their
-    own where there are such, to choose the best epoch. Returns the network and how it was made,
-    for the manifest. Raises ModelError.
+    are left out. `strips` headers are drawn for each round, `held_out` others, in fonts of their
+    own where there are such, to choose the best epoch; `epochs`: of each round, instead of the
+    rounds' own. Returns the network and how it was made, for the manifest. Raises ModelError.
     """
+    if epochs:
+        rounds = [replace(each, epochs=epochs) for each in rounds]
     familiar, strange = headers.faces(font_folders)
-    log.info("drawing %d headers in %d fonts", strips + held_out, len(familiar) + len(strange))
-    drawn = draw_strips(strips, seed=seed, faces=familiar)
     kept = draw_strips(held_out, seed=seed + 1_000_000, faces=strange)
     kept_pixels = np.repeat(kept.images[..., np.newaxis], 3, axis=-1)
     keras.utils.set_random_seed(seed)
     network = network_of_words.build()
-    begun = time.monotonic()
-    history = fit(
-        network,
-        Steps(lambda random: _views(drawn, random), steps=steps_per_epoch, seed=seed),
-        (kept_pixels, targets(kept.labels)),
-        directory=directory,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        peak_learning_rate=peak_learning_rate,
-        loss=keras.losses.CategoricalCrossentropy(),
-        metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
-        average=_AVERAGE,
-        seed=seed,
-        progress=progress,
-    )
+    minutes = []
+    for number, each in enumerate(rounds, 1):
+        # Drawn when the first batch is asked for: a round that is finished needs none.
+        drawn = cache(partial(draw_strips, strips, seed=seed + 1000 * (number - 1), faces=familiar))
+        history = fit(
+            network,
+            Steps(partial(_views, drawn), steps=steps_per_epoch, seed=seed + number - 1),
+            (kept_pixels, targets(kept.labels)),
+            directory=directory / f"round{number}",
+            epochs=each.epochs,
+            steps_per_epoch=steps_per_epoch,
+            peak_learning_rate=each.peak_learning_rate,
+            loss=keras.losses.CategoricalCrossentropy(),
+            metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
+            average=_AVERAGE,
+            seed=seed,
+            progress=progress,
+        )
+        minutes.append(round(sum(history.get("seconds", ())) / 60, 1))
     made: dict[str, Any] = {
         "from": "random initialisation",
         "seed": seed,
-        "epochs": epochs,
+        "rounds": [asdict(each) for each in rounds],
         "steps_per_epoch": steps_per_epoch,
-        "peak_learning_rate": peak_learning_rate,
-        "headers": {"drawn": strips, "held out": held_out, "real": 0},
+        "headers": {"drawn for each round": strips, "held out": held_out, "real": 0},
         "fonts": sorted({face.name for face in familiar}),
         "held-out fonts": sorted({face.name for face in strange}),
-        "minutes": round((time.monotonic() - begun) / 60, 1),
+        "minutes": minutes,
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }
     return network, made
