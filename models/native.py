@@ -10,14 +10,24 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 logger = logging.getLogger(__name__)
+
+#: Who redirects while another does would put the wrong thing back.
+_one_at_a_time = RLock()
 
 
 @contextmanager
 def messages_as_debug() -> Iterator[None]:
     """Catch what is written to file descriptor 2, of all threads, while the block runs."""
     sys.stderr.flush()
+    with _one_at_a_time, _caught():
+        yield
+
+
+@contextmanager
+def _caught() -> Iterator[None]:
     kept = os.dup(2)
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), 2)

@@ -31,9 +31,12 @@ class Report:
     rate: float
     #: Most messages that may wait for this worker, by lane.
     bounds: Mapping[str, int]
+    #: ``name@identity`` of the model that reads.
+    model: str = ""
 
     def encode(self) -> str:
-        return json.dumps({"rate": round(self.rate, 1), "bounds": dict(self.bounds)})
+        fields = {"rate": round(self.rate, 1), "bounds": dict(self.bounds), "model": self.model}
+        return json.dumps(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Fleet:
     @classmethod
     def read(cls, now: int, lines: Iterable[bytes]) -> "Fleet":
         """From the server's time in seconds and the hash's values; lines of others are skipped."""
-        reports = [report for line in lines if (report := _decode(now, line)) is not None]
+        reports = [report for line in lines if (report := decode(now, line)) is not None]
         known = [report.rate for report in reports if report.rate > 0]
         # A worker whose rate is not known yet is taken for an average one.
         rate = sum(known) / len(known) * len(reports) if known else 0.0
@@ -63,11 +66,14 @@ class Fleet:
         return waiting / self.rate if self.rate else None
 
 
-def _decode(now: int, line: bytes) -> Report | None:
+def decode(now: int, line: bytes) -> Report | None:
+    """One worker's line; None if it is old or no such line."""
     at, _, text = line.partition(b" ")
     try:
         values: Any = json.loads(text)
-        old = now - int(at) > GONE_S
-        return None if old else Report(float(values["rate"]), dict(values["bounds"]))
+        if now - int(at) > GONE_S:
+            return None
+        model = str(values.get("model", ""))
+        return Report(float(values["rate"]), dict(values["bounds"]), model)
     except (ValueError, LookupError, TypeError):
         return None

@@ -41,7 +41,8 @@ def find(name: str, *, root: Path | None = None) -> Entry:
     """The model called `name`; raises ModelNotFound or BadManifest."""
     for store in _stores(root):
         folder = store / name
-        if folder.is_dir():
+        # A name, not a way out of the store: it may come from afar.
+        if folder.parent == store and folder.name == name and folder.is_dir():
             return Entry(folder, Manifest.read(folder))
     known = ", ".join(sorted({entry.name for entry in _folders(root)})) or "none"
     raise ModelNotFound(f"no model called {name!r} in {_stores(root)[0]}; there are: {known}")

@@ -67,6 +67,49 @@ def import_models(words: Path, tiles: Path, name: str, overwrite: bool) -> None:
 
 
 @models.command()
+@click.argument("name")
+@click.option("--worker", "workers", multiple=True, metavar="NODE", help="Only this; repeatable.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Seconds to wait for the workers.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per worker.")
+def use(name: str, workers: tuple[str, ...], timeout: float, as_json: bool) -> None:
+    """Have running workers read with another model, without a pause.
+
+    Each loads and warms it beside the one that reads. Where that fails, the old one stays; exit
+    code 1 then. Workers that start later load what their TILEFLEET_MODEL says.
+    """
+    from producer.remote import Remote, use_model
+
+    settings = Settings.from_environ()
+    failed = 0
+
+    def say(node: str, progress: dict[str, Any]) -> None:
+        nonlocal failed
+        bad = progress["state"] == "failed"
+        failed += bad
+        if as_json:
+            click.echo(json.dumps({"worker": node, **progress}, ensure_ascii=False))
+        elif bad:
+            click.echo(f"{node}  nothing changed: {progress['why']}", err=True)
+        elif progress["model"] == progress["before"]:
+            click.echo(f"{node}  reads with {progress['model']} already")
+        else:
+            change = f"{progress['before']} → {progress['model']}"
+            click.echo(f"{node}  {change} in {progress['seconds']:.2f} s")
+
+    use_model(Remote(settings), name, workers=workers, timeout=timeout, say=say)
+    if settings.model != name and not as_json and not failed:
+        click.echo(f"to have later workers load it too, set TILEFLEET_MODEL={name}", err=True)
+    if failed:
+        raise SystemExit(1)
+
+
+@models.command()
 @click.argument("name", required=False)
 @click.option("--captchas", type=_FOLDER, help="Folder with answers.csv.")
 @click.option("--headers", type=click.IntRange(min=1), help="Draw so many headers of each kind.")

@@ -76,5 +76,5 @@ class Beacon:
         self.rate += share * (rate - self.rate)
 
     def _write(self) -> None:
-        text = Report(self.rate, self._bounds).encode()
+        text = Report(self.rate, self._bounds, self._room.engine.model).encode()
         self._backend.client.execute_command("EVAL", report.WRITE, 1, self._key, self._node, text)

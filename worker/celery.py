@@ -39,7 +39,7 @@ app = Celery(
     "tilefleet",
     broker=settings.broker_url,
     backend=settings.result_backend,
-    include=["worker.task"],
+    include=["worker.task", "worker.control"],
 )
 app.settings = settings
 

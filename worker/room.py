@@ -23,6 +23,7 @@ from models.errors import EngineError, TilefleetError, reason
 from worker.batcher import Batcher
 from worker.durations import Durations
 from worker.job import Job
+from worker.lanes import Lanes
 from worker.quiet import Quiet
 from worker.twins import Twins
 
@@ -50,8 +51,8 @@ class EngineRoom:
         `started` gets the jobs of a pass that begins, `done` those that are finished.
         `keep_s`: seconds for which an answer is kept for captchas with the same bytes.
         """
-        self.engine = engine
-        self._twins = Twins(keep_s=keep_s)
+        self._lanes = Lanes(engine, count=lanes)
+        self._twins = Twins(engine.model, keep_s=keep_s)
         self._started = started
         self._done = done
         self._quiet = Quiet()
@@ -66,20 +67,20 @@ class EngineRoom:
             Thread(target=self._decode, name=f"decoder-{number}", daemon=True)
             for number in range(1, decoders + 1)
         ]
-        self._lanes = [
-            Thread(target=self._run, args=(engine.lane(),), name=f"lane-{number}", daemon=True)
+        self._readers = [
+            Thread(target=self._run, name=f"lane-{number}", daemon=True)
             for number in range(1, lanes + 1)
         ]
 
     def start(self) -> None:
-        for thread in [*self._decoders, *self._lanes]:
+        for thread in [*self._decoders, *self._readers]:
             thread.start()
 
     def submit(self, jobs: Sequence[Job], *, later: bool = False) -> None:
         """Have these read; `later`: when no others wait."""
         self._arrived.put(jobs, later=later)
 
-    def read_alone(self, lane: Lane, job: Job) -> None:
+    def read_alone(self, job: Job) -> None:
         """Read one here and now, while nothing else is decoded or read; it is not given to `done`.
 
         For a captcha that may end the process: whatever happens then is its doing.
@@ -88,13 +89,29 @@ class EngineRoom:
             self._prepare(job)
             if job.error is None:
                 self._started([job])
-                self._read(lane, [job])
+                with self._lanes.taken() as lane:
+                    self._read(lane, [job])
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that passes begin with."""
+        return self._lanes.engine
+
+    def use(self, engine: Engine) -> bool:
+        """Read with another engine from the next pass on; of the same kind, with another model.
+
+        Returns when the last pass with the old one has ended, or False if one does not end.
+        Raises ModelError, and nothing has changed then.
+        """
+        drained = self._lanes.change(engine)
+        self._twins.use(engine.model)
+        return drained
 
     def close(self) -> None:
         """Finish what was submitted, then end the threads."""
         for batcher, threads in (
             (self._arrived, self._decoders),
-            (self._decoded, self._lanes),
+            (self._decoded, self._readers),
         ):
             batcher.close()
             for thread in threads:
@@ -121,7 +138,7 @@ class EngineRoom:
         sizes = dict(self._pass_sizes)
         return {
             "model": self.engine.model,
-            "lanes": len(self._lanes),
+            "lanes": self._lanes.count,
             "max_batch": self.engine.max_batch,
             "waiting": self.waiting,
             "running": sum(list(self._in_pass.values())),
@@ -169,20 +186,20 @@ class EngineRoom:
         job.data = None
         self.durations["decode"].add(monotonic() - started)
 
-    def _run(self, lane: Lane) -> None:
+    def _run(self) -> None:
         """On a lane's thread."""
         while batch := self._decoded.take(self.engine.max_batch):
             try:
-                done = self._pass(lane, batch)
+                done = self._pass(batch)
             except Exception as error:
                 done = self.given_up(batch, error)
             self._hand_on(done)
 
-    def _pass(self, lane: Lane, batch: Sequence[Job]) -> Sequence[Job]:
+    def _pass(self, batch: Sequence[Job]) -> Sequence[Job]:
         # As late as possible: what expired while it waited costs no engine time.
         jobs, dropped = self._twins.begin(batch)
         if jobs:
-            with self._quiet.shared():
+            with self._quiet.shared(), self._lanes.taken() as lane:
                 self._in_pass[get_ident()] = len(jobs)
                 self._started(jobs)
                 self._read(lane, jobs)

@@ -8,6 +8,7 @@ model takes no message: it stops.
 import gc
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -16,12 +17,13 @@ from celery.backends.redis import RedisBackend
 from celery.platforms import EX_FAILURE
 
 from models import engines, wire
-from models.errors import TilefleetError
+from models.errors import EngineUnavailable, TilefleetError
 from worker.beacon import Beacon
 from worker.events import EventFlush
 from worker.reception import Reception
 from worker.room import EngineRoom
 from worker.suspects import Suspects
+from worker.switch import Switch
 from worker.transport.counts import counts
 from worker.transport.poller import Poller
 from worker.writer import Writer
@@ -43,6 +45,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._settings = worker.app.settings
         self._events: EventFlush | None = None
         worker.engine_room = None
+        worker.model_switch = None
 
     def include_if(self, worker: Any) -> bool:
         """In pools that share this process's memory; others read in their own processes."""
@@ -93,6 +96,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             },
             key_prefix=prefix,
         )
+        worker.model_switch = Switch(self._room, self._load)
         reception.open(self._room, self._writer, self._suspects)
         for part in (self._room, self._suspects, self._writer):
             part.start()
@@ -160,6 +164,12 @@ class EngineRoomStep(bootsteps.StartStopStep):
             "transport": counts.encode(),
         }
         return {"engine_room": stats}
+
+    def _load(self, name: str) -> engines.Engine:
+        """The engine that this worker has, with another model."""
+        if self._settings.engine == "null":
+            raise EngineUnavailable("the null engine reads without a model")
+        return engines.load(replace(self._settings, model=name))
 
     def _renew_leases(self, worker: Any) -> None:
         with suppress(AttributeError):

@@ -8,14 +8,12 @@ blamed for it, and after `_MOST_ATTEMPTS` it is not tried again.
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from threading import Event, Thread
 from typing import Any
 
 from celery import states
 from redis.exceptions import RedisError
 
-from models.engines import Lane
 from models.errors import GivenUp
 from worker.batcher import Batcher
 from worker.job import Job, Outcome, Parcel
@@ -74,11 +72,6 @@ class Suspects:
         self._batcher.clear()
         self._batcher.close()
 
-    @cached_property
-    def _lane(self) -> Lane:
-        """A lane belongs to one thread, and most workers never need this one."""
-        return self._room.engine.lane()
-
     def _run(self) -> None:
         while parcels := self._batcher.take(1):
             (parcel,) = parcels
@@ -108,7 +101,7 @@ class Suspects:
             logger.error("%s", job.error)
             return
         self.counts["read_alone"] += 1
-        self._room.read_alone(self._lane, job)
+        self._room.read_alone(job)
         self._persist(lambda pipe: pipe.delete(key))
 
     def _stored(self, parcel: Parcel) -> Outcome | None:

@@ -1,8 +1,8 @@
 """Identical captchas: read once, answered to all.
 
 While a captcha is in the engine room, others with the same bytes join it instead of being read;
-what was answered a moment ago may be kept for a while. Both are counted. The model is part of the
-room, so it need not be part of the key.
+what was answered a moment ago may be kept for a while. Both are counted. An answer is kept for as
+long as the model that made it reads.
 """
 
 import hashlib
@@ -22,14 +22,21 @@ _MOST = 4096
 class Twins:
     """Which images are in the room, and which answers are still fresh. Used by several threads."""
 
-    def __init__(self, *, keep_s: float = 0.0) -> None:
-        """`keep_s`: seconds for which an answer is kept; 0 keeps none."""
+    def __init__(self, model: str, *, keep_s: float = 0.0) -> None:
+        """`model`: which one reads. `keep_s`: seconds for which an answer is kept; 0 keeps none."""
         self.joined = 0
         self.kept = 0
+        self._model = model
         self._keep_s = keep_s
         self._lock = Lock()
         self._leaders: dict[bytes, Job] = {}
         self._answers: OrderedDict[bytes, tuple[float, Answer]] = OrderedDict()
+
+    def use(self, model: str) -> None:
+        """Another model reads: what the old one answered is not given any more."""
+        with self._lock:
+            self._model = model
+            self._answers.clear()
 
     def settle(self, job: Job) -> bool:
         """Whether the job needs no pass of its own: it has an answer now, or has joined another."""
@@ -93,6 +100,9 @@ class Twins:
         return answer if until > monotonic() else None
 
     def _keep(self, digest: bytes, answer: Answer) -> None:
+        if answer.model != self._model:
+            # Its pass began before another model was taken into use.
+            return
         self._answers[digest] = (monotonic() + self._keep_s, answer)
         self._answers.move_to_end(digest)
         if len(self._answers) > _MOST:

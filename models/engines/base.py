@@ -1,7 +1,8 @@
 """What an engine is: something that prepares images, and lanes that read prepared ones.
 
-Preparing (decoding, cutting) runs on any thread. A lane belongs to the one thread that made it,
-so that runtimes whose calls may not overlap need no lock.
+Preparing (decoding, cutting) runs on any thread, and what is prepared fits every model of an
+engine. A lane is used by one thread at a time, so that runtimes whose calls may not overlap need no
+lock.
 """
 
 from abc import ABC, abstractmethod
@@ -32,6 +33,8 @@ class Engine(Protocol):
     max_batch: int
     #: Most lanes that make sense side by side; 0: as many as there are cores.
     max_lanes: int
+    #: Whether its parts refer to each other in circles, so that only the collector frees it.
+    in_cycles: bool
 
     def prepare(self, data: object) -> Any:
         """Image bytes to what `Lane.read` takes; raises BadRequest."""

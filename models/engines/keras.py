@@ -28,6 +28,7 @@ class KerasEngine:
 
     #: One pass fills the device, a second is prepared meanwhile.
     max_lanes = 2
+    in_cycles = True
 
     def __init__(self, entry: Entry, *, max_batch: int, max_bytes: int) -> None:
         self.model = entry.identity

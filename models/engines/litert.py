@@ -27,6 +27,7 @@ class LiteRTEngine:
     """A store entry's two LiteRT files."""
 
     max_lanes = 0
+    in_cycles = False
 
     def __init__(self, entry: Entry, *, max_batch: int, max_bytes: int) -> None:
         self.model = entry.identity

@@ -22,6 +22,7 @@ class NullEngine:
 
     model = "null"
     max_lanes = 0
+    in_cycles = False
 
     def __init__(self, *, max_batch: int = 0) -> None:
         self.max_batch = max_batch or MAX_BATCH

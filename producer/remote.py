@@ -1,0 +1,113 @@
+"""What a sender may tell workers, and hear from them, by Celery's remote control."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from models import report, wire
+from models.errors import AnswerTimeout, FleetError, FleetUnreachable, reason
+from models.settings import Settings, without_password
+
+#: Seconds to wait for a reply; a worker that hangs is one that says nothing.
+_REPLY_S = 3.0
+#: Seconds between looks at what the workers do.
+_PAUSE_S = 0.1
+
+
+class Remote:
+    """Remote control of the workers that live."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._server = without_password(settings.broker_url)
+        self._key = settings.key_prefix + report.KEY
+        self._app = Celery(
+            "tilefleet-remote",
+            broker=settings.broker_url,
+            backend=settings.result_backend,
+            set_as_current=False,
+        )
+        self._app.conf.update(
+            wire.celery_settings(
+                sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
+            )
+        )
+
+    def workers(self) -> list[str]:
+        """Node names of those that told that they live; raises FleetUnreachable."""
+        with self._reaching():
+            pipeline = self._app.backend.client.pipeline(transaction=False)
+            now, lines = pipeline.time().hgetall(self._key).execute()
+        return sorted(
+            node.decode() for node, line in lines.items() if report.decode(now[0], line) is not None
+        )
+
+    def ask(self, command: str, workers: Sequence[str], **arguments: Any) -> dict[str, Any]:
+        """Each worker's reply, by its name; those that say nothing are left out."""
+        if not workers:
+            return {}
+        with self._reaching(), self._app.connection_for_write() as connection:
+            # A connection of its own: after replies that came too late, the next one's are lost.
+            replies = self._app.control.broadcast(
+                command,
+                arguments=arguments,
+                destination=list(workers),
+                reply=True,
+                timeout=_REPLY_S,
+                connection=connection,
+            )
+        return {node: answer for reply in replies or [] for node, answer in reply.items()}
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, RedisError, OSError) as error:
+            raise FleetUnreachable(f"{self._server}: {reason(error)}") from None
+
+
+def use_model(
+    remote: Remote,
+    name: str,
+    *,
+    workers: Sequence[str] = (),
+    timeout: float,
+    say: Callable[[str, dict[str, Any]], None],
+) -> None:
+    """Have workers, or all of them, read with the model called `name`.
+
+    `say` gets each worker's name and what `worker.switch` tells of it, once it is done or has
+    failed. Raises FleetError if no worker lives, one of those named does not, or one has not
+    finished within `timeout` seconds.
+    """
+    living = remote.workers()
+    if missing := sorted(set(workers) - set(living)):
+        raise FleetError(
+            f"no worker called {', '.join(missing)}; there are: {', '.join(living) or 'none'}"
+        )
+    open_ = list(workers) or living
+    if not open_:
+        raise FleetError("no worker is running: start one with celery -A worker worker")
+    ends = monotonic() + timeout
+    replies = remote.ask("use_model", open_, name=name)
+    for node in list(open_):
+        reply = replies.get(node, {"error": f"it said nothing within {_REPLY_S:g} s"})
+        if "error" in reply:
+            open_.remove(node)
+            say(node, {"state": "failed", "why": reply["error"]})
+    while open_ and monotonic() < ends:
+        for node, progress in remote.ask("model", open_).items():
+            if progress.get("state") in ("done", "failed"):
+                open_.remove(node)
+                say(node, progress)
+        if open_:
+            sleep(_PAUSE_S)
+    if open_:
+        raise AnswerTimeout(
+            f"not finished after {timeout:g} s: {', '.join(open_)}; "
+            "ask again with celery -A worker inspect model"
+        )
