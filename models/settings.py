@@ -47,6 +47,17 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _share(text: str) -> float:
+    wanted = "a number from 0 to 1"
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not 0 <= number <= 1:
+        raise ValueError(wanted)
+    return number
+
+
 def _name(text: str) -> str:
     if not text or any(character in text for character in "/\\\0") or text.startswith("."):
         raise ValueError("a model's name: no slash, and no dot in front")
@@ -149,6 +160,12 @@ class Settings:
         _whole(0, 3600),
         "seconds for which an answer is kept for captchas with the same bytes; 0: not at all",
         0,
+    )
+    events: float = _setting(
+        "TILEFLEET_EVENTS",
+        _share,
+        "share of captchas whose events are sent to Flower and other monitors, 0 to 1",
+        1.0,
     )
     shutdown_s: int = _setting(
         "TILEFLEET_SHUTDOWN_S",

@@ -5,7 +5,9 @@ fleet needs, each with its reason.
 """
 
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
@@ -31,6 +33,13 @@ def _asks_for_prefork(arguments: list[str]) -> bool:
     return any(f" {form}" in text for form in ("--pool=prefork", "--pool prefork", "-P prefork"))
 
 
+def _flower_defaults(arguments: list[str]) -> None:
+    """Have ``celery -A worker flower`` read our file, unless there is one where it is started."""
+    if "flower" in arguments and not Path("flowerconfig.py").exists():
+        os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
+
+
+_flower_defaults(sys.argv)
 fast_json.install()
 if settings.transport == "batch":
     transport.install()
@@ -39,6 +48,7 @@ app = Celery(
     "tilefleet",
     broker=settings.broker_url,
     backend=settings.result_backend,
+    events="worker.events:Events",
     include=["worker.task", "worker.control"],
 )
 app.settings = settings

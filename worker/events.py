@@ -1,10 +1,18 @@
-"""Events, published together.
+"""Events: of which captchas they are sent, and that they are published together.
+
+Three events a captcha are many for a large fleet: `TILEFLEET_EVENTS` is the share of captchas that
+monitors see. Which ones is decided by the task's id, so a captcha is seen with all of its events,
+whatever workers send them, or with none.
 
 Celery flushes its buffered events on every turn of the hub's loop that sent one: two publications
 for each captcha. Here they wait up to `PAUSE_S` for others; nobody but monitors waits for them.
 """
 
 from typing import Any
+from zlib import crc32
+
+from celery.app import events
+from celery.events.dispatcher import EventDispatcher
 
 from worker import fast_json
 
@@ -12,6 +20,28 @@ from worker import fast_json
 PAUSE_S = 0.05
 #: Events that are published without waiting any longer, about 40 kB.
 _MOST = 120
+
+
+class Events(events.Events):
+    """What ``app.events`` is: Celery's, with another dispatcher."""
+
+    dispatcher_cls = "worker.events:SampledDispatcher"
+
+
+class SampledDispatcher(EventDispatcher):
+    """Celery's dispatcher, for the share of captchas that the settings say."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: Tasks whose id has a checksum below this are seen.
+        self._below = self.app.settings.events * 2**32
+
+    def send(self, type: str, *args: Any, **fields: Any) -> Any:
+        # Events of workers have no task's id.
+        task_id = fields.get("uuid")
+        if task_id is None or crc32(str(task_id).encode()) < self._below:
+            return super().send(type, *args, **fields)
+        return None
 
 
 class EventFlush:

@@ -1,0 +1,228 @@
+"""Flower beside a real worker, started as users start it: what it shows, and to whom."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from base64 import b64encode
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+from zlib import crc32
+
+import pytest
+
+from models import errors, wire
+from producer import Client
+from producer.embedded import EmbeddedServer
+from producer.workers import WorkerProcess
+from tests.conftest import REPOSITORY
+from tests.fleet import NULL, another_app, solve, wait_until
+
+PASSWORD = re.compile(r"password (\S+) \(of its own making")
+
+
+class Flower:
+    """A running Flower."""
+
+    def __init__(self, port: int, log: Path) -> None:
+        self.port = port
+        self._log = log
+        self.password = ""
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def get(self, path: str, *, user: str | None = None):
+        request = Request(f"http://127.0.0.1:{self.port}{path}")
+        if user := user or (self.password and f"flower:{self.password}"):
+            request.add_header("Authorization", f"Basic {b64encode(user.encode()).decode()}")
+        with urlopen(request, timeout=10) as reply:
+            return reply.read().decode()
+
+    def answers(self) -> bool:
+        try:
+            return self.get("/healthcheck") == "OK"
+        except URLError:
+            return False
+
+    def tasks(self, **options) -> dict:
+        query = "&".join(f"{name}={value}" for name, value in options.items())
+        return json.loads(self.get(f"/api/tasks?{query}"))
+
+
+@contextmanager
+def flower(url: str, folder: Path, **environ: str):
+    """``celery -A worker flower`` with its state in `folder`; killed by its process id."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "log"
+    environ = {
+        **os.environ,
+        "CELERY_BROKER_URL": url,
+        "XDG_STATE_HOME": str(folder),
+        "PYTHONPATH": str(REPOSITORY),
+        **environ,
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "worker", "flower", f"--port={port}"],
+            env=environ,
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+        )
+    try:
+        running = Flower(port, log)
+        wait_until(lambda: process.poll() is not None or running.answers())
+        assert process.poll() is None, running.log
+        if found := PASSWORD.search(running.log):
+            running.password = found[1]
+        yield running
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with EmbeddedServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def monitor(server, tmp_path_factory):
+    with flower(server.url, tmp_path_factory.mktemp("flower")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def worker(server, monitor):
+    with WorkerProcess(server.url, environ=NULL) as worker:
+        yield worker
+
+
+@pytest.fixture
+def fleet(server, worker):
+    with Client(server.url) as client:
+        yield client
+
+
+def test_nobody_gets_in_without_the_password_that_was_printed_once(monitor):
+    assert monitor.log.count(monitor.password) == 1
+    for user in ("flower:wrong", "nobody:x", f"x:{monitor.password}"):
+        with pytest.raises(HTTPError, match="401"):
+            monitor.get("/api/tasks", user=user)
+    stranger = Flower(monitor.port, monitor._log)
+    for path in ("/api/tasks", "/tasks", "/", "/api/workers"):
+        with pytest.raises(HTTPError, match="401"):
+            stranger.get(path)
+
+
+def test_every_captcha_is_there_with_its_steps_and_without_its_bytes(monitor, fleet):
+    good = fleet.submit(b"secret image")
+    good.result(20)
+    task = wait_until(
+        lambda: (found := monitor.tasks().get(good.id)) and found["state"] == "SUCCESS" and found
+    )
+    assert task["name"] == wire.TASK_SOLVE
+    assert re.fullmatch(r"\(<12 bytes, sha256 [0-9a-f]{8}…>\)", task["args"])
+    assert "打字机: [1]" in task["result"]
+    assert task["received"] <= task["started"] <= task["succeeded"]
+    assert 0 <= task["runtime"] < 10
+    assert "secret" not in json.dumps(monitor.tasks())
+    assert "secret" not in monitor.get(f"/task/{good.id}")
+
+
+def test_what_failed_is_there_as_failed_with_the_reason(monitor, server, worker):
+    with another_app(server.url) as app:
+        result = app.send_task(wire.TASK_SOLVE, (), queue=wire.LANE)
+        with pytest.raises(errors.BadMessage):
+            result.get(timeout=20)
+    task = wait_until(
+        lambda: (found := monitor.tasks().get(result.id)) and found["state"] == "FAILURE" and found
+    )
+    assert "BadMessage" in task["exception"]
+    assert task["received"] <= task["failed"]
+
+
+def test_counts_hold_under_load(monitor, server, fleet):
+    def counts() -> tuple[int, int]:
+        tasks = monitor.tasks(limit=5000).values()
+        return (
+            sum(task["state"] == "SUCCESS" for task in tasks),
+            sum(task["state"] == "FAILURE" for task in tasks),
+        )
+
+    succeeded, failed = counts()
+    images = [b"%d" % number for number in range(1000)]
+    with another_app(server.url) as app:
+        bad = [app.send_task(wire.TASK_SOLVE, (), queue=wire.LANE) for _ in range(20)]
+        assert all(answer.picks for _, answer in fleet.map(images, window=200))
+        for result in bad:
+            with pytest.raises(errors.BadMessage):
+                result.get(timeout=20)
+    wait_until(lambda: sum(counts()) >= succeeded + failed + 1020)
+    assert counts() == (succeeded + 1000, failed + 20)
+    assert all(
+        task["started"] and task["runtime"] is not None
+        for task in monitor.tasks(limit=5000, state="SUCCESS").values()
+    )
+
+
+def test_workers_and_columns_are_shown(monitor, worker):
+    (about,) = wait_until(lambda: json.loads(monitor.get("/api/workers?refresh=1"))).values()
+    assert about["stats"]["engine_room"]["model"] == "null"
+    page = monitor.get("/tasks")
+    for column in ("state", "args", "result", "exception", "runtime", "worker"):
+        assert f'data-column="{column}"' in page
+
+
+def test_a_password_that_is_set_is_used_and_not_printed(server, tmp_path):
+    secrets_file = tmp_path / "secret"
+    secrets_file.write_text("somebody:from-a-file\n")
+    with flower(server.url, tmp_path, FLOWER_BASIC_AUTH_FILE=str(secrets_file)) as own:
+        assert own.get("/api/workers", user="somebody:from-a-file")
+        assert "from-a-file" not in own.log
+        assert not own.password
+        with pytest.raises(HTTPError, match="401"):
+            own.get("/api/workers")
+
+
+def test_a_sampled_captcha_has_all_of_its_events_and_another_none(server):
+    with (
+        EmbeddedServer() as own,
+        WorkerProcess(own.url, environ={**NULL, "TILEFLEET_EVENTS": "0.25"}),
+        another_app(own.url) as app,
+    ):
+        seen: dict[str, list[str]] = {}
+
+        def note(event) -> None:
+            if "uuid" in event:
+                seen.setdefault(event["uuid"], []).append(event["type"])
+
+        with app.connection() as connection:
+            receiver = app.events.Receiver(connection, handlers={"*": note})
+            with closing(receiver.itercapture(limit=None, timeout=10, wakeup=False)) as capture:
+                next(capture)
+                results = [solve(app, b"%d" % number).delay() for number in range(400)]
+                assert all(result.get(timeout=20) for result in results)
+                chosen = {each.id for each in results if crc32(each.id.encode()) < 0.25 * 2**32}
+                while sum(map(len, seen.values())) < 3 * len(chosen):
+                    next(capture)
+                # Those of the other captchas would have come before the worker's next sign of life.
+                next(capture)
+        assert set(seen) == chosen
+        assert set(map(tuple, seen.values())) == {
+            ("task-received", "task-started", "task-succeeded")
+        }
