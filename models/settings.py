@@ -58,6 +58,13 @@ def _share(text: str) -> float:
     return number
 
 
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError("a port such as 9101, or host:port to listen on more than loopback")
+    return f"{host or '127.0.0.1'}:{port}"
+
+
 def _name(text: str) -> str:
     if not text or any(character in text for character in "/\\\0") or text.startswith("."):
         raise ValueError("a model's name: no slash, and no dot in front")
@@ -166,6 +173,12 @@ class Settings:
         _share,
         "share of captchas whose events are sent to Flower and other monitors, 0 to 1",
         1.0,
+    )
+    metrics: str = _setting(
+        "TILEFLEET_METRICS",
+        _address,
+        "[host:]port where a worker has its Prometheus metrics; none: it has none",
+        "",
     )
     shutdown_s: int = _setting(
         "TILEFLEET_SHUTDOWN_S",

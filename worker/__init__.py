@@ -6,7 +6,7 @@ queues), `consumer`, `request` and `strategy` (Celery's checks), `step` (start a
 `reception` (in, and what became of it), `job` (what is handed on), `room` (decoding and passes),
 `lanes` (of the engine in use), `switch` and `control` (another model while it runs),
 `batcher`, `twins` (identical captchas), `suspects` (what came back), `writer` (results), `bell` and
-`events` (back to the hub thread, and out to monitors), `beacon` (signs of life).
+`events` (back to the hub thread, and out to monitors), `beacon` (signs of life), `metrics`.
 """
 
 from worker.celery import app

@@ -25,6 +25,11 @@ class Batcher(Generic[Item]):
     def __len__(self) -> int:
         return len(self._first) + len(self._later)
 
+    def heads(self) -> list[Item]:
+        """The oldest of what waits, of either kind."""
+        with self._changed:
+            return [waiting[0] for waiting in (self._first, self._later) if waiting]
+
     def put(self, items: Iterable[Item], *, later: bool = False) -> None:
         """Append; wakes one taker. Allowed after `close`: what is put is still given out.
 

@@ -28,6 +28,11 @@ class Durations:
             self.longest = max(self.longest, seconds)
             self.buckets[bisect_left(BOUNDS, seconds)] += times
 
+    def snapshot(self) -> tuple[list[int], float]:
+        """How many in each bucket, and the sum of their seconds, at one moment."""
+        with self._lock:
+            return list(self.buckets), self.total
+
     def quantile(self, share: float) -> float:
         """Seconds within which this share of all was done, to the next bucket's end."""
         reached = 0

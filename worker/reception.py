@@ -60,6 +60,8 @@ class Reception:
         self.claimed = 0
         #: Captchas that failed, by the class of their error.
         self.errors: Counter[str] = Counter()
+        #: Captchas that were answered, and those that nobody wanted any more.
+        self.answered = self.dropped = 0
         self._worker = worker
         self._admitted: list[Parcel] = []
         self._inbox: deque[_Errand] = deque()
@@ -199,6 +201,10 @@ class Reception:
             for job in jobs:
                 if job.error is not None:
                     self.errors[type(job.error).__name__] += 1
+                elif job.answer is not None:
+                    self.answered += 1
+                elif not job.parcel.outcome.stored:
+                    self.dropped += 1
                 job.parcel.open -= 1
                 if not job.parcel.open:
                     complete.append(job.parcel)

@@ -129,19 +129,45 @@ class EngineRoom:
         return len(self._arrived) + len(self._decoded)
 
     @property
+    def running(self) -> int:
+        """Captchas that are being read."""
+        return sum(list(self._in_pass.values()))
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest of those that wait arrived, by the monotonic clock."""
+        heads = [*self._arrived.heads(), *self._decoded.heads()]
+        return min((job.arrived for job in heads), default=None)
+
+    @property
+    def lanes(self) -> int:
+        """Passes that run side by side."""
+        return self._lanes.count
+
+    @property
+    def pass_sizes(self) -> dict[int, int]:
+        """How many passes answered so many captchas."""
+        return dict(self._pass_sizes)
+
+    @property
+    def without_pass(self) -> tuple[int, int]:
+        """Captchas that joined another one, and those that got a kept answer."""
+        return self._twins.joined, self._twins.kept
+
+    @property
     def captchas(self) -> int:
         """Captchas that passes have answered."""
-        return sum(size * passes for size, passes in dict(self._pass_sizes).items())
+        return sum(size * passes for size, passes in self.pass_sizes.items())
 
     def stats(self) -> dict[str, Any]:
         """Plain figures, for ``celery inspect stats``."""
-        sizes = dict(self._pass_sizes)
+        sizes = self.pass_sizes
         return {
             "model": self.engine.model,
-            "lanes": self._lanes.count,
+            "lanes": self.lanes,
             "max_batch": self.engine.max_batch,
             "waiting": self.waiting,
-            "running": sum(list(self._in_pass.values())),
+            "running": self.running,
             "passes": sum(sizes.values()),
             "captchas": self.captchas,
             "joined": self._twins.joined,

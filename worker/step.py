@@ -17,7 +17,7 @@ from celery.backends.redis import RedisBackend
 from celery.platforms import EX_FAILURE
 
 from models import engines, wire
-from models.errors import EngineUnavailable, TilefleetError
+from models.errors import EngineUnavailable, SettingError, TilefleetError
 from worker.beacon import Beacon
 from worker.events import EventFlush
 from worker.reception import Reception
@@ -44,6 +44,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         self._settings = worker.app.settings
         self._events: EventFlush | None = None
+        self._metrics: Any = None
         worker.engine_room = None
         worker.model_switch = None
 
@@ -74,8 +75,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
                 keep_s=self._settings.cache_s,
             )
         except TilefleetError as error:
-            logger.critical("This worker cannot read captchas: %s", error)
-            raise SystemExit(EX_FAILURE) from None
+            raise self._unusable(str(error)) from None
         backend = worker.app.backend
         self._writer = Writer(backend, stored=reception.stored)
         prefix = self._settings.key_prefix
@@ -98,6 +98,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
         )
         worker.model_switch = Switch(self._room, self._load)
         reception.open(self._room, self._writer, self._suspects)
+        if self._settings.metrics:
+            self._metrics = self._open_metrics(worker)
         for part in (self._room, self._suspects, self._writer):
             part.start()
         if isinstance(backend, RedisBackend):
@@ -147,6 +149,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
         reception.wait_for_executing(deadline)
         if self._events is not None:
             self._events.flush()
+        if self._metrics is not None:
+            self._metrics.close()
 
     def terminate(self, worker: Any) -> None:
         for part in (self._suspects, self._room):
@@ -164,6 +168,26 @@ class EngineRoomStep(bootsteps.StartStopStep):
             "transport": counts.encode(),
         }
         return {"engine_room": stats}
+
+    def _open_metrics(self, worker: Any) -> Any:
+        """The page for Prometheus; a worker that was to have one does not run without."""
+        try:
+            # Most workers need no Prometheus library.
+            from worker.metrics import Metrics, Parts
+        except ModuleNotFoundError as error:
+            missing = f"TILEFLEET_METRICS needs {error.name}: pip install 'tilefleet[metrics]'"
+            raise self._unusable(missing) from None
+        parts = Parts(
+            worker, self._room, self._reception, self._writer, self._suspects, self._beacon
+        )
+        try:
+            return Metrics(parts, self._settings.metrics)
+        except SettingError as error:
+            raise self._unusable(str(error)) from None
+
+    def _unusable(self, why: str) -> SystemExit:
+        logger.critical("This worker cannot read captchas: %s", why)
+        return SystemExit(EX_FAILURE)
 
     def _load(self, name: str) -> engines.Engine:
         """The engine that this worker has, with another model."""
