@@ -4,12 +4,15 @@ They run on the hub thread, so they only begin and only tell; `tilefleet models 
 becomes of it.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery.worker.control import control_command, inspect_command
 
 from models.errors import ModelError
-from worker.switch import Switch
+
+if TYPE_CHECKING:
+    # Flower reads the names of the commands, and has no NumPy.
+    from worker.switch import Switch
 
 
 @control_command(args=[("name", str)], signature="NAME")
@@ -32,6 +35,6 @@ def model(state: Any) -> dict[str, Any]:
     return {} if switch is None else switch.encode()
 
 
-def _switch(state: Any) -> Switch | None:
+def _switch(state: Any) -> "Switch | None":
     """With a pool of processes, models are in these."""
     return getattr(state.consumer.controller, "model_switch", None)
