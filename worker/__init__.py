@@ -2,7 +2,7 @@
 
 Importing this (as Flower and ``celery inspect`` do too) loads no network and no runtime. Reading
 order: `celery` (the application), `task` (what is called by name), `transport` (messages off the
-queues), `consumer`, `request` and `strategy` (Celery's checks), `step` (start and stop),
+queues), `consumer`, `neighbours`, `request` and `strategy` (Celery's checks), `step` (start, stop),
 `reception` (in, and what became of it), `job` (what is handed on), `room` (decoding and passes),
 `lanes` (of the engine in use), `switch` and `control` (another model while it runs),
 `batcher`, `twins` (identical captchas), `suspects` (what came back), `writer` (results), `bell` and

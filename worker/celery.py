@@ -77,6 +77,7 @@ app.conf.update(
 )
 app.conf.broker_transport_options["visibility_timeout"] = settings.lease_s
 app.steps["worker"].add("worker.step:EngineRoomStep")
+app.steps["consumer"].add("worker.neighbours:Neighbours")
 
 
 @signals.worker_ready.connect

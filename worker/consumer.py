@@ -26,6 +26,13 @@ _LONGEST_ID = 200
 class CaptchaConsumer(Consumer):
     """What Celery makes one of for each worker."""
 
+    def __init__(self, *args: Any, worker_options: Any = None, **options: Any) -> None:
+        wanted = dict(worker_options or {})
+        #: Whether the other workers are asked what is revoked: by `worker.neighbours`, not Mingle.
+        self.greets = not wanted.get("without_mingle")
+        wanted["without_mingle"] = True
+        super().__init__(*args, worker_options=wanted, **options)
+
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)
 
