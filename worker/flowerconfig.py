@@ -68,5 +68,6 @@ _free = {
 globals().update(_free)
 if _free.get("persistent") and not os.environ.get("FLOWER_DB"):
     db = str(_state_folder() / "flower")
-if not options.basic_auth and not options.auth:
+# A variable that is there and empty is one that nobody has set.
+if not any(options.basic_auth or ()) and not options.auth:
     basic_auth = _users()

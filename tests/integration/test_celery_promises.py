@@ -74,15 +74,18 @@ def test_what_is_revoked_before_its_start_is_never_read(app):
 
 
 def test_a_worker_that_starts_later_hears_what_was_revoked_before(server):
-    with EmbeddedServer() as own, another_app(own.url) as other:
-        with WorkerProcess(own.url, "-n", "first@here", environ=NULL) as first:
-            result = solve(other).apply_async(countdown=3600)
-            result.revoke()
-            wait_until(lambda: ask(other, "revoked"))
-            with WorkerProcess(own.url, "-n", "second@here", "-l", "info", environ=NULL) as second:
-                first.stop()
-                assert ask(other, "revoked") == [result.id]
-                assert "mingle: sync with 1 nodes" in second.log
+    with (
+        EmbeddedServer() as own,
+        another_app(own.url) as other,
+        WorkerProcess(own.url, "-n", "first@here", environ=NULL) as first,
+    ):
+        result = solve(other).apply_async(countdown=3600)
+        result.revoke()
+        wait_until(lambda: ask(other, "revoked"))
+        with WorkerProcess(own.url, "-n", "second@here", "-l", "info", environ=NULL) as second:
+            first.stop()
+            assert ask(other, "revoked") == [result.id]
+            assert "mingle: sync with 1 nodes" in second.log
 
 
 def test_a_countdown_and_an_eta_are_waited_for(app):

@@ -1,0 +1,118 @@
+"""The commands of deploy/compose.yaml, run on this machine as the containers would run them."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from base64 import b64encode
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from producer.embedded import EmbeddedServer
+from tests.fleet import wait_until
+from tests.unit.test_deploy import PASSWORDS, compose, seconds
+
+USER = "somebody:with-a-password"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def server_options() -> list[str]:
+    """What compose gives redis-server, but for where its files are."""
+    command = compose()["services"]["redis"]["command"][-1]
+    options = shlex.split(command.partition("exec redis-server ")[2])
+    for elsewhere in ("--dir", "--aclfile"):
+        at = options.index(elsewhere)
+        del options[at : at + 2]
+    return options
+
+
+@contextmanager
+def container(name: str, url: str, doors: dict[str, int], folder: Path):
+    """A service's command with its environment, and of the host's only what Python needs."""
+    service = compose()["services"][name]
+    here = {"0.0.0.0": "127.0.0.1", **{door: str(port) for door, port in doors.items()}}
+
+    def on_this_machine(text: str) -> str:
+        text = re.sub(r"redis://\w+:[\w-]+@redis:6379/0", url, text)
+        return re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], text)
+
+    environ = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "XDG_STATE_HOME": str(folder),
+        **{key: on_this_machine(value) for key, value in service["environment"].items()},
+    }
+    if name == "flower":
+        environ |= {"FLOWER_BASIC_AUTH": USER, "FLOWER_PORT": str(doors["5555"])}
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [on_this_machine(word) for word in service["command"]],
+            env=environ,
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    try:
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(seconds(service.get("stop_grace_period", "10s"))) == 0, log.read_text()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def ask(port: int, path: str, data: bytes | None = None) -> str:
+    request = Request(f"http://127.0.0.1:{port}{path}", data=data)
+    request.add_header("Authorization", f"Basic {b64encode(USER.encode()).decode()}")
+    with urlopen(request, timeout=10) as reply:
+        return reply.read().decode()
+
+
+def answers(port: int, path: str) -> bool:
+    try:
+        return bool(ask(port, path))
+    except URLError:
+        return False
+
+
+def test_the_services_of_compose_read_a_captcha_and_show_it(tmp_path, sample):
+    doors = {"8000": free_port(), "5555": free_port(), "9101": free_port()}
+    with EmbeddedServer(*server_options()) as server, ExitStack() as stack:
+        for name in ("flower", "gateway", "worker"):
+            stack.enter_context(container(name, server.url, doors, tmp_path))
+        wait_until(lambda: answers(doors["5555"], "/healthcheck"))
+        wait_until(lambda: answers(doors["8000"], "/readyz"))
+        assert '"picks"' in ask(doors["8000"], "/v1/solve", sample)
+        counted = 'tilefleet_worker_captchas_total{outcome="answered"} 1.0'
+        assert counted in ask(doors["9101"], "/metrics")
+        wait_until(lambda: "SUCCESS" in ask(doors["5555"], "/api/tasks"))
+
+
+def test_the_passwords_of_the_example_are_no_passwords():
+    lines = (Path(__file__).parents[2] / "deploy/env.example").read_text().splitlines()
+    for name in (*PASSWORDS, "GRAFANA_PASSWORD", "FLOWER_BASIC_AUTH"):
+        assert f"{name}=" in lines
+
+
+@pytest.mark.parametrize("name", ["appendonly", "maxmemory-policy"])
+def test_the_server_keeps_what_it_accepted_and_never_throws_a_queue_away(name):
+    given = server_options()
+    wanted = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
+    assert given[given.index(f"--{name}") + 1] == wanted[name]
