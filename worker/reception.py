@@ -136,6 +136,9 @@ class Reception:
     def _conclude(self, parcel: Parcel) -> None:
         self.claimed -= 1
         request, outcome = parcel.request, parcel.outcome
+        # Jobs know their parcel: as a circle they would keep message and image until the collector
+        # comes by, many captchas later.
+        parcel.jobs = []
         if outcome.dropped:
             # Celery's own way with what is revoked or expired: result, event, acknowledgement.
             if not request.revoked():

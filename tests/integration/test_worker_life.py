@@ -104,6 +104,19 @@ def test_memory_stays_flat_over_bad_images(own_server):
         assert send(360) - before < 180_000
 
 
+def test_an_image_is_freed_when_it_is_answered_and_not_when_the_collector_comes_by(own_server):
+    with Client(own_server.url) as fleet, WorkerProcess(own_server.url, environ=NULL) as worker:
+
+        def send(count: int, first: int) -> int:
+            images = (first + number for number in range(count))
+            for _ in fleet.map((each.to_bytes(1_000_000, "big") for each in images), window=4):
+                pass
+            return resident_kb(worker.process.pid)
+
+        before = send(20, 0)
+        assert send(150, 20) - before < 40_000
+
+
 def resident_kb(pid: int) -> int:
     with Path(f"/proc/{pid}/status").open() as status:
         return int(next(line.split()[1] for line in status if line.startswith("VmRSS")))

@@ -1,0 +1,204 @@
+"""What a worker costs to run: its start, its memory, its monitoring, its place on the disk.
+
+    python -m benchmarks.operations [--rounds 3] [--captchas 50000] [--only start,memory] [--json]
+
+start       from the command to the first message that may be taken, LiteRT, the built-in model
+memory      resident memory of that worker, warm, at every fifth of --captchas different captchas
+monitoring  captchas a second with Prometheus (scraped every second) and all events, against both
+            off, with the real engine and with the one that answers without looking
+size        a fresh virtual environment with exactly what a CPU worker needs, as the image has it
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from threading import Event, Thread
+from time import monotonic
+from urllib.request import urlopen
+
+from benchmarks import report
+from benchmarks.endtoend import images
+from producer import Client
+from producer.embedded import EmbeddedServer, _free_port
+from producer.workers import WorkerProcess
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+_PARTS = ("start", "memory", "monitoring", "size")
+_MB = 1_000_000
+
+Rows = list[tuple[str, str]]
+
+
+def start(rounds: int) -> Rows:
+    times = []
+    with EmbeddedServer() as server:
+        for _ in range(rounds):
+            began = monotonic()
+            with WorkerProcess(server.url):
+                times.append(monotonic() - began)
+    return [("start to ready, s", report.spread(times))]
+
+
+def memory(captchas: int) -> Rows:
+    """Resident memory after each fifth."""
+    pictures = [path.read_bytes() for path in images()]
+    sizes = []
+    with (
+        EmbeddedServer() as server,
+        WorkerProcess(server.url) as worker,
+        Client(server.url) as fleet,
+    ):
+        assert worker.process is not None
+        for fifth in range(5):
+            send(fleet, pictures, captchas // 5, salt=fifth)
+            sizes.append(resident(worker.process.pid) / _MB)
+    return [
+        (f"memory after {captchas // 5 * (number + 1):,} captchas, MB", f"{size:.0f}")
+        for number, size in enumerate(sizes)
+    ] + [("growth from the second fifth to the last, MB", f"{sizes[-1] - sizes[1]:.1f}")]
+
+
+def monitoring(rounds: int, captchas: int) -> tuple[Rows, dict[str, float]]:
+    rows, ratios = [], {}
+    pictures = [path.read_bytes() for path in images()]
+    for engine, count in (("litert", captchas), ("null", 10 * captchas)):
+        rates: dict[str, list[float]] = {"on": [], "off": []}
+        with EmbeddedServer() as server:
+            for _ in range(rounds):
+                # One after the other, so that a machine that changes its mind does so for both.
+                for how in ("off", "on"):
+                    rates[how].append(_rate(server.url, engine, how == "on", pictures, count))
+        shares = [on / off for on, off in zip(rates["on"], rates["off"], strict=True)]
+        ratios[engine] = median(shares)
+        rows += [
+            (f"{engine}: metrics and events off, captchas/s", report.spread(rates["off"])),
+            (f"{engine}: on, captchas/s", report.spread(rates["on"])),
+            (f"{engine}: on against off", report.spread(shares)),
+        ]
+    return rows, ratios
+
+
+def _rate(url: str, engine: str, on: bool, pictures: list[bytes], count: int) -> float:
+    port = _free_port()
+    environ = {"TILEFLEET_ENGINE": engine, "TILEFLEET_EVENTS": "1" if on else "0"}
+    if on:
+        environ["TILEFLEET_METRICS"] = str(port)
+    with WorkerProcess(url, environ=environ), Client(url) as fleet:
+        send(fleet, pictures, count // 5, salt=0)
+        with _scraping(port) if on else _nothing():
+            began = monotonic()
+            send(fleet, pictures, count, salt=1)
+            return count / (monotonic() - began)
+
+
+def size() -> Rows:
+    """What the image's virtual environment has, compiled files included."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv = Path(folder) / "venv"
+        python = venv / "bin" / "python"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "--python", python, "install", "--quiet"),
+                *("--disable-pip-version-check", "--constraint", "constraints.txt", ".[worker]"),
+            ],
+            cwd=_REPOSITORY,
+            check=True,
+        )
+        total = _used(venv)
+        (packages,) = venv.glob("lib/python*/site-packages")
+        largest = sorted(((_used(each), each.name) for each in packages.iterdir()), reverse=True)
+    shown = ", ".join(f"{name} {used / _MB:.0f}" for used, name in largest[:6])
+    return [("installed size, MB", f"{total / _MB:.0f}"), ("the largest in it, MB", shown)]
+
+
+def send(fleet: Client, pictures: list[bytes], count: int, *, salt: int) -> None:
+    """So many captchas, no two alike; raises what one of them failed with."""
+    different = (
+        pictures[number % len(pictures)] + (salt << 32 | number).to_bytes(8, "big")
+        for number in range(count)
+    )
+    for _ in fleet.map(different, window=128):
+        pass
+
+
+def resident(pid: int) -> int:
+    """Bytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def _scraping(port: int) -> Iterator[None]:
+    stopping = Event()
+
+    def scrape() -> None:
+        while not stopping.wait(1.0):
+            with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+                reply.read()
+
+    thread = Thread(target=scrape)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _used(path: Path) -> int:
+    """Bytes of a file, or of a folder's files; what is linked to is not counted."""
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.lstat().st_size for file in files if file.is_file() and not file.is_symlink())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--captchas", type=int, default=50_000, help="for memory")
+    parser.add_argument("--load", type=int, default=2000, help="captchas a measurement, monitoring")
+    parser.add_argument("--only", default=",".join(_PARTS), help=", ".join(_PARTS))
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    wanted = options.only.split(",")
+    if unknown := set(wanted) - set(_PARTS):
+        parser.error(f"--only takes {', '.join(_PARTS)}; not {', '.join(unknown)}")
+    rows: Rows = []
+    ratios: dict[str, float] = {}
+    if "start" in wanted:
+        rows += start(options.rounds)
+    if "memory" in wanted:
+        rows += memory(options.captchas)
+    if "monitoring" in wanted:
+        more, ratios = monitoring(options.rounds, options.load)
+        rows += more
+    if "size" in wanted:
+        rows += size()
+    report.show(
+        "Running a LiteRT worker",
+        ["what", "median (least to most)"],
+        rows,
+        caveats=[
+            f"{options.rounds} rounds; {os.cpu_count()} cores for worker, server and sender",
+            "MB are a million bytes; readiness is looked at every 50 ms",
+            f"monitoring: {options.load} captchas a measurement, ten times as many without "
+            "looking; nobody listens to the events",
+        ],
+        as_json=options.json,
+        extra={"monitoring": ratios},
+    )
+
+
+if __name__ == "__main__":
+    main()
