@@ -105,16 +105,17 @@ def test_memory_stays_flat_over_bad_images(own_server):
 
 
 def test_an_image_is_freed_when_it_is_answered_and_not_when_the_collector_comes_by(own_server):
-    with Client(own_server.url) as fleet, WorkerProcess(own_server.url, environ=NULL) as worker:
+    include = ("--include", "tests.integration.no_collector")
+    worker = WorkerProcess(own_server.url, *include, environ=NULL)
+    with Client(own_server.url) as fleet, worker:
 
-        def send(count: int, first: int) -> int:
-            images = (first + number for number in range(count))
-            for _ in fleet.map((each.to_bytes(1_000_000, "big") for each in images), window=4):
-                pass
+        def send(first: int, last: int) -> int:
+            images = (number.to_bytes(200_000, "big") for number in range(first, last))
+            assert all(answer.picks for _, answer in fleet.map(images, window=16))
             return resident_kb(worker.process.pid)
 
-        before = send(20, 0)
-        assert send(150, 20) - before < 40_000
+        before = send(0, 100)
+        assert send(100, 500) - before < 40_000
 
 
 def resident_kb(pid: int) -> int:
