@@ -15,15 +15,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from http.client import HTTPException
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
 from time import monotonic
 from urllib.request import urlopen
 
-from benchmarks import report
+from benchmarks import queue, report
 from benchmarks.endtoend import images
+from models import wire
 from producer import Client
 from producer.embedded import EmbeddedServer, _free_port
 from producer.workers import WorkerProcess
@@ -65,15 +67,24 @@ def memory(captchas: int) -> Rows:
 
 
 def monitoring(rounds: int, captchas: int) -> tuple[Rows, dict[str, float]]:
-    rows, ratios = [], {}
+    rows: Rows = []
+    ratios = {}
     pictures = [path.read_bytes() for path in images()]
-    for engine, count in (("litert", captchas), ("null", 10 * captchas)):
-        rates: dict[str, list[float]] = {"on": [], "off": []}
+    for engine in ("litert", "null"):
+        rates: dict[str, list[float]] = {"off": [], "on": []}
         with EmbeddedServer() as server:
             for _ in range(rounds):
-                # One after the other, so that a machine that changes its mind does so for both.
-                for how in ("off", "on"):
-                    rates[how].append(_rate(server.url, engine, how == "on", pictures, count))
+                # In turns, so that a machine that changes its mind does so for both.
+                for how, each in rates.items():
+                    port = _free_port()
+                    environ = {"TILEFLEET_ENGINE": engine, "TILEFLEET_EVENTS": "0"}
+                    if how == "on":
+                        environ |= {"TILEFLEET_EVENTS": "1", "TILEFLEET_METRICS": str(port)}
+                    with _scraping(port) if how == "on" else nullcontext():
+                        if engine == "null":
+                            each.append(_from_a_full_queue(server.url, environ, 3 * captchas))
+                        else:
+                            each.append(_as_sent(server.url, environ, pictures, captchas))
         shares = [on / off for on, off in zip(rates["on"], rates["off"], strict=True)]
         ratios[engine] = median(shares)
         rows += [
@@ -84,17 +95,19 @@ def monitoring(rounds: int, captchas: int) -> tuple[Rows, dict[str, float]]:
     return rows, ratios
 
 
-def _rate(url: str, engine: str, on: bool, pictures: list[bytes], count: int) -> float:
-    port = _free_port()
-    environ = {"TILEFLEET_ENGINE": engine, "TILEFLEET_EVENTS": "1" if on else "0"}
-    if on:
-        environ["TILEFLEET_METRICS"] = str(port)
+def _as_sent(url: str, environ: dict[str, str], pictures: list[bytes], count: int) -> float:
     with WorkerProcess(url, environ=environ), Client(url) as fleet:
         send(fleet, pictures, count // 5, salt=0)
-        with _scraping(port) if on else _nothing():
-            began = monotonic()
-            send(fleet, pictures, count, salt=1)
-            return count / (monotonic() - began)
+        began = monotonic()
+        send(fleet, pictures, count, salt=1)
+        return count / (monotonic() - began)
+
+
+def _from_a_full_queue(url: str, environ: dict[str, str], count: int) -> float:
+    """Where nothing is read, a sender would be the slow part."""
+    command = [sys.executable, "-m", "celery", "-A", "worker", "worker"]
+    worker = queue.Contender("worker", command, wire.TASK_SOLVE, wire.LANE, environ=environ)
+    return queue.measure(worker, url, count)[0]
 
 
 def size() -> Rows:
@@ -140,8 +153,12 @@ def _scraping(port: int) -> Iterator[None]:
 
     def scrape() -> None:
         while not stopping.wait(1.0):
-            with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
-                reply.read()
+            # The worker is not there all the time.
+            with (
+                suppress(OSError, HTTPException),
+                urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page,
+            ):
+                page.read()
 
     thread = Thread(target=scrape)
     thread.start()
@@ -150,11 +167,6 @@ def _scraping(port: int) -> Iterator[None]:
     finally:
         stopping.set()
         thread.join()
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def _used(path: Path) -> int:
@@ -192,8 +204,8 @@ def main() -> None:
         caveats=[
             f"{options.rounds} rounds; {os.cpu_count()} cores for worker, server and sender",
             "MB are a million bytes; readiness is looked at every 50 ms",
-            f"monitoring: {options.load} captchas a measurement, ten times as many without "
-            "looking; nobody listens to the events",
+            f"monitoring: {options.load} captchas a measurement; without looking three times as "
+            "many, from a full queue; nobody listens to the events",
         ],
         as_json=options.json,
         extra={"monitoring": ratios},

@@ -9,6 +9,8 @@ queues), `consumer`, `neighbours`, `request` and `strategy` (Celery's checks), `
 `events` (back to the hub thread, and out to monitors), `beacon` (signs of life), `metrics`.
 """
 
+# `celery control` and `celery inspect` know the commands that are imported with the application.
+from worker import control as control
 from worker.celery import app
 
 __all__ = ["app"]

@@ -49,7 +49,7 @@ app = Celery(
     broker=settings.broker_url,
     backend=settings.result_backend,
     events="worker.events:Events",
-    include=["worker.task", "worker.control"],
+    include=["worker.task"],
 )
 app.settings = settings
 

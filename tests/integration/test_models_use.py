@@ -1,6 +1,7 @@
 """Another model for running workers: nothing fails, answers say who made them, memory is freed."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.remote import Remote
 from producer.workers import WorkerProcess
-from tests.fleet import NULL
+from tests.fleet import NULL, wait_until
 
 NODE = "first@here"
 
@@ -169,6 +170,22 @@ def test_memory_of_old_models_is_freed(server, worker, fleet, sample):
     before = switch(6)
     # Ten pairs of networks and their lanes are some 100 MB.
     assert switch(10) - before < 20_000
+
+
+def test_celery_s_own_commands_know_these(server, worker):
+    def celery(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "celery", "-A", "worker", *arguments, "--json"],
+            env={**os.environ, "CELERY_BROKER_URL": server.url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+
+    assert (
+        json.loads(celery("control", "use_model", "builtin"))[0][NODE]["ok"]["wanted"] == "builtin"
+    )
+    wait_until(lambda: json.loads(celery("inspect", "model"))[NODE]["state"] == "done")
 
 
 def test_only_the_workers_that_are_named_change(server, worker, environ):

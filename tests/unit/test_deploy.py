@@ -375,3 +375,21 @@ def test_systemd_takes_the_units(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "tilefleet" not in done.stderr
+
+
+# What is written about it ------------------------------------------------------------------------
+
+
+def test_every_alert_is_explained_and_everything_that_is_named_is_there():
+    text = (REPOSITORY / "docs/operations.md").read_text()
+    rules = yaml.safe_load((DEPLOY / "prometheus/rules.yaml").read_text())
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    named = set(re.findall(r"`(Tilefleet[A-Z]\w+)`", text))
+    assert named <= alerts
+    assert alerts - named <= {"TilefleetNoGateway", "TilefleetBulkQueueOld", "TilefleetDrainLong"}
+    for path in re.findall(r"`((?:deploy|tests)/[\w./-]+)`", text):
+        assert (REPOSITORY / path).exists(), path
+    for module in re.findall(r"python -m (benchmarks\.\w+)", text):
+        assert (REPOSITORY / f"{module.replace('.', '/')}.py").exists()
+    variables = dict.fromkeys(re.findall(r"`(TILEFLEET_[A-Z_]+)", text), "1")
+    assert not unknown_variables(variables)
