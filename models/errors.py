@@ -4,6 +4,7 @@
 
     TilefleetError
     ├── SettingError            a TILEFLEET_* variable has a value that cannot be used
+    │   └── BadKeyFile          the gateway's file of API keys is missing or broken
     ├── BadRequest              what the sender sent cannot be read; sending it again will not help
     │   ├── BadMessage          not one image as bytes (wrong arguments, wrong types)
     │   └── BadImage
@@ -37,6 +38,10 @@ class TilefleetError(Exception):
 
 class SettingError(TilefleetError):
     """A setting has a value that cannot be used."""
+
+
+class BadKeyFile(SettingError):
+    """The gateway's file of API keys is missing, broken, or cannot be changed as asked."""
 
 
 class BadRequest(TilefleetError):

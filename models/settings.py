@@ -187,6 +187,13 @@ class Settings:
         20,
     )
 
+    keys: str = _setting(
+        "TILEFLEET_KEYS",
+        str,
+        "the gateway's file of API keys (tilefleet keys add); none: it asks for no key",
+        "",
+    )
+
     def __post_init__(self) -> None:
         if not self.result_backend:
             object.__setattr__(self, "result_backend", self.broker_url)

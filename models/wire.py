@@ -22,6 +22,9 @@ SERIALIZER: Final = "msgpack"
 ACCEPT: Final = ("msgpack", "json")
 RESULT_SERIALIZER: Final = "json"
 
+#: The header that says when a message was sent: Unix time, seconds. Plain Celery sends none.
+SENT_AT: Final = "sent_at"
+
 #: Seconds after which what a lost worker had claimed is another's. It has to be the same on every
 #: node. A live worker begins the leases of what it holds anew, so a pass may take longer.
 LEASE_S: Final = 15

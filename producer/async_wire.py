@@ -65,8 +65,8 @@ class AsyncWire:
         # As Celery's backend puts a prefix before its keys.
         joint = "_" if key_prefix and key_prefix[-1] not in ":_-." else ""
         self._result_key = f"{key_prefix}{joint}celery-task-meta-"
-        self._sender = _connect(broker, sentinel_master, socket_timeout=10)
-        self._listener = _connect(results, sentinel_master, socket_timeout=None)
+        self._sender = connect(broker, sentinel_master, socket_timeout=10)
+        self._listener = connect(results, sentinel_master, socket_timeout=None)
         self._database = urlsplit(broker).path.strip("/") or "0"
         self._own = f"{key_prefix}tilefleet-client-{uuid4()}"
         self._outbox: deque[_Sending] = deque()
@@ -297,7 +297,7 @@ def _why(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _connect(url: str, sentinel_master: str, *, socket_timeout: float | None) -> Any:
+def connect(url: str, sentinel_master: str, *, socket_timeout: float | None) -> Any:
     """A client with one connection, which is not mended behind our back."""
     options: dict[str, Any] = {
         "socket_timeout": socket_timeout,

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import time
 from typing import Any
 from uuid import uuid4
 
@@ -110,6 +111,7 @@ def _task(name: str, argument: object, lane: str, expires: float, described: str
         "argsrepr": described,
         "kwargsrepr": "{}",
         "ignore_result": False,
+        wire.SENT_AT: round(time(), 3),
     }
     text = _envelope(
         [[argument], {}, embed], headers, exchange="", routing_key=lane, correlation_id=task_id

@@ -1,9 +1,7 @@
 """The HTTP gateway: captchas over HTTP, onto the same queue as everybody's.
 
-Reading order: `app` (routes), `api` (the clean one), `legacy` (what old servers answered), `body`
-(what clients send), `problem` (errors as HTTP says them).
+Reading order: `app` (routes, and who may come in), `api` (the clean one), `legacy` (what old
+servers answered), `page` (the page at /), `context` (what requests share), `body` (what clients
+send), `problem` (errors as HTTP says them), `keys` and `quota`, `metrics`, `openapi`, `server` (the
+process).
 """
-
-from producer.gateway.app import make
-
-__all__ = ["make"]

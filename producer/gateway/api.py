@@ -2,35 +2,35 @@
 
 from typing import Any
 
+import orjson
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from models import wire
 from models.errors import BadMessage
-from producer.async_client import AsyncClient
-from producer.gateway import body
+from producer.gateway import body, context, metrics, openapi
 
 #: Seconds to wait for an answer, unless the request says otherwise, and at most.
-_TIMEOUT_S, _LONGEST_S = 10.0, 60.0
+TIMEOUT_S, LONGEST_S = 10.0, 60.0
 
 
 async def solve(request: Request) -> Response:
     """``POST /v1/solve``: a raw picture, a form with one file, or JSON with ``image`` as base64."""
-    state = request.app.state
-    data = await body.read(request, state.most_body)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    timeout = _timeout(request)
+    data = await body.read(request, context.of(request).most_body)
+    kind = _kind(request)
     if kind == "application/json":
         data = _base64(body.parse(data).get("image"))
     elif kind == "multipart/form-data":
         async with body.form(request, data) as form:
-            files = [value for value in form.values() if isinstance(value, UploadFile)]
+            files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
             if len(files) != 1:
                 raise BadMessage(f"a form with {len(files)} files; exactly one is wanted")
             data = await files[0].read()
-    answer = await state.fleet.solve(data, timeout=_timeout(request))
-    return JSONResponse(answer.encode())
+    answer = await context.solve(request, data, timeout=timeout)
+    return _json(answer.encode())
 
 
 async def solve_many(request: Request) -> Response:
@@ -38,10 +38,10 @@ async def solve_many(request: Request) -> Response:
 
     Answers, or error objects in their places, in the same order; read when nobody waits.
     """
-    state = request.app.state
-    data = await body.read(request, state.most_body * state.settings.max_list // 8)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
+    timeout = _timeout(request)
+    here = context.of(request)
+    data = await body.read(request, here.most_list_body)
+    if _kind(request) == "multipart/form-data":
         async with body.form(request, data) as form:
             files = [v for _, v in form.multi_items() if isinstance(v, UploadFile)]
             images = [await file.read() for file in files]
@@ -50,16 +50,15 @@ async def solve_many(request: Request) -> Response:
         if not isinstance(listed, list):
             raise BadMessage("images is missing or no list")
         images = [_base64(each) for each in listed]
-    most = state.settings.max_list
+    most = here.settings.max_list
     if not 1 <= len(images) <= most:
         raise BadMessage(f"a list of {len(images)} images; 1 to {most} are accepted")
-    fleet: AsyncClient = state.fleet
-    timeout = _timeout(request)
-    outcomes = [
-        wire.encode_error(outcome) if isinstance(outcome, Exception) else outcome.encode()
-        async for _, outcome in fleet.outcomes(images, window=most, timeout=timeout, bulk=True)
-    ]
-    return JSONResponse(outcomes)
+    return _json(await context.solve_many(request, images, timeout=timeout))
+
+
+async def fleet(request: Request) -> Response:
+    """``GET /v1/fleet``: who reads, and what waits for them."""
+    return _json(await _look(request))
 
 
 async def healthz(_: Request) -> Response:
@@ -68,23 +67,59 @@ async def healthz(_: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """``GET /readyz``: there are workers; and what waits for them."""
-    fleet: AsyncClient = request.app.state.fleet
-    seen = await fleet.look()
-    ready = {
-        "workers": seen.fleet.workers,
-        "captchas_per_second": round(seen.fleet.rate, 1),
-        "waiting": {lane: seen.waiting(lane) for lane in (wire.LANE, wire.BULK_LANE)},
-    }
-    return JSONResponse(ready, 200 if seen.fleet.workers else 503)
+    """``GET /readyz``: 200 if there are workers; and what waits for them."""
+    seen = await _look(request)
+    return _json(seen, 200 if seen["workers"] else 503)
 
 
+async def show_metrics(request: Request) -> Response:
+    """``GET /metrics``: for Prometheus."""
+    here = context.of(request)
+    seen = await here.fleet.look()
+    ages = await metrics.oldest(here.store, key_prefix=here.settings.key_prefix)
+    return Response(here.metrics.show(seen, ages), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+async def document(request: Request) -> Response:
+    """``GET /openapi.json``: this API, described for programs."""
+    return _json(openapi.document(context.of(request).settings))
+
+
+#: With a key, where keys are asked for.
 ROUTES = [
     Route("/v1/solve", solve, methods=["POST"]),
     Route("/v1/solve-many", solve_many, methods=["POST"]),
+    Route("/v1/fleet", fleet),
+    Route("/metrics", show_metrics),
+]
+#: For everybody.
+OPEN_ROUTES = [
     Route("/healthz", healthz),
     Route("/readyz", readyz),
+    Route("/openapi.json", document),
 ]
+
+
+async def _look(request: Request) -> dict[str, Any]:
+    here = context.of(request)
+    seen = await here.fleet.look()
+    waiting = {lane: seen.waiting(lane) for lane in (wire.LANE, wire.BULK_LANE)}
+    drain_s = seen.fleet.drain_s(sum(waiting.values()))
+    return {
+        "workers": seen.fleet.workers,
+        "captchas_per_second": round(seen.fleet.rate, 1),
+        "waiting": waiting,
+        "drain_seconds": None if drain_s is None else round(drain_s, 2),
+        "answered": here.metrics.answered,
+    }
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")
 
 
 def _base64(value: Any) -> bytes:
@@ -94,11 +129,13 @@ def _base64(value: Any) -> bytes:
 
 
 def _timeout(request: Request) -> float:
-    text = request.query_params.get("timeout", str(_TIMEOUT_S))
+    if not request.scope["query_string"]:
+        return TIMEOUT_S
+    text = request.query_params.get("timeout", str(TIMEOUT_S))
     try:
         timeout = float(text)
     except ValueError:
         timeout = -1.0
-    if not 0 < timeout <= _LONGEST_S:
-        raise BadMessage(f"timeout={text!r}: seconds, above 0 and at most {_LONGEST_S:g}")
+    if not 0 < timeout <= LONGEST_S:
+        raise BadMessage(f"timeout={text!r}: seconds, above 0 and at most {LONGEST_S:g}")
     return timeout

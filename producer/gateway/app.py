@@ -1,71 +1,82 @@
-"""The application: routes, one client for all requests, and how many may be served at once."""
+"""The application: routes, who may come in, and what every request has in common.
+
+One class around Starlette's router does what is common: it counts, refuses what is too much at
+once, asks for keys, turns errors into replies, and writes a line for each request: sizes and
+outcomes, nothing that a client sent.
+"""
 
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import monotonic
+from functools import lru_cache
+from ipaddress import ip_address
+from time import perf_counter
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import Route, Router
+from starlette.types import Message, Receive, Scope, Send
 
-from models.errors import TilefleetError
 from models.settings import Settings
+from producer import async_wire
 from producer.async_client import AsyncClient
-from producer.gateway import api, legacy, problem
+from producer.gateway import api, legacy, page, problem
+from producer.gateway.context import Context
+from producer.gateway.keys import Key, KeyFile
+from producer.gateway.metrics import Metrics
+from producer.gateway.quota import Quota
 
 logger = logging.getLogger(__name__)
 
 
-def make(settings: Settings, *, legacy_paths: str = "loopback", most_requests: int = 512) -> Any:
+class Gateway:
     """The ASGI application.
 
-    `legacy_paths`: "on", "off", or "loopback" (for requests from this machine only).
+    `keys`: whose keys are accepted; None: everybody may come in.
+    `legacy_paths`: of old servers, whose clients send no keys: "loopback", for requests from this
+    machine; "on", also for others, who need a key where keys are asked for; "off".
     `most_requests`: served at once; the others get 503 at once.
     """
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
-            app.state.fleet = fleet
-            yield
-
-    app = Starlette(
-        routes=[*api.ROUTES, *(legacy.ROUTES if legacy_paths != "off" else [])],
-        exception_handlers={
-            TilefleetError: problem.of_fleet,
-            HTTPException: problem.of_http,
-        },
-        lifespan=lifespan,
-    )
-    app.state.settings = settings
-    app.state.legacy = legacy_paths
-    # An image as base64 in a form, percent-encoded where it must be, and something around it.
-    app.state.most_body = 2 * settings.max_bytes + (64 << 10)
-    app.add_middleware(_Crowd, most=most_requests)
-    return app
-
-
-class _Crowd:
-    """Refuses what is too much at once, and writes a line for each request: sizes and outcomes."""
-
-    def __init__(self, app: ASGIApp, *, most: int) -> None:
-        self._app = app
-        self._most = most
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        keys: KeyFile | None = None,
+        legacy_paths: str = "loopback",
+        most_requests: int = 512,
+    ) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._legacy = legacy_paths
+        self._most = most_requests
         self._now = 0
+        self._metrics = Metrics()
+        self._metrics.watch(lambda: self._now)
+        old = legacy.ROUTES if legacy_paths != "off" else []
+        self._legacy_paths = {route.path for route in old}
+        # For everybody: who watches has no key, and the page is what asks for one.
+        self._open_paths = {route.path for route in (*page.ROUTES, *api.OPEN_ROUTES)}
+        routes: list[Route] = [*api.ROUTES, *api.OPEN_ROUTES, *page.ROUTES, *old]
+        self._paths = {route.path for route in routes}
+        self._router = Router(routes, lifespan=self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Any) -> AsyncIterator[dict[str, Any]]:
+        settings = self._settings
+        store = async_wire.connect(settings.broker_url, settings.sentinel_master, socket_timeout=5)
+        async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
+            quota = Quota(store, key_prefix=settings.key_prefix)
+            here = Context(settings, fleet, quota, self._metrics, store)
+            yield {"gateway": here, "key": None, "old": False, "received": 0}
+        await store.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._router(scope, receive, send)
             return
-        if self._now >= self._most:
-            busy = HTTPException(503, f"{self._most} requests at once", {"Retry-After": "1"})
-            response = await problem.of_http(None, busy)  # type: ignore[arg-type]
-            await response(scope, receive, send)
-            return
-        self._now += 1
-        began, status = monotonic(), 0
+        scope["app"] = self
+        began, status = perf_counter(), 0
 
         async def note(message: Message) -> None:
             nonlocal status
@@ -73,9 +84,84 @@ class _Crowd:
                 status = message["status"]
             await send(message)
 
+        self._now += 1
         try:
-            await self._app(scope, receive, note)
+            self._admit(scope)
+            await self._router(scope, receive, note)
+        except Exception as error:
+            if status:
+                raise
+            await problem.reply(error)(scope, receive, note)
         finally:
             self._now -= 1
-            took_ms = (monotonic() - began) * 1000
-            logger.info("%s %s %d %.0f ms", scope["method"], scope["path"], status, took_ms)
+            state = scope["state"]
+            state["gateway"].held -= state["received"]
+            self._note(scope, status, perf_counter() - began, state["received"])
+
+    def _admit(self, scope: Scope) -> None:
+        """Raises 401, 404 or 503; sets who asks."""
+        path, state = scope["path"], scope["state"]
+        near = _is_near(scope)
+        state["old"] = self._legacy == "on" or (near and self._legacy == "loopback")
+        if path in self._open_paths:
+            return
+        if self._now > self._most:
+            raise HTTPException(503, f"{self._most} requests at once", {"Retry-After": "1"})
+        if path in self._legacy_paths:
+            if not state["old"]:
+                raise HTTPException(404)
+            if near:
+                return
+        if self._keys is not None and not (near and path == "/metrics"):
+            state["key"] = self._key(scope)
+
+    def _key(self, scope: Scope) -> Key:
+        assert self._keys is not None
+        text = _sent_key(scope)
+        key = self._keys.find(text) if text else None
+        if key is None:
+            raise HTTPException(
+                401,
+                "this API key is not known"
+                if text
+                else "an API key is wanted: Authorization: Bearer …, or X-API-Key: …",
+                {"WWW-Authenticate": 'Bearer realm="tilefleet"'},
+            )
+        return key
+
+    def _note(self, scope: Scope, status: int, seconds: float, received: int) -> None:
+        path = scope["path"] if scope["path"] in self._paths else "other"
+        self._metrics.served(path, status, seconds, received)
+        if logger.isEnabledFor(logging.INFO):
+            logger.info(
+                "%s %s %d, %d bytes, %.0f ms",
+                *(scope["method"], path, status, received, seconds * 1000),
+            )
+
+
+def _is_near(scope: Scope) -> bool:
+    """Whether the request comes from this machine."""
+    client = scope.get("client")
+    return client is not None and _is_loopback(client[0])
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _sent_key(scope: Scope) -> str:
+    """What was sent as a key; the header for it goes before X-API-Key."""
+    plain = b""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, rest = value.partition(b" ")
+            if scheme.lower() == b"bearer" and rest.strip():
+                plain = rest
+                break
+        elif name == b"x-api-key":
+            plain = value
+    return str(plain.strip(), "latin-1")

@@ -1,43 +1,72 @@
 """What clients send: raw pictures, forms, base64 in all its spellings; not too much, not slowly."""
 
 import asyncio
-import base64
 import binascii
-import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
+import pybase64
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from models.errors import BadMessage, TooLarge
+from producer.gateway import context
 
-#: Seconds in which a body has to be there.
-_BODY_S = 10.0
-_DATA_URL = re.compile(r"^\s*data:[^,]{0,100},", re.ASCII)
-_NOT_BASE64 = re.compile(r"[\r\n\t]")
+#: Seconds in which a body has to be there, and bytes that earn it another second.
+_BODY_S, _BYTES_A_SECOND = 10.0, 64 << 10
+#: Bytes more than allowed that are still read, so that the sender gets to see why.
+_DRAINED = 8 << 20
+_DATA_URL = re.compile(rb"\s*data:[^,]{0,100},")
+_CLOSE = {"Connection": "close"}
+
+# What is held in memory anyway does not go to the disk first.
+MultiPartParser.spool_max_size = 1 << 30
 
 
 async def read(request: Request, most: int) -> bytes:
-    """The body; raises TooLarge above `most` bytes, and 408 for a sender that is too slow."""
+    """The body.
+
+    Raises TooLarge above `most` bytes, 408 for a sender that is too slow, and 503 where all
+    requests together hold too much.
+    """
+    here, state = context.of(request), request.state
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > most:
+    # Who asks first is told at once; others want to be rid of it before they listen.
+    asks = "expect" in request.headers
+    if announced.isdigit() and int(announced) > most + (0 if asks else _DRAINED):
         raise TooLarge(f"a body of {announced} bytes; at most {most} are accepted")
-    body = bytearray()
+    chunks, length = [], 0
+    clock = asyncio.get_running_loop()
+    began = clock.time()
     try:
-        async with asyncio.timeout(_BODY_S):
+        async with asyncio.timeout_at(began + _BODY_S) as limit:
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > most:
-                    raise TooLarge(f"a body of more than {most} bytes")
+                length += len(chunk)
+                if length <= most:
+                    chunks.append(chunk)
+                    here.held += len(chunk)
+                    state.received += len(chunk)
+                    if here.held > here.most_held:
+                        raise HTTPException(
+                            503,
+                            f"{here.held} bytes of bodies at once; at most {here.most_held}",
+                            {"Retry-After": "1", **_CLOSE},
+                        )
+                    limit.reschedule(began + _BODY_S + length / _BYTES_A_SECOND)
+                elif length > most + _DRAINED:
+                    break
     except TimeoutError:
-        raise HTTPException(408, f"the body was not there within {_BODY_S:g} s") from None
+        raise HTTPException(408, f"{length} bytes of the body in time", _CLOSE) from None
     except ClientDisconnect:
         raise HTTPException(400, "the sender went away") from None
-    return bytes(body)
+    if length > most:
+        raise TooLarge(f"a body of {length} bytes or more; at most {most} are accepted")
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 @asynccontextmanager
@@ -70,21 +99,26 @@ def decode(text: str | bytes) -> bytes:
 
     Raises BadMessage.
     """
-    if isinstance(text, bytes):
-        text = text.decode("latin-1")
-    text = _NOT_BASE64.sub("", _DATA_URL.sub("", text).strip())
-    text = text.replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
+    if isinstance(text, str):
+        text = text.encode("latin-1", "replace")
+    if prefix := _DATA_URL.match(text):
+        text = text[prefix.end() :]
+    text = text.strip().translate(_LIKE_BASE64, b"\r\n\t").rstrip(b"=")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadMessage(f"{len(text)} characters that are no base64: {error}") from None
+
+
+#: A + that a form turned into a space, and the URL-safe alphabet.
+_LIKE_BASE64 = bytes.maketrans(b" -_", b"++/")
 
 
 def parse(body: bytes) -> dict[str, Any]:
     """A JSON object; raises BadMessage."""
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        value = orjson.loads(body)
+    except ValueError as error:
         raise BadMessage(f"{len(body)} bytes that are no JSON: {error}") from None
     if not isinstance(value, dict):
         raise BadMessage(f"a JSON {type(value).__name__}; an object is wanted")

@@ -6,28 +6,22 @@ before their clients give up, is "nothing found".
 """
 
 import json
-import logging
-from ipaddress import ip_address
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from models.answer import Answer
 from models.errors import TilefleetError
-from producer.gateway import body
-
-logger = logging.getLogger(__name__)
+from producer.gateway import body, context
 
 #: The oldest clients give up after five seconds.
 _TIMEOUT_S = 4.5
 
 
-async def hello(request: Request) -> Response:
-    _allow(request)
-    return PlainTextResponse("Hello World!")
+#: What 12306_code_server says at ``/``; `page` has the route.
+HELLO = "Hello World!"
 
 
 async def verify(request: Request) -> Response:
@@ -66,7 +60,6 @@ async def predict_base64(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("/", hello),
     Route("/verify/base64/", verify, methods=["POST"]),
     Route("/check", check, methods=["POST"]),
     Route("/check/", check, methods=["POST"]),
@@ -109,7 +102,7 @@ def _labels(answer: Answer | None) -> dict[str, Any]:
 
 
 async def _file(request: Request) -> _Found:
-    data = await body.read(request, request.app.state.most_body)
+    data = await body.read(request, context.of(request).most_body)
     async with body.form(request, data) as form:
         picture = await body.field(form, "file")
     if not picture:
@@ -126,7 +119,7 @@ async def _base64_string(request: Request) -> _Found:
 
 async def _text(request: Request, name: str) -> bytes | None:
     """A form's field, or the address's parameter of that name."""
-    data = await body.read(request, request.app.state.most_body)
+    data = await body.read(request, context.of(request).most_body)
     if name in request.query_params:
         return request.query_params[name].encode()
     async with body.form(request, data) as form:
@@ -134,28 +127,14 @@ async def _text(request: Request, name: str) -> bytes | None:
 
 
 async def _solve(request: Request, text: bytes | None, *, decoded: bool = False) -> Answer | None:
-    _allow(request)
     if not text:
         return None
     try:
         picture = text if decoded else body.decode(text)
-        answer: Answer = await request.app.state.fleet.solve(picture, timeout=_TIMEOUT_S)
-    except TilefleetError as error:
-        logger.info("%s: %d bytes: %s", request.url.path, len(text), type(error).__name__)
+        return await context.solve(request, picture, timeout=_TIMEOUT_S)
+    except TilefleetError:
+        # Counted in the metrics, by its class.
         return None
-    return answer
-
-
-def _allow(request: Request) -> None:
-    """Where these paths are for this machine only, others are told that there is nothing."""
-    if request.app.state.legacy == "loopback":
-        host = request.client.host if request.client else ""
-        try:
-            if ip_address(host).is_loopback:
-                return
-        except ValueError:
-            pass
-        raise HTTPException(404, "Not Found")
 
 
 def _json(value: Any) -> Response:

@@ -1,52 +1,19 @@
 """The HTTP gateway: a process of its own, a real worker, requests as their clients make them."""
 
 import base64
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from urllib.parse import quote_plus
 
-import httpx
 import pytest
 
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
 from tests.chaos.servers import free_port
 from tests.fleet import NULL, wait_until
+from tests.gateway import gateway
 
 STRANGE = ("--include", "tests.chaos.strange_engine", "-c", "1")
 JPEG = {"content-type": "image/jpeg"}
-
-
-@contextmanager
-def gateway(url, *options, environ=None):
-    """A running ``tilefleet serve``, and a client for it."""
-    port = free_port()
-    command = [sys.executable, "-m", "producer.cli", "serve", "--port", str(port), *options]
-    environ = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url, **(environ or {})}
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, **environ},
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-        try:
-            wait_until(lambda: answers(client), 15)
-            yield client
-        finally:
-            process.terminate()
-            process.wait(10)
-            process.stderr.close()
-
-
-def answers(client) -> bool:
-    try:
-        return client.get("/healthz").text == "ok"
-    except httpx.HTTPError:
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -240,4 +207,4 @@ def test_clicks_are_word_by_word(real, sample):
 def test_old_paths_can_be_left_out(server):
     with gateway(server.url, "--legacy", "off") as client:
         assert client.post("/check").status_code == 404
-        assert client.get("/").status_code == 404
+        assert client.get("/").text.startswith("<!doctype html>")

@@ -1,0 +1,84 @@
+"""What all requests share, and the one way from any of them to the fleet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+
+from models import wire
+from models.answer import Answer
+from models.errors import TilefleetError
+from models.settings import Settings
+from producer.async_client import AsyncClient
+from producer.gateway.keys import Key
+from producer.gateway.metrics import Metrics
+from producer.gateway.quota import Quota
+
+
+@dataclass(slots=True)
+class Context:
+    """One gateway process, open."""
+
+    settings: Settings
+    fleet: AsyncClient
+    quota: Quota
+    metrics: Metrics
+    #: A connection to the server, for what is no captcha.
+    store: Any
+    #: Bytes of bodies that are held now, and at most, all requests together.
+    most_held: int = 256 << 20
+    held: int = field(default=0)
+
+    @property
+    def most_body(self) -> int:
+        """Of one captcha: as base64 in a form, percent-encoded where it must be, and more."""
+        return 2 * self.settings.max_bytes + (64 << 10)
+
+    @property
+    def most_list_body(self) -> int:
+        """Of a list; a longer one is sent in parts."""
+        return min(self.most_body * self.settings.max_list, 64 << 20)
+
+
+def of(request: Request) -> Context:
+    context: Context = request.state.gateway
+    return context
+
+
+async def solve(request: Request, picture: bytes, *, timeout: float) -> Answer:
+    """One captcha of whoever asks; raises what AsyncClient raises, and 429."""
+    here, key = of(request), _key(request)
+    await here.quota.take(key, 1)
+    try:
+        answer = await here.fleet.solve(picture, timeout=timeout)
+    except TilefleetError as error:
+        here.metrics.solved(key, type(error).__name__)
+        raise
+    here.metrics.solved(key)
+    return answer
+
+
+async def solve_many(
+    request: Request, pictures: Sequence[bytes], *, timeout: float
+) -> list[dict[str, Any]]:
+    """A list: answers, or error objects in their places; read when nobody waits."""
+    here, key = of(request), _key(request)
+    await here.quota.take(key, len(pictures))
+    outcomes = []
+    window = here.settings.max_list
+    async for _, outcome in here.fleet.outcomes(
+        pictures, window=window, timeout=timeout, bulk=True
+    ):
+        if isinstance(outcome, Answer):
+            here.metrics.solved(key)
+            outcomes.append(outcome.encode())
+        else:
+            here.metrics.solved(key, type(outcome).__name__)
+            outcomes.append(wire.encode_error(outcome))
+    return outcomes
+
+
+def _key(request: Request) -> Key | None:
+    key: Key | None = request.state.key
+    return key

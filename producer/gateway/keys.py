@@ -1,0 +1,204 @@
+"""Who may use the gateway: a file of names, hashed keys and quotas.
+
+A key is ``NAME.SECRET``, 256 random bits in the second part; the file holds its SHA-256 only. A
+slow hash is for passwords that people think up; nobody finds 256 bits by trying.
+
+::
+
+    {"keys": [{"name": "alice", "sha256": "9f86…", "rate": 20.0, "burst": 40,
+               "created": "2026-11-23T18:30:00+00:00"}]}
+
+`rate` is in captchas a second, `burst` in captchas; a key without them has no quota.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from math import ceil, isfinite
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from models.errors import BadKeyFile
+
+logger = logging.getLogger(__name__)
+
+#: Names are part of keys, of quotas' names in the store, and of metrics.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+#: Seconds between looks whether the file has changed.
+_LOOK_S = 1.0
+#: What a name that nobody has is compared with: that takes as long as one that somebody has.
+_NOBODY = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One who may send captchas."""
+
+    name: str
+    #: Of the whole key, hexadecimal.
+    sha256: str
+    #: Captchas a second in the long run; None: no quota.
+    rate: float | None = None
+    #: Captchas at once.
+    burst: int | None = None
+    created: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise BadKeyFile(
+                f"a key's name is 1 to 40 of a-z, 0-9, _ and -, not in front; not {self.name!r}"
+            )
+        if not _SHA256.fullmatch(self.sha256):
+            raise BadKeyFile(f"{self.name}: sha256 is 64 hexadecimal digits")
+        if (self.rate is None) != (self.burst is None):
+            raise BadKeyFile(f"{self.name}: rate={self.rate} and burst={self.burst}: both or none")
+        if self.rate is not None and not (isfinite(self.rate) and self.rate > 0):
+            raise BadKeyFile(f"{self.name}: rate={self.rate}: captchas a second, above 0")
+        if self.burst is not None and self.burst < 1:
+            raise BadKeyFile(f"{self.name}: burst={self.burst}: captchas, at least 1")
+
+    @classmethod
+    def make(
+        cls, name: str, rate: float | None = None, burst: int | None = None
+    ) -> tuple["Key", str]:
+        """A new one, and what its owner has to send; that is kept nowhere."""
+        if rate is not None and burst is None:
+            burst = max(1, ceil(2 * rate))
+        text = f"{name}.{secrets.token_urlsafe(32)}"
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(name, _hash(text), rate, burst, created), text
+
+
+class KeyFile:
+    """The keys of a file that may change at any time.
+
+    What it says now holds a second later. A file that was good once and is broken or gone now
+    changes nothing but the log: the keys that were good stay.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises BadKeyFile."""
+        self.path = path
+        self._keys = {key.name: key for key in read(path)}
+        self._seen = _signature(path)
+        self._looked = monotonic()
+
+    def find(self, text: str) -> Key | None:
+        """Whose key this is, by a comparison whose time says nothing; None for nobody's."""
+        self._refresh()
+        key = self._keys.get(text.partition(".")[0])
+        right = hmac.compare_digest(_hash(text), key.sha256 if key else _NOBODY)
+        return key if right else None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def _refresh(self) -> None:
+        if monotonic() - self._looked < _LOOK_S:
+            return
+        self._looked = monotonic()
+        signature = _signature(self.path)
+        if signature == self._seen:
+            return
+        self._seen = signature
+        try:
+            self._keys = {key.name: key for key in read(self.path)}
+        except BadKeyFile as error:
+            logger.error("%s; the %d keys from before stay", error, len(self._keys))
+        else:
+            logger.info("%s: %d keys", self.path, len(self._keys))
+
+
+def read(path: Path) -> list[Key]:
+    """The keys in a file; raises BadKeyFile."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BadKeyFile(
+            f"the file of keys {path} cannot be read: {error}; make one with: tilefleet keys add"
+        ) from None
+    return _parse(path, text)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[dict[str, Key]]:
+    """The keys by name; what they are at the end of the block is written, all or nothing.
+
+    One at a time; the file is only readable for its owner. Raises BadKeyFile.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        keys = {key.name: key for key in read(path)} if path.exists() else {}
+        yield keys
+        _write(path, list(keys.values()))
+
+
+def _write(path: Path, keys: list[Key]) -> None:
+    rows = [{k: v for k, v in asdict(key).items() if v is not None} for key in keys]
+    # mkstemp's files are for their owner only.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps({"keys": rows}, indent=1) + "\n")
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _parse(path: Path, text: str) -> list[Key]:
+    try:
+        rows = json.loads(text)["keys"]
+        keys = [_key(row) for row in rows]
+    except BadKeyFile as error:
+        raise BadKeyFile(f"{path}: {error}") from None
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise BadKeyFile(
+            f"{path}, {len(text)} characters, is no file of keys: "
+            f'{type(error).__name__}: {error}; {{"keys": [ … ]}} is wanted'
+        ) from None
+    names = [key.name for key in keys]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise BadKeyFile(f"{path}: more than one key is called {', '.join(sorted(twice))}")
+    return keys
+
+
+def _key(row: dict[str, Any]) -> Key:
+    unknown = row.keys() - Key.__dataclass_fields__.keys()
+    if unknown:
+        raise BadKeyFile(f"{row.get('name')}: no such thing as {', '.join(sorted(unknown))}")
+    rate, burst = row.get("rate"), row.get("burst")
+    return Key(
+        name=str(row["name"]),
+        sha256=str(row["sha256"]),
+        rate=None if rate is None else float(rate),
+        burst=None if burst is None else int(burst),
+        created=str(row.get("created", "")),
+    )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _signature(path: Path) -> tuple[int, ...] | None:
+    """Differs when the file has been written or replaced; None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)

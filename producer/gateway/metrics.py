@@ -1,0 +1,198 @@
+"""``GET /metrics``: what this gateway has done, and what it knows of the fleet, for Prometheus.
+
+A registry of its own, so that several gateways fit in one process. Seconds and bytes, as
+Prometheus asks for; nothing that a client sends becomes a label, but the name of its key.
+"""
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from redis.exceptions import RedisError
+
+from models import wire
+from producer import gauge, message
+from producer.gateway.keys import Key
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+#: When the oldest message of each list was sent, by its sender's clock, and the server's now.
+#: KEYS: the lists. ARGV: the header.
+_OLDEST = """
+local sent = {redis.call('TIME')[1]}
+for number, list in ipairs(KEYS) do
+    local oldest = redis.call('LINDEX', list, -1)
+    local at = oldest and string.match(oldest, '"' .. ARGV[1] .. '": ?(%d[%d.]*)')
+    sent[number + 1] = at or (oldest and 'unknown' or '')
+end
+return sent
+"""
+
+
+class Metrics:
+    """What is counted, request by request."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._fleet = _Fleet()
+        self._registry.register(self._fleet)
+        ProcessCollector(registry=self._registry)
+        self._requests = Counter(
+            "tilefleet_gateway_requests",
+            "Requests answered, by path and HTTP status.",
+            ["path", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "tilefleet_gateway_request_seconds",
+            "From a request's head to the end of its reply.",
+            ["path"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._in_flight = Gauge(
+            "tilefleet_gateway_requests_in_flight",
+            "Requests that are being served.",
+            registry=self._registry,
+        )
+        self._received = Counter(
+            "tilefleet_gateway_received_bytes",
+            "Bytes of bodies received.",
+            registry=self._registry,
+        )
+        self._captchas = Counter(
+            "tilefleet_gateway_captchas",
+            "Captchas by outcome: answered, or the error's class.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self._of_keys = Counter(
+            "tilefleet_gateway_key_captchas",
+            "Captchas by the name of the API key that sent them.",
+            ["key"],
+            registry=self._registry,
+        )
+        Gauge(
+            "tilefleet_gateway_info", "1, and the version.", ["version"], registry=self._registry
+        ).labels(_version()).set(1)
+        # A child is looked up once, not for every request.
+        self._request_of: dict[tuple[str, int], Counter] = {}
+        self._seconds_of: dict[str, Histogram] = {}
+        self._captcha_of: dict[str, Counter] = {"answered": self._captchas.labels("answered")}
+
+    @property
+    def answered(self) -> int:
+        """Captchas answered since this process began."""
+        return int(self._captcha_of["answered"]._value.get())
+
+    def watch(self, in_flight: Callable[[], float]) -> None:
+        """Ask this for the number of requests that are being served."""
+        self._in_flight.set_function(in_flight)
+
+    def served(self, path: str, status: int, seconds: float, received: int) -> None:
+        """One request; `path` is a route's, not what the client wrote."""
+        counter = self._request_of.get((path, status))
+        if counter is None:
+            counter = self._request_of[path, status] = self._requests.labels(path, str(status))
+        counter.inc()
+        histogram = self._seconds_of.get(path)
+        if histogram is None:
+            histogram = self._seconds_of[path] = self._seconds.labels(path)
+        histogram.observe(seconds)
+        if received:
+            self._received.inc(received)
+
+    def solved(self, key: Key | None, outcome: str = "answered") -> None:
+        """One captcha."""
+        counter = self._captcha_of.get(outcome)
+        if counter is None:
+            counter = self._captcha_of[outcome] = self._captchas.labels(outcome)
+        counter.inc()
+        if key is not None:
+            self._of_keys.labels(key.name).inc()
+
+    def show(self, seen: gauge.Gauge, oldest_s: dict[str, float]) -> bytes:
+        """The text, with the fleet as `seen` and the ages that `oldest` gave."""
+        self._fleet.seen, self._fleet.oldest_s = seen, oldest_s
+        return generate_latest(self._registry)
+
+
+async def oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:
+    """Seconds that the oldest message of each lane has waited; 0 for an empty lane.
+
+    A lane whose oldest message does not say when it was sent, by another Celery application, is
+    left out; so are all if the server does not answer.
+    """
+    lanes = (wire.LANE, wire.BULK_LANE)
+    lists = {lane: message.lists(key_prefix + lane) for lane in lanes}
+    keys = [key for each in lists.values() for key in each]
+    try:
+        now, *sent = await connection.eval(_OLDEST, len(keys), *keys, wire.SENT_AT)
+    except (RedisError, OSError):
+        return {}
+    ages: dict[str, float] = {}
+    for lane, each in lists.items():
+        times, sent = sent[: len(each)], sent[len(each) :]
+        if b"unknown" not in times:
+            ages[lane] = max([0.0, *(float(now) - float(time) for time in times if time)])
+    return ages
+
+
+class _Fleet:
+    """The fleet at the last look."""
+
+    def __init__(self) -> None:
+        self.seen = gauge.Gauge()
+        self.oldest_s: dict[str, float] = {}
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        fleet = self.seen.fleet
+        lanes = (wire.LANE, wire.BULK_LANE)
+        yield GaugeMetricFamily(
+            "tilefleet_gateway_ready", "1 if a worker is there.", float(fleet.workers > 0)
+        )
+        yield GaugeMetricFamily(
+            "tilefleet_fleet_workers", "Workers that have reported lately.", fleet.workers
+        )
+        yield GaugeMetricFamily(
+            "tilefleet_fleet_captchas_per_second",
+            "What all workers read when they have more than enough to do; 0 while unknown.",
+            fleet.rate,
+        )
+        waiting = GaugeMetricFamily(
+            "tilefleet_queue_messages", "Messages that wait.", labels=["lane"]
+        )
+        bound = GaugeMetricFamily(
+            "tilefleet_queue_bound_messages",
+            "Messages that may wait before senders are refused.",
+            labels=["lane"],
+        )
+        age = GaugeMetricFamily(
+            "tilefleet_queue_oldest_seconds",
+            "How long the oldest waiting message has waited, by its sender's clock.",
+            labels=["lane"],
+        )
+        for lane in lanes:
+            waiting.add_metric([lane], self.seen.waiting(lane))
+            if lane in fleet.bounds:
+                bound.add_metric([lane], fleet.bounds[lane])
+            if lane in self.oldest_s:
+                age.add_metric([lane], self.oldest_s[lane])
+        yield from (waiting, bound, age)
+        drain_s = fleet.drain_s(sum(map(self.seen.waiting, lanes)))
+        if drain_s is not None:
+            yield GaugeMetricFamily(
+                "tilefleet_queue_drain_seconds", "Until all that waits is read.", drain_s
+            )
+
+
+def _version() -> str:
+    try:
+        return version("tilefleet")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,64 @@
+"""The page at ``/``: a captcha in, what the fleet reads in it, in a browser.
+
+Its files are in the folder `site`, as they are: no build step, and nothing from another address.
+One old server said ``Hello World!`` here. Browsers ask for ``text/html`` and get the page; the
+clients of that server do not and get what they know, where old paths are answered at all.
+"""
+
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from producer.gateway import legacy
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
+}
+_HEADERS = {
+    # Only what this server sends is loaded, run, or asked; pictures also from the visitor's disk.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+async def root(request: Request) -> Response:
+    """``GET /``: the page, or what 12306_code_server said."""
+    if request.state.old and "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(legacy.HELLO, headers={"Vary": "Accept"})
+    return _file("index.html", {"Vary": "Accept"})
+
+
+async def part(request: Request) -> Response:
+    """``GET /site/…``: what the page is made of."""
+    return _file(request.url.path.removeprefix("/site/"), {})
+
+
+def _file(name: str, headers: dict[str, str]) -> Response:
+    contents, kind = _SITE[name]
+    return Response(contents, media_type=kind, headers={**_HEADERS, **headers})
+
+
+def _load() -> dict[str, tuple[bytes, str]]:
+    """Name → contents and type; some tens of kilobytes."""
+    site = files("producer.gateway") / "site"
+    return {
+        each.name: (each.read_bytes(), _TYPES["." + each.name.rpartition(".")[2]])
+        for each in site.iterdir()
+    }
+
+
+_SITE = _load()
+
+ROUTES = [Route("/", root), *(Route(f"/site/{name}", part) for name in sorted(_SITE))]
