@@ -10,10 +10,8 @@ from starlette.routing import Route
 
 from models import wire
 from models.errors import BadMessage
-from producer.gateway import body, context, metrics, openapi
-
-#: Seconds to wait for an answer, unless the request says otherwise, and at most.
-TIMEOUT_S, LONGEST_S = 10.0, 60.0
+from producer.gateway import body, context, metrics
+from producer.gateway.openapi import LONGEST_S, TIMEOUT_S
 
 
 async def solve(request: Request) -> Response:
@@ -82,7 +80,7 @@ async def show_metrics(request: Request) -> Response:
 
 async def document(request: Request) -> Response:
     """``GET /openapi.json``: this API, described for programs."""
-    return _json(openapi.document(context.of(request).settings))
+    return _json(context.of(request).document)
 
 
 #: With a key, where keys are asked for.

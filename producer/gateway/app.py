@@ -20,10 +20,9 @@ from starlette.types import Message, Receive, Scope, Send
 from models.settings import Settings
 from producer import async_wire
 from producer.async_client import AsyncClient
-from producer.gateway import api, legacy, page, problem
+from producer.gateway import api, legacy, metrics, openapi, page, problem
 from producer.gateway.context import Context
 from producer.gateway.keys import Key, KeyFile
-from producer.gateway.metrics import Metrics
 from producer.gateway.quota import Quota
 
 logger = logging.getLogger(__name__)
@@ -51,15 +50,18 @@ class Gateway:
         self._legacy = legacy_paths
         self._most = most_requests
         self._now = 0
-        self._metrics = Metrics()
+        self._metrics = metrics.Metrics()
         self._metrics.watch(lambda: self._now)
         old = legacy.ROUTES if legacy_paths != "off" else []
         self._legacy_paths = {route.path for route in old}
         # For everybody: who watches has no key, and the page is what asks for one.
         self._open_paths = {route.path for route in (*page.ROUTES, *api.OPEN_ROUTES)}
-        routes: list[Route] = [*api.ROUTES, *api.OPEN_ROUTES, *page.ROUTES, *old]
-        self._paths = {route.path for route in routes}
-        self._router = Router(routes, lifespan=self._lifespan)
+        self.routes: list[Route] = [*api.ROUTES, *api.OPEN_ROUTES, *page.ROUTES, *old]
+        self._paths = {route.path for route in self.routes}
+        self.document = openapi.document(
+            settings, version=metrics.VERSION, keys=keys is not None, legacy=bool(old)
+        )
+        self._router = Router(self.routes, lifespan=self._lifespan)
 
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[dict[str, Any]]:
@@ -67,7 +69,7 @@ class Gateway:
         store = async_wire.connect(settings.broker_url, settings.sentinel_master, socket_timeout=5)
         async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
             quota = Quota(store, key_prefix=settings.key_prefix)
-            here = Context(settings, fleet, quota, self._metrics, store)
+            here = Context(settings, fleet, quota, self._metrics, store, self.document)
             yield {"gateway": here, "key": None, "old": False, "received": 0}
         await store.aclose()
 

@@ -26,6 +26,8 @@ class Context:
     metrics: Metrics
     #: A connection to the server, for what is no captcha.
     store: Any
+    #: The API's description.
+    document: dict[str, Any]
     #: Bytes of bodies that are held now, and at most, all requests together.
     most_held: int = 256 << 20
     held: int = field(default=0)

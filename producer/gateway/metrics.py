@@ -19,6 +19,11 @@ from producer.gateway.keys import Key
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
+try:
+    VERSION = version("tilefleet")
+except PackageNotFoundError:
+    VERSION = "unknown"
+
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 #: When the oldest message of each list was sent, by its sender's clock, and the server's now.
@@ -79,7 +84,7 @@ class Metrics:
         )
         Gauge(
             "tilefleet_gateway_info", "1, and the version.", ["version"], registry=self._registry
-        ).labels(_version()).set(1)
+        ).labels(VERSION).set(1)
         # A child is looked up once, not for every request.
         self._request_of: dict[tuple[str, int], Counter] = {}
         self._seconds_of: dict[str, Histogram] = {}
@@ -189,10 +194,3 @@ class _Fleet:
             yield GaugeMetricFamily(
                 "tilefleet_queue_drain_seconds", "Until all that waits is read.", drain_s
             )
-
-
-def _version() -> str:
-    try:
-        return version("tilefleet")
-    except PackageNotFoundError:
-        return "unknown"
