@@ -12,7 +12,7 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 FONTS ?= /usr/share/fonts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint format bench samples train clean
+.PHONY: help demo test chaos lint format bench samples screenshot train clean
 
 help: ## show what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,6 +42,11 @@ bench: $(VENV)/dev ## the benchmarks; some minutes
 
 samples: $(VENV)/demo ## draw the sample captchas again
 	$(BIN)/tilefleet samples --out samples
+	n=0; for name in 002 007 010 016; do n=$$((n + 1)); \
+	  cp samples/$$name.jpg producer/gateway/site/sample-$$n.jpg; done
+
+screenshot: $(VENV)/dev ## the picture of the page in the README; needs chromium and chromedriver
+	$(BIN)/python -m tests.browser docs/page.png
 
 train: $(VENV)/dev ## train the built-in networks again, from random initialisation
 	$(BIN)/tilefleet models list --json | grep -q '"12306-ocr@' || $(BIN)/tilefleet models import \

@@ -54,11 +54,6 @@ async def solve_many(request: Request) -> Response:
     return _json(await context.solve_many(request, images, timeout=timeout))
 
 
-async def fleet(request: Request) -> Response:
-    """``GET /v1/fleet``: who reads, and what waits for them."""
-    return _json(await _look(request))
-
-
 async def healthz(_: Request) -> Response:
     """``GET /healthz``: this process answers."""
     return PlainTextResponse("ok")
@@ -66,8 +61,18 @@ async def healthz(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """``GET /readyz``: 200 if there are workers; and what waits for them."""
-    seen = await _look(request)
-    return _json(seen, 200 if seen["workers"] else 503)
+    here = context.of(request)
+    seen = await here.fleet.look()
+    waiting = {lane: seen.waiting(lane) for lane in (wire.LANE, wire.BULK_LANE)}
+    drain_s = seen.fleet.drain_s(sum(waiting.values()))
+    ready = {
+        "workers": seen.fleet.workers,
+        "captchas_per_second": round(seen.fleet.rate, 1),
+        "waiting": waiting,
+        "drain_seconds": None if drain_s is None else round(drain_s, 2),
+        "answered": here.metrics.answered,
+    }
+    return _json(ready, 200 if seen.fleet.workers else 503)
 
 
 async def show_metrics(request: Request) -> Response:
@@ -87,7 +92,6 @@ async def document(request: Request) -> Response:
 ROUTES = [
     Route("/v1/solve", solve, methods=["POST"]),
     Route("/v1/solve-many", solve_many, methods=["POST"]),
-    Route("/v1/fleet", fleet),
     Route("/metrics", show_metrics),
 ]
 #: For everybody.
@@ -96,20 +100,6 @@ OPEN_ROUTES = [
     Route("/readyz", readyz),
     Route("/openapi.json", document),
 ]
-
-
-async def _look(request: Request) -> dict[str, Any]:
-    here = context.of(request)
-    seen = await here.fleet.look()
-    waiting = {lane: seen.waiting(lane) for lane in (wire.LANE, wire.BULK_LANE)}
-    drain_s = seen.fleet.drain_s(sum(waiting.values()))
-    return {
-        "workers": seen.fleet.workers,
-        "captchas_per_second": round(seen.fleet.rate, 1),
-        "waiting": waiting,
-        "drain_seconds": None if drain_s is None else round(drain_s, 2),
-        "answered": here.metrics.answered,
-    }
 
 
 def _kind(request: Request) -> str:

@@ -20,7 +20,7 @@ def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> _
     """`keys`: whether keys are asked for; `legacy`: whether old paths are there."""
     paths = _clean(settings) | _watched()
     if keys:
-        for path in ("/v1/solve", "/v1/solve-many", "/v1/fleet", "/metrics"):
+        for path in ("/v1/solve", "/v1/solve-many", "/metrics"):
             for operation in paths[path].values():
                 operation["security"] = [{"bearer": []}, {"header": []}]
                 operation["responses"] |= _problems(401)
@@ -122,13 +122,6 @@ def _clean(settings: Settings) -> _Object:
                     **_ok("Answers, or errors in their places, in the same order.", "Outcomes"),
                     **_problems(400, 408, 413, 429, 500, 503),
                 },
-            }
-        },
-        "/v1/fleet": {
-            "get": {
-                "operationId": "fleet",
-                "summary": "Who reads, and what waits for them.",
-                "responses": {**_ok("Now.", "Fleet"), **_problems(503)},
             }
         },
     }

@@ -84,8 +84,6 @@ def test_every_reply_is_as_described(client, document, key, server):
         client.post("/v1/solve-many", json={"images": []}, headers=headers),
         client.post("/v1/solve-many", json={"images": [TEXT] * 20}, headers=headers),
         client.post("/v1/solve", **solve),
-        client.get("/v1/fleet", headers=headers),
-        client.get("/v1/fleet"),
         client.get("/healthz"),
         client.get("/readyz"),
         client.get("/metrics"),

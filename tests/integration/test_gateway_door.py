@@ -82,8 +82,6 @@ def test_a_key_is_wanted_and_either_header_brings_it(client, alice):
     for headers in (bearer(alice), {"x-api-key": alice}, {"authorization": f"bearer  {alice}"}):
         assert client.post("/v1/solve", content=b"any", headers=headers).status_code == 200
     assert client.post("/v1/solve-many", json={"images": []}).status_code == 401
-    assert client.get("/v1/fleet").status_code == 401
-    assert client.get("/v1/fleet", headers=bearer(alice)).json()["workers"] >= 1
 
 
 def test_what_is_open_needs_no_key_and_unknown_paths_say_nothing_without_one(client, alice):

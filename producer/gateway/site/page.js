@@ -1,0 +1,304 @@
+// One captcha at a time: shown, sent, and drawn over with what the fleet reads in it.
+
+const SAMPLES = 4;
+const TILE = 67;
+const XS = [5, 77, 149, 221];
+const YS = [40, 112];
+// Milliseconds between looks at the fleet, and how many of them the curve shows.
+const LOOK_MS = 2000;
+const LOOKS = 30;
+const LARGEST = 8 << 20;
+
+const get = (id) => document.getElementById(id);
+const percent = (share) => `${Math.round(share * 100)} %`;
+const one = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+let sample = 0;
+let sending = 0; // which captcha is the latest: an answer to another one is not shown
+let last = null; // the picture to send again
+
+// The captcha -------------------------------------------------------------------------------------
+
+async function read(picture, name) {
+  const turn = ++sending;
+  last = { picture, name };
+  show(picture, name);
+  state("busy");
+  const began = performance.now();
+  let reply;
+  try {
+    reply = await fetch("v1/solve", { method: "POST", body: picture, headers: headers(picture) });
+  } catch {
+    return turn === sending && fail("The gateway does not answer", "Is it still running?", true);
+  }
+  const said = await reply.json().catch(() => ({}));
+  if (turn !== sending) return;
+  if (reply.ok) answered(said, performance.now() - began);
+  else refused(reply, said);
+}
+
+function headers(picture) {
+  const key = sessionStorage.getItem("key");
+  return {
+    "Content-Type": picture.type.startsWith("image/") ? picture.type : "application/octet-stream",
+    ...(key ? { Authorization: `Bearer ${key}` } : {}),
+  };
+}
+
+const REFUSED = {
+  NotAnImage: "That is not a picture",
+  BrokenImage: "The picture is damaged",
+  WrongSize: "The picture has another size",
+  TooLarge: "The file is too large",
+  Overloaded: "The fleet has too much to do",
+  FleetUnreachable: "The fleet is away",
+  AnswerTimeout: "No answer in time",
+  "Too Many Requests": "Your key's quota is used up",
+};
+
+function refused(reply, problem) {
+  if (reply.status === 401) {
+    state("waiting");
+    openDoor(sessionStorage.getItem("key") ? "This gateway does not know your key." : "This gateway asks for a key.");
+    return;
+  }
+  const title = REFUSED[problem.title] ?? "It could not be read";
+  const wait = reply.headers.get("Retry-After");
+  const when = wait ? ` Try again in ${one(Number(wait), "second")}.` : "";
+  fail(title, (problem.detail ?? `HTTP ${reply.status}`) + when, reply.status >= 429);
+}
+
+function show(picture, name) {
+  const image = get("picture");
+  if (image.src) URL.revokeObjectURL(image.src);
+  image.src = URL.createObjectURL(picture);
+  image.alt = `The captcha ${name}`;
+  image.hidden = false;
+  image.onerror = () => { image.hidden = true; get("invite").hidden = false; };
+  get("invite").hidden = true;
+  get("marks").setAttribute("hidden", ""); // a drawing has no such property
+  get("trouble").hidden = true;
+}
+
+function state(now) {
+  get("stage").dataset.state = now;
+  get("answer").hidden = now !== "answered";
+  get("waiting-for").hidden = now === "answered";
+  if (now === "busy") get("spoken").textContent = "Reading …";
+}
+
+function fail(title, detail, again) {
+  state("failed");
+  get("spoken").textContent = "";
+  get("trouble-title").textContent = title;
+  get("trouble-detail").textContent = detail;
+  get("again").hidden = !again;
+  get("trouble").hidden = false;
+}
+
+// The answer --------------------------------------------------------------------------------------
+
+function answered(answer, tookMs) {
+  state("answered");
+  get("words").replaceChildren(...answer.words.map((word) =>
+    element("span", { class: "word" }, word.label, " ", element("small", { lang: "en" }, percent(word.confidence)))));
+  const picked = answer.picks.map((pick) => `${pick}`).join(", ");
+  const verdict = answer.picks.length ? `Click ${one(answer.picks.length, "tile")}: ${picked}` : "No tile shows it";
+  get("verdict").textContent = verdict;
+  get("sure").value = answer.confidence;
+  get("sure-text").textContent = `${percent(answer.confidence)} sure that all of it is right`;
+  get("tiles").replaceChildren(...answer.tiles.map((tile, at) => {
+    const is = answer.picks.includes(at + 1);
+    return element("li", { class: is ? "picked" : "" },
+      element("b", { lang: "zh" }, tile.label),
+      element("small", {}, `${at + 1} · ${percent(tile.confidence)}`),
+      ...(is ? [element("span", { class: "unseen" }, "picked")] : []));
+  }));
+  const timing = answer.timing;
+  facts({
+    "Clicks": answer.points.map(([x, y]) => `${x},${y}`).join("  ") || "none",
+    "Model": answer.model,
+    ...(timing ? { "Pass": `${timing.pass_ms.toFixed(1)} ms, ${one(timing.pass_size, "captcha")}` } : {}),
+    "Round trip": `${Math.round(tookMs)} ms`,
+  });
+  mark(answer);
+  get("spoken").textContent = `${answer.words.map((word) => word.label).join(", ")}. ${verdict}.`;
+}
+
+function facts(rows) {
+  get("facts").replaceChildren(...Object.entries(rows).flatMap(([name, value]) =>
+    [element("dt", {}, name), element("dd", {}, value)]));
+}
+
+function mark(answer) {
+  const marks = [];
+  answer.tiles.forEach((tile, at) => {
+    const [x, y] = [XS[at % 4], YS[Math.floor(at / 4)]];
+    const is = answer.picks.includes(at + 1);
+    const box = { x, y, width: TILE, height: TILE };
+    if (!is) marks.push(drawing("rect", { ...box, class: "other" }));
+    marks.push(drawing("rect", { x, y: y + TILE - 15, width: TILE, height: 15, class: is ? "strip picked" : "strip" }));
+    marks.push(drawing("text", { x: x + 4, y: y + TILE - 4, class: "strip-text" }, tile.label));
+    marks.push(drawing("text", { x: x + TILE - 4, y: y + TILE - 4, class: "strip-share" }, String(Math.round(tile.confidence * 100))));
+    if (is) {
+      const [cx, cy] = [x + TILE - 8, y + 8];
+      marks.push(
+        drawing("rect", { x: x - 1.5, y: y - 1.5, width: TILE + 3, height: TILE + 3, rx: 3, class: "pick" }),
+        drawing("circle", { cx, cy, r: 8.5, class: "badge" }),
+        drawing("path", { d: `M${cx - 3.6} ${cy + 0.2}l2.6 2.8 4.8-5.6`, class: "badge-tick" }));
+    }
+  });
+  get("marks").replaceChildren(...marks);
+  get("marks").removeAttribute("hidden");
+}
+
+function element(name, attributes, ...children) {
+  return filled(document.createElement(name), attributes, children);
+}
+
+function drawing(name, attributes, ...children) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+}
+
+function filled(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+// Ways in -----------------------------------------------------------------------------------------
+
+function take(picture) {
+  if (!picture) return;
+  if (picture.size > LARGEST) {
+    fail(REFUSED.TooLarge, `${picture.name}: ${Math.round(picture.size / 1e6)} MB`, false);
+    return;
+  }
+  read(picture, picture.name || "from the clipboard");
+}
+
+get("choose").addEventListener("click", () => get("file").click());
+get("file").addEventListener("change", (event) => {
+  take(event.target.files[0]);
+  event.target.value = "";
+});
+get("sample").addEventListener("click", async () => {
+  sample = (sample % SAMPLES) + 1;
+  try {
+    const reply = await fetch(`site/sample-${sample}.jpg`);
+    await read(await reply.blob(), `sample ${sample}`);
+  } catch {
+    fail("The gateway does not answer", "Is it still running?", false);
+  }
+});
+get("again").addEventListener("click", () => last && read(last.picture, last.name));
+
+document.addEventListener("paste", (event) => {
+  const picture = [...event.clipboardData.files][0];
+  if (picture) {
+    event.preventDefault();
+    take(picture);
+  }
+});
+for (const kind of ["dragenter", "dragover"]) {
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    document.body.classList.add("dragging");
+  });
+}
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) document.body.classList.remove("dragging");
+});
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dragging");
+  take(event.dataTransfer.files[0]);
+});
+
+// The key: in this tab only -----------------------------------------------------------------------
+
+function openDoor(why) {
+  get("door").hidden = false;
+  get("show-door").setAttribute("aria-expanded", "true");
+  get("door-why").textContent = why;
+  get("key").focus();
+}
+
+get("show-door").addEventListener("click", () => {
+  if (get("door").hidden) {
+    openDoor("");
+  } else {
+    closeDoor();
+  }
+});
+get("door").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const key = get("key").value.trim();
+  if (key) sessionStorage.setItem("key", key);
+  else sessionStorage.removeItem("key");
+  get("key").value = "";
+  closeDoor();
+  if (last && get("stage").dataset.state === "waiting") read(last.picture, last.name);
+});
+
+function closeDoor() {
+  get("door").hidden = true;
+  get("show-door").setAttribute("aria-expanded", "false");
+  get("show-door").focus();
+}
+
+// The fleet ---------------------------------------------------------------------------------------
+
+const rates = [];
+let before = null;
+
+async function look() {
+  if (document.hidden) return;
+  try {
+    // 503 says that there is no worker, and what waits for one.
+    const reply = await fetch("readyz", { cache: "no-store" });
+    seen(await reply.json(), performance.now());
+  } catch {
+    before = null;
+    status("away", "The gateway does not answer");
+  }
+}
+
+function seen(fleet, at) {
+  const workers = fleet.workers;
+  status(workers ? "ready" : "empty", workers ? `Ready: ${one(workers, "worker")}` : "No workers");
+  get("workers").textContent = workers;
+  get("waiting").textContent = fleet.waiting.captcha.toLocaleString("en");
+  get("waiting-bulk").textContent = fleet.waiting["captcha.bulk"].toLocaleString("en");
+  const drain = fleet.drain_seconds;
+  get("drain").textContent = drain === null ? "–" : drain < 0.05 ? "now" : `${drain.toFixed(1)} s`;
+  if (before && fleet.answered >= before.answered && at > before.at) {
+    const rate = ((fleet.answered - before.answered) * 1000) / (at - before.at);
+    rates.push(rate);
+    if (rates.length > LOOKS) rates.shift();
+    get("rate").textContent = rate >= 10 || rate === 0 ? rate.toFixed(0) : rate.toFixed(1);
+    draw();
+  }
+  before = { answered: fleet.answered, at };
+}
+
+function status(is, text) {
+  const pill = get("status");
+  // Only a change is read out.
+  if (pill.textContent !== text) pill.textContent = text;
+  pill.dataset.is = is;
+}
+
+function draw() {
+  const most = Math.max(1, ...rates);
+  const start = LOOKS - rates.length;
+  const points = rates.map((rate, at) =>
+    `${(((start + at) * 120) / (LOOKS - 1)).toFixed(1)} ${(30 - (28 * rate) / most).toFixed(1)}`);
+  const [area, curve] = get("spark").children;
+  curve.setAttribute("d", `M${points.join("L")}`);
+  area.setAttribute("d", `M${points.join("L")}V32H${((start * 120) / (LOOKS - 1)).toFixed(1)}Z`);
+}
+
+document.addEventListener("visibilitychange", look);
+setInterval(look, LOOK_MS);
+look();
