@@ -183,7 +183,7 @@ class Settings:
     shutdown_s: int = _setting(
         "TILEFLEET_SHUTDOWN_S",
         _whole(1, 3600),
-        "seconds a stopping worker may take to finish what it claimed",
+        "seconds a stopping worker or gateway may take to finish what it accepted",
         20,
     )
 

@@ -15,7 +15,7 @@ from producer.gateway.app import Gateway
 from producer.gateway.keys import KeyFile
 from producer.workers import WorkerProcess
 from tests.chaos.servers import free_port
-from tests.fleet import NULL, wait_until
+from tests.fleet import NULL, another_app, solve, wait_until
 from tests.gateway import gateway
 from tests.integration.test_gateway_door import FAR, STRANGE, bearer, keys
 
@@ -73,17 +73,17 @@ def test_it_has_every_route_and_no_other(key, legacy, old):
 def test_every_reply_is_as_described(client, document, key, server):
     """Each path, asked well and badly: status, kind and body are those of the document."""
     file, headers = key
-    solve = {"content": b"any", "headers": headers}
+    good = {"content": b"any", "headers": headers}
     seen = [
-        client.post("/v1/solve", **solve),
-        client.post("/v1/solve?timeout=0", **solve),
+        client.post("/v1/solve", **good),
+        client.post("/v1/solve?timeout=0", **good),
         client.post("/v1/solve", content=b"any"),
         client.post("/v1/solve", content=bytes(5 << 20), headers=headers),
         client.post("/v1/solve?timeout=0.2", content=b"slow", headers=headers),
         client.post("/v1/solve-many", json={"images": [TEXT, TEXT]}, headers=headers),
         client.post("/v1/solve-many", json={"images": []}, headers=headers),
         client.post("/v1/solve-many", json={"images": [TEXT] * 20}, headers=headers),
-        client.post("/v1/solve", **solve),
+        client.post("/v1/solve", **good),
         client.get("/healthz"),
         client.get("/readyz"),
         client.get("/metrics"),
@@ -103,7 +103,7 @@ def test_every_reply_is_as_described(client, document, key, server):
         client.post("/predict/base64"),
     ]
     with gateway(f"redis://127.0.0.1:{free_port()}/0", "--keys", str(file)) as alone:
-        seen += [alone.post("/v1/solve", **solve), alone.get("/readyz")]
+        seen += [alone.post("/v1/solve", **good), alone.get("/readyz")]
     for reply in seen:
         check(document, reply)
     statuses = {reply.status_code for reply in seen}
@@ -175,7 +175,8 @@ def test_metrics_know_how_long_the_oldest_has_waited():
         seen = metrics(client)
         assert seen["tilefleet_queue_messages", "captcha"] == 2
         assert seen["tilefleet_queue_oldest_seconds", "captcha.bulk"] == 0
-        fleet._app.send_task("worker.solve", (b"any",), queue="captcha.bulk")
+        with another_app(own.url) as other:
+            solve(other).apply_async(queue="captcha.bulk")
         assert ("tilefleet_queue_oldest_seconds", "captcha.bulk") not in metrics(client)
 
 

@@ -64,16 +64,18 @@ def test_a_sample_is_shown_with_words_tiles_and_picks(page, clients):
     ]
     picked = [number for number, tile in enumerate(page.all("#tiles li"), 1) if picks(tile)]
     assert picked == expected["picks"]
-    assert page["verdict"].text == "Click 2 tiles: 5, 7"
+    numbers = ", ".join(map(str, expected["picks"]))
+    assert page["verdict"].text == f"Click {len(expected['picks'])} tiles: {numbers}"
     # On the picture: a ring around each pick, at its place, and a label on every tile.
     rings = [(float(r.get_attribute("x")), float(r.get_attribute("y"))) for r in page.all(".pick")]
-    assert rings == [(3.5, 110.5), (147.5, 110.5)]
+    # A point is a bit above the middle of its tile; a ring is 1.5 pixels outside of it.
+    assert rings == [(x - 36.5, y - 38.5) for x, y in expected["points"]]
     assert all(ring.is_displayed() for ring in page.all(".pick"))
     assert [text.text for text in page.all(".strip-text")] == [
         t["label"] for t in expected["tiles"]
     ]
     assert expected["model"] in page["facts"].text
-    assert "电线, 沙拉" in page["spoken"].get_attribute("textContent")
+    assert expected["words"][0]["label"] in page["spoken"].get_attribute("textContent")
 
 
 def picks(tile):
