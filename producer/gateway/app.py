@@ -5,6 +5,7 @@ once, asks for keys, turns errors into replies, and writes a line for each reque
 outcomes, nothing that a client sent.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,9 @@ from producer.gateway.keys import Key, KeyFile
 from producer.gateway.quota import Quota
 
 logger = logging.getLogger(__name__)
+
+#: How a request is counted whose client went away first; as nginx does it.
+_GONE = 499
 
 
 class Gateway:
@@ -70,7 +74,7 @@ class Gateway:
         async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
             quota = Quota(store, key_prefix=settings.key_prefix)
             here = Context(settings, fleet, quota, self._metrics, store, self.document)
-            yield {"gateway": here, "key": None, "old": False, "received": 0}
+            yield {"gateway": here, "key": None, "old": False, "gone": False, "received": 0}
         await store.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,17 +90,23 @@ class Gateway:
                 status = message["status"]
             await send(message)
 
+        state = scope["state"]
+        # `server` cancels it when the client goes away, and says so.
+        state["task"] = asyncio.current_task()
         self._now += 1
         try:
             self._admit(scope)
             await self._router(scope, receive, note)
+        except asyncio.CancelledError:
+            if not state["gone"]:
+                raise
+            status = _GONE
         except Exception as error:
             if status:
                 raise
             await problem.reply(error)(scope, receive, note)
         finally:
             self._now -= 1
-            state = scope["state"]
             state["gateway"].held -= state["received"]
             self._note(scope, status, perf_counter() - began, state["received"])
 

@@ -84,7 +84,7 @@ def run(app: Callable[..., Any], sockets: list[socket.socket], *, shutdown_s: in
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's, which waits for a head for ever, however long that gets."""
+    """uvicorn's, which waits for a head for ever, however long, and for an answer nobody wants."""
 
     _timer: asyncio.TimerHandle | None = None
     _length = 0
@@ -110,7 +110,12 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        waiting = self.cycle is not None and not self.cycle.response_complete
         super().connection_lost(exc)
+        if waiting and (task := self.scope["state"].get("task")) is not None:
+            # Nobody is there to hear the answer: what is not read yet need not be.
+            self.scope["state"]["gone"] = True
+            task.cancel()
 
     def _expect_head(self) -> None:
         self._length = 0

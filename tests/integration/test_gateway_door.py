@@ -264,6 +264,21 @@ def test_what_was_accepted_is_answered_before_it_stops(server):
             connect(client)
 
 
+def test_a_captcha_whose_client_went_away_is_not_read(server):
+    """The worker reads one at a time; what waits behind a slow one is revoked."""
+    with gateway(server.url) as client, ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(client.post, "/v1/solve", content=b"slow %d" % n) for n in range(2)]
+        wait_until(lambda: in_flight(client) >= 3)
+        with connect(client) as line:
+            line.sendall(b"POST /v1/solve HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nslow3")
+            wait_until(lambda: in_flight(client) >= 4)
+        gone = 'requests_total{path="/v1/solve",status="499"} 1.0'
+        wait_until(lambda: gone in client.get("/metrics").text, 1)
+        assert [each.result().status_code for each in slow] == [200, 200]
+        assert "Error" not in client.log
+        assert "ERROR" not in client.log
+
+
 def in_flight(client):
     """With the one that asks."""
     (line,) = (
