@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from models.figures import Figures
+
 #: The hash: node name → line.
 KEY: Final = "tilefleet-fleet"
 #: Seconds between two lines of one worker, and after which it counts as gone.
@@ -33,10 +35,12 @@ class Report:
     bounds: Mapping[str, int]
     #: ``name@identity`` of the model that reads.
     model: str = ""
+    figures: Figures = Figures()
 
     def encode(self) -> str:
         fields = {"rate": round(self.rate, 1), "bounds": dict(self.bounds), "model": self.model}
-        return json.dumps(fields)
+        fields["figures"] = self.figures.encode()
+        return json.dumps(fields, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ def decode(now: int, line: bytes) -> Report | None:
         if now - int(at) > GONE_S:
             return None
         model = str(values.get("model", ""))
-        return Report(float(values["rate"]), dict(values["bounds"]), model)
-    except (ValueError, LookupError, TypeError):
+        figures = Figures.decode(values.get("figures", {}))
+        return Report(float(values["rate"]), dict(values["bounds"]), model, figures)
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None

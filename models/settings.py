@@ -180,6 +180,19 @@ class Settings:
         "[host:]port where a worker has its Prometheus metrics; none: it has none",
         "",
     )
+    log: str = _setting(
+        "TILEFLEET_LOG",
+        _one_of("text", "json"),
+        "how workers and the gateway write their log: text, or json (an object a line)",
+        "text",
+    )
+    health: str = _setting(
+        "TILEFLEET_HEALTH",
+        str,
+        "folder where one worker shows that it is ready and alive (tilefleet health); none: "
+        "it does not",
+        "",
+    )
     shutdown_s: int = _setting(
         "TILEFLEET_SHUTDOWN_S",
         _whole(1, 3600),

@@ -66,9 +66,13 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
     ...     client = Client(server.url)
     """
 
-    def __init__(self, *options: str) -> None:
-        """`options` go to the server's command line, such as ``"--maxmemory", "100mb"``."""
+    def __init__(self, *options: str, port: int = 0) -> None:
+        """`options` go to the server's command line, such as ``"--maxmemory", "100mb"``.
+
+        `port`: taken if it is free, else another one.
+        """
         self._options = options
+        self._wanted = port
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -87,7 +91,7 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
         try:
             for _ in range(3):
                 # Another process may take the port between the look and the start: try again.
-                self.port = _free_port()
+                self.port, self._wanted = _free_port(self._wanted), 0
                 if self._start(binary):
                     return self
             output = (Path(self._folder) / "log").read_text(errors="replace")[-500:]
@@ -99,6 +103,11 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
 
     def __exit__(self, *_: object) -> None:
         self._end()
+
+    def wait(self) -> None:
+        """Until it has ended, by itself or by `stop`."""
+        if (process := self._process) is not None:
+            process.wait()
 
     def stop(self) -> None:
         if self._process is None:
@@ -136,8 +145,11 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def _free_port(wanted: int = 0) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port

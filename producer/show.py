@@ -35,6 +35,12 @@ def error_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def bar(share: float, width: int) -> str:
+    """A bar of up to `width` columns, in eighths of one; something for everything above 0."""
+    eighths = max(round(share * width * 8), share > 0)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
 def _cell(label: str, picked: bool) -> str:
     shown = f"[{label}]" if picked else f" {label} "
     return shown + " " * max(1, 12 - _columns(shown))

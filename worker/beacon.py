@@ -1,7 +1,7 @@
 """Tells the fleet, once a second, that this worker lives, how fast it is and how much may wait."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from models import report
+from models.figures import Figures
 from models.report import Report
 from worker.room import EngineRoom
 
@@ -28,14 +29,19 @@ class Beacon:
         *,
         node: str,
         bounds: Mapping[str, int],
+        figures: Callable[[], Figures],
         key_prefix: str = "",
     ) -> None:
-        """`backend`: Celery's for Redis. `bounds`: most messages that may wait, by lane."""
+        """`backend`: Celery's for Redis. `bounds`: most messages that may wait, by lane.
+
+        `figures` gives what the worker has counted.
+        """
         self._key = key_prefix + report.KEY
         self._room = room
         self._backend = backend
         self._node = node
         self._bounds = bounds
+        self._figures = figures
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="beacon", daemon=True)
         #: Captchas a second while more waited than were read.
@@ -76,5 +82,6 @@ class Beacon:
         self.rate += share * (rate - self.rate)
 
     def _write(self) -> None:
-        text = Report(self.rate, self._bounds, self._room.engine.model).encode()
+        model = self._room.engine.model
+        text = Report(self.rate, self._bounds, model, self._figures()).encode()
         self._backend.client.execute_command("EVAL", report.WRITE, 1, self._key, self._node, text)

@@ -13,7 +13,7 @@ from typing import Any
 from celery import Celery, signals
 from kombu import Exchange, Queue
 
-from models import wire
+from models import log, wire
 from models.errors import SettingError
 from models.settings import Settings
 from worker import fast_json, transport
@@ -78,6 +78,19 @@ app.conf.update(
 app.conf.broker_transport_options["visibility_timeout"] = settings.lease_s
 app.steps["worker"].add("worker.step:EngineRoomStep")
 app.steps["consumer"].add("worker.neighbours:Neighbours")
+
+
+if settings.log == "json":
+
+    @signals.celeryd_init.connect
+    def _no_banner(instance: Any, **_: Any) -> None:
+        instance.quiet = True
+
+    @signals.after_setup_logger.connect
+    @signals.after_setup_task_logger.connect
+    def _as_json(logger: logging.Logger, **_: Any) -> None:
+        for handler in logger.handlers:
+            handler.setFormatter(log.JsonFormatter())
 
 
 @signals.worker_ready.connect

@@ -63,7 +63,10 @@ class CaptchaConsumer(Consumer):
         task_id = _id(message.headers) or _id(body)
         size = len(message.body or b"")
         why = reason(error)
-        logger.error("A message of %d bytes is refused (task %s): %s", size, task_id, why)
+        about = {"task": task_id}
+        logger.error(
+            "A message of %d bytes is refused (task %s): %s", size, task_id, why, extra=about
+        )
         reception = getattr(self.controller, "engine_room", None)
         if reception is not None:
             reception.errors["BadMessage"] += 1
@@ -81,7 +84,8 @@ class CaptchaConsumer(Consumer):
         try:
             self.app.backend.mark_as_failure(task_id, error, request=request)
         except (RedisError, OSError, RuntimeError) as trouble:
-            logger.error("Failure of %s could not be stored: %s", task_id, trouble)
+            about = {"task": task_id}
+            logger.error("Failure of %s could not be stored: %s", task_id, trouble, extra=about)
             return
         if self.event_dispatcher:
             shown = repr(error)

@@ -4,11 +4,10 @@ from bisect import bisect_left
 from threading import Lock
 from typing import Any, Final
 
+from models import figures
+
 #: Upper ends of the buckets, seconds; one more takes all that is longer.
-BOUNDS: Final = (
-    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025),
-    *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
-)
+BOUNDS: Final = figures.BOUNDS
 
 
 class Durations:

@@ -23,7 +23,7 @@ class Outcome:
         return self.result is None and self.error is None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Job:
     """One captcha. The threads hand it on; each field is set once, by the part that knows it."""
 
@@ -44,13 +44,17 @@ class Job:
     #: Nobody wants it any more, but some that joined it.
     only_for_twins: bool = False
 
+    def __str__(self) -> str:
+        """For the log: which task; never the image."""
+        return str(self.parcel)
+
     def dropped(self) -> bool:
         """Whether nobody wants it any more."""
         dropped: bool = self.parcel.dropped()
         return dropped
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Parcel:
     """A request and the captchas in it: one, or the list of a bulk sender."""
 
@@ -67,6 +71,10 @@ class Parcel:
     refused: Exception | None = None
     #: Set by `close`, unless it is known before.
     outcome: Outcome = Outcome()
+
+    def __str__(self) -> str:
+        """``worker.solve[id]``"""
+        return str(self.request)
 
     def dropped(self) -> bool:
         dropped: bool = self.request.dropped()

@@ -62,6 +62,8 @@ class Reception:
         self.errors: Counter[str] = Counter()
         #: Captchas that were answered, and those that nobody wanted any more.
         self.answered = self.dropped = 0
+        #: When the hub's loop turned last, by the monotonic clock.
+        self.turned = monotonic()
         self._worker = worker
         self._admitted: list[Parcel] = []
         self._inbox: deque[_Errand] = deque()
@@ -98,6 +100,7 @@ class Reception:
 
     def turn(self) -> None:
         """On every turn of the hub's loop."""
+        self.turned = monotonic()
         if self._admitted:
             self.hand_on()
         if self._inbox:
@@ -123,7 +126,7 @@ class Reception:
                 try:
                     errand(parcel)
                 except Exception:
-                    logger.exception("Announcing %s failed", parcel.request.id)
+                    logger.exception("Announcing %s failed", parcel)
 
     def wait_for_executing(self, deadline: float) -> None:
         for result in list(self._executing):
@@ -179,7 +182,7 @@ class Reception:
         """On the pool's thread, which would keep an exception to itself."""
         self._executing.discard(result)
         if not future.cancelled() and (error := future.exception()) is not None:
-            logger.error("Executing %s failed", request.id, exc_info=error)
+            logger.error("Executing %s failed", request, exc_info=error)
 
     # On threads of the room, the suspects and the writer -----------------------------------------
 

@@ -206,7 +206,7 @@ class EngineRoom:
             # Without its traceback, whose frames hold the image.
             job.error = error.with_traceback(None)
         except Exception as error:
-            logger.exception("An image broke the decoder")
+            logger.exception("%s: its image broke the decoder", job)
             job.error = EngineError(f"decoding failed: {reason(error)}")
         # The image is many times the size of everything else in flight.
         job.data = None
@@ -234,7 +234,7 @@ class EngineRoom:
 
     def given_up(self, jobs: Sequence[Job], error: Exception) -> Sequence[Job]:
         """A mistake of ours: a thread that ended of it would leave the worker alive and deaf."""
-        logger.exception("%d captchas are given up", len(jobs))
+        logger.exception("%d captchas are given up: %s", len(jobs), ", ".join(map(str, jobs)))
         for job in jobs:
             job.answer, job.error = None, EngineError(f"the worker failed: {reason(error)}")
         return self._twins.part(jobs)
@@ -245,7 +245,9 @@ class EngineRoom:
         try:
             self._done(done)
         except Exception:
-            logger.exception("%d captchas could not be handed on", len(done))
+            logger.exception(
+                "%d captchas could not be handed on: %s", len(done), ", ".join(map(str, done))
+            )
 
     def _read(self, lane: Lane, jobs: Sequence[Job]) -> None:
         """One pass; one that fails is halved until only the captchas at fault fail."""
@@ -254,7 +256,7 @@ class EngineRoom:
             answers = lane.read([job.prepared for job in jobs])
         except Exception as error:
             if len(jobs) == 1:
-                logger.exception("A captcha broke its pass")
+                logger.exception("%s broke its pass", jobs[0])
                 jobs[0].error = EngineError(f"the pass failed: {reason(error)}")
                 return
             middle = len(jobs) // 2

@@ -9,6 +9,7 @@ import gc
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -18,8 +19,10 @@ from celery.platforms import EX_FAILURE
 
 from models import engines, wire
 from models.errors import EngineUnavailable, SettingError, TilefleetError
+from models.figures import Figures
 from worker.beacon import Beacon
 from worker.events import EventFlush
+from worker.health import Health
 from worker.reception import Reception
 from worker.room import EngineRoom
 from worker.suspects import Suspects
@@ -45,6 +48,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._settings = worker.app.settings
         self._events: EventFlush | None = None
         self._metrics: Any = None
+        self._health: Health | None = None
         worker.engine_room = None
         worker.model_switch = None
 
@@ -58,6 +62,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._reception = Reception(worker)
         # The strategy looks for it here, whenever a connection is made.
         worker.engine_room = self._reception
+        if self._settings.health:
+            self._health = Health(Path(self._settings.health), worker, self._reception)
         return self
 
     def start(self, worker: Any) -> None:
@@ -94,16 +100,20 @@ class EngineRoomStep(bootsteps.StartStopStep):
                 wire.LANE: self._settings.max_waiting,
                 wire.BULK_LANE: self._settings.max_waiting_bulk,
             },
+            figures=self._figures,
             key_prefix=prefix,
         )
         worker.model_switch = Switch(self._room, self._load)
         reception.open(self._room, self._writer, self._suspects)
         if self._settings.metrics:
             self._metrics = self._open_metrics(worker)
+        self._warm = monotonic()
         for part in (self._room, self._suspects, self._writer):
             part.start()
         if isinstance(backend, RedisBackend):
             self._beacon.start()
+        if self._health is not None:
+            self._health.start(self._room)
         # What is there now stays: the collector need not go through it again and again.
         gc.collect()
         gc.freeze()
@@ -127,10 +137,14 @@ class EngineRoomStep(bootsteps.StartStopStep):
         hub.on_tick.add(self._reception.turn)
         dispatcher = worker.consumer.event_dispatcher
         self._events = EventFlush(dispatcher, hub) if dispatcher else None
+        if self._health is not None:
+            self._health.enter()
 
     def stop(self, worker: Any) -> None:
         """Finish what is claimed, within the time allowed; the rest goes back to the queue."""
         reception = self._reception
+        if self._health is not None:
+            self._health.leave()
         self._beacon.close()
         reception.hand_on()
         deadline = monotonic() + self._settings.shutdown_s
@@ -151,6 +165,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
             self._events.flush()
         if self._metrics is not None:
             self._metrics.close()
+        if self._health is not None:
+            self._health.close()
 
     def terminate(self, worker: Any) -> None:
         for part in (self._suspects, self._room):
@@ -194,6 +210,24 @@ class EngineRoomStep(bootsteps.StartStopStep):
         if self._settings.engine == "null":
             raise EngineUnavailable("the null engine reads without a model")
         return engines.load(replace(self._settings, model=name))
+
+    def _figures(self) -> Figures:
+        """What the beacon tells once a second."""
+        room = self._room
+        stats = room.stats()
+        durations = {**room.durations, "store": self._writer.durations}
+        return Figures(
+            uptime_s=round(monotonic() - self._warm, 3),
+            engine=type(room.engine).__module__.rpartition(".")[2],
+            lanes=stats["lanes"],
+            max_batch=stats["max_batch"],
+            waiting=stats["waiting"],
+            running=stats["running"],
+            joined=stats["joined"] + stats["kept_answers_used"],
+            errors=dict(self._reception.errors),
+            passes={int(size): count for size, count in stats["pass_sizes"].items()},
+            durations={name: tuple(each.buckets) for name, each in durations.items()},
+        )
 
     def _renew_leases(self, worker: Any) -> None:
         with suppress(AttributeError):

@@ -98,7 +98,7 @@ class Suspects:
             self.counts["given_up"] += 1
             job.data = None
             job.error = GivenUp(f"{attempts} workers were lost while they had it; not tried again")
-            logger.error("%s", job.error)
+            logger.error("%s: %s", job, job.error)
             return
         self.counts["read_alone"] += 1
         self._room.read_alone(job)

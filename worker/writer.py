@@ -82,7 +82,7 @@ class Writer:
                 wanted.append(parcel)
             except Exception as error:
                 # Trying again would not help it, and must not keep the others.
-                logger.exception("Result %s cannot be encoded", parcel.request.id)
+                logger.exception("The result of %s cannot be encoded", parcel)
                 parcel.outcome = Outcome(
                     error=EngineError(f"no result can be stored: {reason(error)}")
                 )
@@ -105,7 +105,7 @@ class Writer:
             if refusal is None:
                 stored.append(parcel)
             else:
-                logger.warning("Result %s could not be written: %s", parcel.request.id, refusal)
+                logger.warning("The result of %s could not be written: %s", parcel, refusal)
                 failed.append(parcel)
         if stored:
             self.durations.add(monotonic() - started, len(stored))

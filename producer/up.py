@@ -1,0 +1,379 @@
+"""``tilefleet up``: server, worker, Flower and gateway on this machine, in one terminal.
+
+The server is the one that `CELERY_BROKER_URL` names, else one of its own, in memory. Every part is
+a process of its own, started as one would start it by hand; what it prints is shown with its name
+before it. Ctrl-C (or SIGTERM, or closing the terminal) ends all in order: gateway, worker (which
+finishes what it claimed), Flower, server; a second Ctrl-C waits for nothing.
+
+A part that ends by itself is started again, after growing pauses. It is the end of everything if it
+is the server, whose queues are gone, or if the worker or the gateway has never come up: whatever is
+wrong with it would be wrong again.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread, Timer
+from time import monotonic, sleep
+from typing import Any, Final
+
+import click
+
+from models import health as files
+from models.errors import FleetUnreachable
+from models.settings import Settings, without_password
+from producer import health
+from producer.embedded import EmbeddedServer, broker
+
+#: Where people look first.
+SERVER_PORT, GATEWAY_PORT, FLOWER_PORT = 6379, 8000, 5555
+
+_LOOPBACK: Final = "127.0.0.1"
+#: Seconds in which a part has to be ready.
+_READY_S: Final = 120.0
+#: Pauses before a part is started again, seconds; from the first again if it has lived for a while.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _A_WHILE_S = 1.0, 30.0, 60.0
+#: Seconds that a part other than the worker may take to end.
+_STOP_S: Final = 10.0
+
+_COLOURS: Final = {"server": "yellow", "worker": "green", "flower": "magenta", "gateway": "cyan"}
+
+
+class Output:
+    """Lines of several parts on one screen, each with who says it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._width = max(map(len, _COLOURS))
+
+    def say(self, part: str, text: str) -> None:
+        name = click.style(f"{part:<{self._width}}", fg=_COLOURS.get(part))
+        # A terminal that is gone must not keep the parts from being ended.
+        with self._lock, suppress(OSError):
+            click.echo(f"{name} {click.style('│', dim=True)} {text}")
+
+
+class Part:
+    """One process, started again and again if need be."""
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environ: Mapping[str, str],
+        *,
+        is_ready: Callable[[], bool],
+        stop_s: float = _STOP_S,
+        needed: bool = True,
+        follows: str = "",
+    ) -> None:
+        """`needed`: all ends if it never comes up. `follows`: started when that part is ready."""
+        self.name, self.needed, self.follows = name, needed, follows
+        self.was_ready = False
+        self.pause_s = _FIRST_PAUSE_S
+        self.process: subprocess.Popen[bytes] | None = None
+        self._command, self._environ = command, environ
+        self._is_ready, self._stop_s = is_ready, stop_s
+        self._began = 0.0
+
+    def start(self, output: Output, events: "SimpleQueue[tuple[str, Any]]") -> None:
+        """Start it; `events` gets ("ready", part), and ("ended", part) when it is over."""
+        self._began = monotonic()
+        # A session of its own: Ctrl-C is for this program, which ends its parts in order.
+        process = subprocess.Popen(
+            self._command,
+            env={**os.environ, **self._environ, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.process = process
+
+        def read() -> None:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if text := line.decode(errors="replace").rstrip():
+                    output.say(self.name, text)
+            process.wait()
+            events.put(("ended", self))
+
+        def look() -> None:
+            while process.poll() is None and monotonic() < self._began + _READY_S:
+                if self._is_ready():
+                    events.put(("ready", self))
+                    return
+                sleep(0.1)
+            if process.poll() is None:
+                output.say(self.name, f"not ready within {_READY_S:g} s")
+                process.kill()
+
+        for job in (read, look):
+            Thread(target=job, name=f"{self.name}-{job.__name__}", daemon=True).start()
+
+    def next_pause(self) -> float:
+        """Seconds to wait before it is started again."""
+        if monotonic() - self._began > _A_WHILE_S:
+            self.pause_s = _FIRST_PAUSE_S
+        pause, self.pause_s = self.pause_s, min(self.pause_s * 2, _LONGEST_PAUSE_S)
+        return pause
+
+    def stop(self, output: Output) -> None:
+        """Ask it to end, and see to it."""
+        process = self.process
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(self._stop_s)
+        except subprocess.TimeoutExpired:
+            output.say(self.name, f"did not end within {self._stop_s:g} s: killed")
+            self.kill()
+            process.wait()
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+
+
+class Fleet:
+    """The parts, until somebody or something ends them."""
+
+    def __init__(self, parts: list[Part], output: Output, *, greeting: list[str]) -> None:
+        """`parts` in the order in which they end; `greeting` is shown when all are ready."""
+        self._parts = parts
+        self._output = output
+        self._greeting = greeting
+        self._events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._stopping = False
+
+    def watch_server(self, server: EmbeddedServer) -> None:
+        def wait() -> None:
+            server.wait()
+            self._events.put(("server ended", None))
+
+        Thread(target=wait, name="server", daemon=True).start()
+
+    def run(self) -> int:
+        """Start all, keep them going, end them; gives the exit code."""
+        with self._signals():
+            try:
+                self._start_followers_of("")
+                return self._supervise()
+            finally:
+                self._stopping = True
+                for part in self._parts:
+                    self._end(part)
+
+    def _supervise(self) -> int:
+        while True:
+            what, about = self._events.get()
+            if what == "signal":
+                return 0
+            if what == "server ended":
+                self._output.say("server", "is gone, and with it what waited: all ends")
+                return 1
+            if what == "ready":
+                about.was_ready = True
+                self._output.say(about.name, click.style("ready", bold=True))
+                self._start_followers_of(about.name)
+                self._greet()
+            elif what == "start":
+                about.start(self._output, self._events)
+            elif what == "ended" and not self._ended(about):
+                return 1
+
+    def _start_followers_of(self, name: str) -> None:
+        for part in self._parts:
+            if part.follows == name and part.process is None:
+                part.start(self._output, self._events)
+
+    def _greet(self) -> None:
+        """Once, when nothing is missing."""
+        if self._greeting and all(part.was_ready for part in self._parts):
+            with suppress(OSError):
+                click.echo("\n" + "\n".join(self._greeting) + "\n")
+            self._greeting = []
+
+    def _ended(self, part: Part) -> bool:
+        """Whether to go on."""
+        assert part.process is not None
+        how = _how(part.process.returncode)
+        if part.was_ready:
+            pause = part.next_pause()
+            self._output.say(part.name, f"{how}; it is started again in {pause:g} s")
+            timer = Timer(pause, self._events.put, [("start", part)])
+            timer.daemon = True
+            timer.start()
+            return True
+        if part.needed:
+            self._output.say(part.name, f"{how} before it was ready: all ends")
+            return False
+        self._output.say(part.name, f"{how} before it was ready; the others go on without it")
+        self._parts.remove(part)
+        self._greet()
+        return True
+
+    def _end(self, part: Part) -> None:
+        running = part.process is not None and part.process.poll() is None
+        if running:
+            self._output.say(part.name, "ends …")
+        part.stop(self._output)
+        if running and part.process is not None:
+            code = part.process.returncode
+            # What it was asked to do.
+            self._output.say(part.name, _how(0 if code == -signal.SIGTERM else code))
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def handle(*_: object) -> None:
+            if self._stopping:
+                for part in self._parts:
+                    part.kill()
+            self._stopping = True
+            self._events.put(("signal", None))
+
+        wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, handle) for number in wanted}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run(
+    *,
+    port: int = GATEWAY_PORT,
+    flower_port: int = FLOWER_PORT,
+    flower: bool = True,
+    concurrency: int | None = None,
+) -> int:
+    """Everything, until Ctrl-C; gives the exit code. Raises TilefleetError."""
+    settings = Settings.from_environ()
+    output = Output()
+    with ExitStack() as stack:
+        server = None if os.environ.get("CELERY_BROKER_URL") else EmbeddedServer(port=SERVER_PORT)
+        url = stack.enter_context(broker()) if server is None else stack.enter_context(server).url
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tilefleet-up-")))
+        environ = {"CELERY_BROKER_URL": url}
+        parts, greeting = [], [_line("server", without_password(url), _about(server))]
+
+        parts.append(_gateway(free_port(port), environ, settings, greeting))
+        parts.append(_worker(folder, environ, settings, concurrency))
+        if not flower:
+            greeting.append(_line("Flower", "-", "not wanted"))
+        elif find_spec("flower") is None:
+            greeting.append(_line("Flower", "-", "not installed: pip install 'tilefleet[flower]'"))
+        else:
+            parts.append(_flower(free_port(flower_port), environ, greeting))
+        greeting.append("Ctrl-C ends all of it.")
+        fleet = Fleet(parts, output, greeting=greeting)
+        if server is not None:
+            output.say("server", f"{url}, process {server.pid}")
+            fleet.watch_server(server)
+        code = fleet.run()
+        if server is not None:
+            output.say("server", "ends …")
+    output.say("server", "ended" if server is not None else "is left as it was")
+    return code
+
+
+def free_port(wanted: int) -> int:
+    """That port, or one that is free."""
+    for port in (wanted, *range(wanted + 1, min(wanted + 10, 65536)), 0):
+        with socket.socket() as probe:
+            # As servers do: a port whose last connections are just closing is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind((_LOOPBACK, port))
+                found: int = probe.getsockname()[1]
+                return found
+    raise FleetUnreachable(f"no free port on {_LOOPBACK}")
+
+
+def _gateway(
+    port: int, environ: Mapping[str, str], settings: Settings, greeting: list[str]
+) -> Part:
+    link = f"http://{_LOOPBACK}:{port}/"
+    greeting.append(_line("gateway", link, "POST a picture to /v1/solve"))
+    command = [sys.executable, "-m", "producer.cli", "serve"]
+    return Part(
+        "gateway",
+        [*command, "--host", _LOOPBACK, "--port", str(port)],
+        environ,
+        is_ready=lambda: health.of_gateway(link, ready=False, timeout_s=1).good,
+        stop_s=settings.shutdown_s + _STOP_S,
+    )
+
+
+def _worker(
+    folder: Path, environ: Mapping[str, str], settings: Settings, concurrency: int | None
+) -> Part:
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", "worker", "worker"]
+    if concurrency:
+        command += ["--concurrency", str(concurrency)]
+    signs = Path(settings.health) if settings.health else folder
+    return Part(
+        "worker",
+        command,
+        {**environ, "TILEFLEET_HEALTH": str(signs)},
+        is_ready=(signs / files.READY).exists,
+        stop_s=settings.shutdown_s + _STOP_S,
+    )
+
+
+def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Part:
+    link, about = f"http://{_LOOPBACK}:{port}/", ""
+    own = {name for name in os.environ if name.startswith(("FLOWER_BASIC_AUTH", "FLOWER_CONF"))}
+    if not own:
+        # Whoever may open it may stop workers.
+        password = secrets.token_urlsafe(12)
+        environ = {**environ, "FLOWER_BASIC_AUTH": f"flower:{password}"}
+        about = f"user flower, password {password}"
+    greeting.append(_line("Flower", link, about))
+    command = [sys.executable, "-m", "celery", "-A", "worker", "flower"]
+    return Part(
+        "flower",
+        [*command, f"--address={_LOOPBACK}", f"--port={port}", "--logging=warning"],
+        environ,
+        is_ready=lambda: _listens(port),
+        needed=False,
+        # It asks workers once, at its start, what they are.
+        follows="worker",
+    )
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection((_LOOPBACK, port), timeout=1):
+        return True
+    return False
+
+
+def _about(server: EmbeddedServer | None) -> str:
+    if server is None:
+        return "as CELERY_BROKER_URL says"
+    if server.port == SERVER_PORT:
+        return "in memory; where programs look without being told"
+    return f"in memory; for programs: export CELERY_BROKER_URL={server.url}"
+
+
+def _line(name: str, link: str, about: str) -> str:
+    shown = click.style(f"{link:<28}", underline=False, bold=True)
+    return f"  {name:<8} {shown}  {about}".rstrip()
+
+
+def _how(code: int | None) -> str:
+    if code is not None and code < 0:
+        with suppress(ValueError):
+            return f"ended by {signal.Signals(-code).name}"
+    return "ended" if code == 0 else f"ended with exit code {code}"

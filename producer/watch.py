@@ -1,0 +1,83 @@
+"""A look at the whole fleet: who works, what they have counted, what waits. No remote control.
+
+Workers tell it themselves, once a second, into a hash (`models.report`); a look is a few reads.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+
+from celery import Celery
+from kombu.exceptions import ChannelError, OperationalError
+from redis.exceptions import RedisError
+
+from models import report, wire
+from models.errors import FleetUnreachable, reason
+from models.report import Report
+from models.settings import Settings, without_password
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one look saw."""
+
+    #: Workers that live, by name.
+    workers: Mapping[str, Report] = field(default_factory=dict)
+    #: Messages that wait, by lane.
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    #: Messages that workers have taken and not answered yet.
+    claimed: int = 0
+
+
+class Watch(AbstractContextManager["Watch"]):
+    """Connections to look with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.server = without_password(settings.broker_url)
+        self._key = settings.key_prefix + report.KEY
+        self._app = Celery(
+            "tilefleet-watch",
+            broker=settings.broker_url,
+            backend=settings.result_backend,
+            set_as_current=False,
+        )
+        self._app.conf.update(
+            wire.celery_settings(
+                sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
+            )
+        )
+        self._connection = self._app.connection_for_read()
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OperationalError, RedisError, OSError):
+            self._connection.release()
+        self._app.close()
+
+    def look(self) -> View:
+        """What is so now; raises FleetUnreachable."""
+        try:
+            pipeline = self._app.backend.client.pipeline(transaction=False)
+            now, lines = pipeline.time().hgetall(self._key).execute()
+            channel = self._connection.default_channel
+            claimed = channel.client.hlen(channel.unacked_key)
+            waiting = {lane: self._waiting(channel, lane) for lane in (wire.LANE, wire.BULK_LANE)}
+        except (OperationalError, RedisError, OSError, RuntimeError) as error:
+            with suppress(OperationalError, RedisError, OSError):
+                self._connection.close()
+            self._connection = self._app.connection_for_read()
+            raise FleetUnreachable(f"{self.server}: {reason(error)}") from None
+        workers = {
+            name.decode(errors="replace"): each
+            for name, line in sorted(lines.items())
+            if (each := report.decode(now[0], line)) is not None
+        }
+        return View(workers, waiting, int(claimed))
+
+    @staticmethod
+    def _waiting(channel: object, lane: str) -> int:
+        try:
+            declared = channel.queue_declare(lane, passive=True)  # type: ignore[attr-defined]
+        except ChannelError:
+            # A queue without messages is none to Redis.
+            return 0
+        return int(declared.message_count)
