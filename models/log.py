@@ -51,8 +51,13 @@ def task_of(record: logging.LogRecord, message: str) -> str | None:
     return None if task is None else str(task)
 
 
-def formatter(form: str) -> logging.Formatter:
-    """For a program of ours that has no form of its own; `form`: text or json."""
-    if form == "json":
-        return JsonFormatter()
-    return logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+def configure(form: str) -> None:
+    """To the standard error; does nothing where somebody has set up logging. `form`: text or json.
+
+    Warnings of libraries are lines too.
+    """
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonFormatter() if form == "json" else text)
+    logging.basicConfig(handlers=[handler])
+    logging.captureWarnings(True)

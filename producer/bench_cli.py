@@ -78,7 +78,7 @@ def run(
 def _figures(watch: Watch, before: View) -> tuple[View, Figures | None]:
     """What the workers counted since `before`; their next lines have the last of it."""
     try:
-        sleep(2 * report.EVERY_S)
+        sleep(1.5 * report.EVERY_S)
         after = watch.look()
     except (FleetUnreachable, KeyboardInterrupt):
         return before, None

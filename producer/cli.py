@@ -235,7 +235,7 @@ def health(live: bool, stale: float, gateway: str | None, timeout: float) -> Non
         found = health.of_gateway(gateway, ready=not live, timeout_s=timeout)
     else:
         folder = health.folder_of(Settings.from_environ().health)
-        found = health.of_worker(folder, ready=not live, live=True, stale_s=stale)
+        found = health.of_worker(folder, ready=not live, stale_s=stale)
     click.echo(("healthy: " if found.good else "unhealthy: ") + found.why, err=not found.good)
     sys.exit(0 if found.good else 1)
 
@@ -308,7 +308,7 @@ def serve(
         legacy_paths=legacy,
         most_requests=max_requests,
     )
-    server.log(requests=log_requests)
+    server.log(settings.log, requests=log_requests)
     sockets = server.listen(host, port)
     if not (file or open_ or server.is_near(sockets)):
         server.close(sockets)

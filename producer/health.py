@@ -22,30 +22,25 @@ class Finding:
     why: str
 
 
-def of_worker(folder: Path, *, ready: bool, live: bool, stale_s: float) -> Finding:
+def of_worker(folder: Path, *, ready: bool = True, stale_s: float = health.STALE_S) -> Finding:
     """By the files of the worker that has `folder`: whether it lives, and takes captchas.
 
     `stale_s`: how old its heartbeat may be, seconds.
     """
-    if live:
-        try:
-            age_s = time() - (folder / health.HEARTBEAT).stat().st_mtime
-        except OSError as error:
-            return Finding(False, f"no worker: {folder / health.HEARTBEAT}: {error.strerror}")
-        if age_s > stale_s:
-            return Finding(
-                False,
-                f"nothing has moved for {age_s:.0f} s, and {stale_s:g} s are allowed "
-                f"({folder / health.HEARTBEAT})",
-            )
-    if ready:
-        try:
-            return Finding(True, (folder / health.READY).read_text(errors="replace").strip())
-        except OSError as error:
-            return Finding(
-                False, f"alive, but takes no captchas: {folder / health.READY}: {error.strerror}"
-            )
-    return Finding(True, f"alive, {max(age_s, 0):.1f} s ago")
+    heartbeat, sign = folder / health.HEARTBEAT, folder / health.READY
+    try:
+        age_s = time() - heartbeat.stat().st_mtime
+    except OSError as error:
+        return Finding(False, f"no worker: {heartbeat}: {error.strerror}")
+    if age_s > stale_s:
+        why = f"nothing has moved for {age_s:.0f} s, and {stale_s:g} s are allowed ({heartbeat})"
+        return Finding(False, why)
+    if not ready:
+        return Finding(True, f"alive {max(age_s, 0):.1f} s ago")
+    try:
+        return Finding(True, sign.read_text(errors="replace").strip())
+    except OSError as error:
+        return Finding(False, f"alive, but takes no captchas: {sign}: {error.strerror}")
 
 
 def of_gateway(url: str, *, ready: bool, timeout_s: float) -> Finding:

@@ -84,7 +84,7 @@ def run(settings: Settings, *, every_s: float, once: bool, as_json: bool) -> Non
         try:
             if once:
                 # What has happened is the difference of two lines.
-                sleep(2 * report.EVERY_S)
+                sleep(1.5 * report.EVERY_S)
                 view = watch.look()
                 trend.add(view)
                 _print(console, watch.server, view, trend, as_json=as_json)

@@ -28,7 +28,6 @@ from typing import Any, Final
 
 import click
 
-from models import health as files
 from models.errors import FleetUnreachable
 from models.settings import Settings, without_password
 from producer import health
@@ -71,12 +70,15 @@ class Part:
         command: list[str],
         environ: Mapping[str, str],
         *,
-        is_ready: Callable[[], bool],
+        is_ready: Callable[[int], bool],
         stop_s: float = _STOP_S,
         needed: bool = True,
         follows: str = "",
     ) -> None:
-        """`needed`: all ends if it never comes up. `follows`: started when that part is ready."""
+        """`is_ready` is asked about the process of that id.
+
+        `needed`: all ends if it never comes up. `follows`: started when that part is ready.
+        """
         self.name, self.needed, self.follows = name, needed, follows
         self.was_ready = False
         self.pause_s = _FIRST_PAUSE_S
@@ -109,7 +111,7 @@ class Part:
 
         def look() -> None:
             while process.poll() is None and monotonic() < self._began + _READY_S:
-                if self._is_ready():
+                if self._is_ready(process.pid):
                     events.put(("ready", self))
                     return
                 sleep(0.1)
@@ -311,7 +313,7 @@ def _gateway(
         "gateway",
         [*command, "--host", _LOOPBACK, "--port", str(port)],
         environ,
-        is_ready=lambda: health.of_gateway(link, ready=False, timeout_s=1).good,
+        is_ready=lambda _: health.of_gateway(link, ready=False, timeout_s=1).good,
         stop_s=settings.shutdown_s + _STOP_S,
     )
 
@@ -327,7 +329,8 @@ def _worker(
         "worker",
         command,
         {**environ, "TILEFLEET_HEALTH": str(signs)},
-        is_ready=(signs / files.READY).exists,
+        # One that was killed has left its sign behind.
+        is_ready=lambda pid: f" {pid} " in health.of_worker(signs).why,
         stop_s=settings.shutdown_s + _STOP_S,
     )
 
@@ -346,7 +349,7 @@ def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Part:
         "flower",
         [*command, f"--address={_LOOPBACK}", f"--port={port}", "--logging=warning"],
         environ,
-        is_ready=lambda: _listens(port),
+        is_ready=lambda _: _listens(port),
         needed=False,
         # It asks workers once, at its start, what they are.
         follows="worker",

@@ -83,8 +83,10 @@ app.steps["consumer"].add("worker.neighbours:Neighbours")
 if settings.log == "json":
 
     @signals.celeryd_init.connect
-    def _no_banner(instance: Any, **_: Any) -> None:
+    def _only_json(instance: Any, **_: Any) -> None:
+        # Neither the banner nor a warning before Celery has set up its handlers.
         instance.quiet = True
+        log.configure("json")
 
     @signals.after_setup_logger.connect
     @signals.after_setup_task_logger.connect

@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from models.errors import SettingError
+from models.log import configure
 
 _REQUESTS = "producer.gateway.app"
 
@@ -25,9 +26,9 @@ _TOO_LONG = (
 )
 
 
-def log(*, requests: bool) -> None:
-    """To the standard error; a line for each request if wanted."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+def log(form: str, *, requests: bool) -> None:
+    """To the standard error, as text or json; a line for each request if wanted."""
+    configure(form)
     logging.getLogger("producer.gateway").setLevel(logging.INFO)
     logging.getLogger(_REQUESTS).setLevel(logging.INFO if requests else logging.WARNING)
 
