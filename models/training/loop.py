@@ -153,14 +153,17 @@ def fit(
             keras.callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=patience)
         )
     bar = sys.stdout.isatty() if progress is None else progress
-    network.fit(
-        data,
-        validation_data=held_out,
-        epochs=min(epochs, stop_after or epochs),
-        callbacks=callbacks,
-        verbose=1 if bar else 2,
-        shuffle=False,
-    )
+    wanted = min(epochs, stop_after or epochs)
+    # Keras asks for the first batch even where no epoch is left, and that may take minutes to make.
+    if len(_history(directory).get("seconds", ())) < wanted:
+        network.fit(
+            data,
+            validation_data=held_out,
+            epochs=wanted,
+            callbacks=callbacks,
+            verbose=1 if bar else 2,
+            shuffle=False,
+        )
     network.load_weights(best)
     history = _history(directory)
     plot(history, directory / "curves.png")
