@@ -16,6 +16,10 @@ from PIL import Image, UnidentifiedImageError
 from models import geometry
 from models.errors import BadMessage, BrokenImage, NotAnImage, TooLarge, WrongSize
 
+# What Pillow finds odd in a file is read or refused here. Muted once and for all, because
+# `warnings.catch_warnings` is not for threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
@@ -36,6 +40,10 @@ _DECODER_ERRORS = (
 _ROWS_NEEDED = geometry.TILE_YS[-1] + geometry.TILE // 2
 
 _END_OF_JPEG = b"\xff\xd9"
+
+#: What makes a small file long work, and how often it may occur: each scan of a JPEG goes over the
+#: whole picture, each profile of a PNG unpacks a megabyte. Real files have ten scans, one profile.
+_COSTLY = ((b"\xff\xd8", b"\xff\xda", 100, "scans"), (b"\x89PNG", b"iCCP", 4, "profiles"))
 
 
 def decode(data: object, *, max_bytes: int) -> Pixels:
@@ -66,11 +74,11 @@ def decode(data: object, *, max_bytes: int) -> Pixels:
 def _open(data: bytes) -> Image.Image:
     if not data:
         raise NotAnImage("0 bytes")
+    for signature, mark, most, what in _COSTLY:
+        if data.startswith(signature) and data.count(mark) > most:
+            raise BrokenImage(f"{len(data)} bytes with more than {most} {what}")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns about large pictures; ours are refused by size a moment later.
-            warnings.simplefilter("ignore")
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise WrongSize(f"{error}; a captcha is {_wanted()}") from None
     except UnidentifiedImageError:

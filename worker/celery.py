@@ -16,7 +16,7 @@ from kombu import Exchange, Queue
 from models import log, wire
 from models.errors import SettingError
 from models.settings import Settings
-from worker import fast_json, transport
+from worker import compression, fast_json, transport
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ def _flower_defaults(arguments: list[str]) -> None:
 
 _flower_defaults(sys.argv)
 fast_json.install()
+compression.install()
 if settings.transport == "batch":
     transport.install()
 

@@ -11,16 +11,12 @@ from typing import Any
 
 from celery import signals
 from celery.exceptions import NotRegistered
-from celery.utils.objects import Bunch
 from celery.worker.consumer import Consumer
-from redis.exceptions import RedisError
 
 from models.errors import BadMessage, reason
+from worker import door, failure
 
 logger = logging.getLogger(__name__)
-
-#: Longest task id that is believed; Celery's own have 36 characters.
-_LONGEST_ID = 200
 
 
 class CaptchaConsumer(Consumer):
@@ -37,13 +33,16 @@ class CaptchaConsumer(Consumer):
         handle = super().create_task_handler(*args, **options)
 
         def on_task_received(message: Any) -> Any:
+            body = None
             try:
+                body = door.unpack(message)
+                door.check(message.headers, body)
                 return handle(message)
             except Exception as error:
                 # A KeyError is one of the connection errors of kombu's Redis transport.
                 if isinstance(error, self.connection_errors) and not isinstance(error, KeyError):
                     raise
-                return self._refuse(message, error)
+                return self._refuse(message, error, body)
 
         return on_task_received
 
@@ -57,11 +56,11 @@ class CaptchaConsumer(Consumer):
         self._refuse(message, exc, body)
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
-        self._refuse(message, NotRegistered(str(exc)[:_LONGEST_ID]), body)
+        self._refuse(message, NotRegistered(str(exc)), body)
 
     def _refuse(self, message: Any, error: Exception, body: Any = None) -> None:
         task_id = _id(message.headers) or _id(body)
-        size = len(message.body or b"")
+        size = len(message.body) if isinstance(message.body, bytes | str) else 0
         why = reason(error)
         about = {"task": task_id}
         logger.error(
@@ -77,16 +76,7 @@ class CaptchaConsumer(Consumer):
         signals.task_rejected.send(sender=self, message=message, exc=error)
 
     def _fail(self, task_id: str, error: Exception) -> None:
-        """Store the failure; the message asks for nothing else that could be trusted."""
-        request = Bunch(
-            name=None, chord=None, errbacks=None, root_id=None, correlation_id=None, reply_to=None
-        )
-        try:
-            self.app.backend.mark_as_failure(task_id, error, request=request)
-        except (RedisError, OSError, RuntimeError) as trouble:
-            about = {"task": task_id}
-            logger.error("Failure of %s could not be stored: %s", task_id, trouble, extra=about)
-            return
+        failure.store(self.app.backend, task_id, error)
         if self.event_dispatcher:
             shown = repr(error)
             self.event_dispatcher.send("task-failed", uuid=task_id, exception=shown)
@@ -95,4 +85,4 @@ class CaptchaConsumer(Consumer):
 def _id(fields: Any) -> str | None:
     """The task's id among a message's headers, or in a body of Celery's first protocol."""
     task_id = fields.get("id") if isinstance(fields, dict) else None
-    return task_id if isinstance(task_id, str) and 0 < len(task_id) <= _LONGEST_ID else None
+    return task_id if door.readable(task_id) else None

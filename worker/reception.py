@@ -17,6 +17,7 @@ import logging
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Lock
 from time import monotonic, time
 from typing import Any
@@ -27,9 +28,10 @@ from celery.exceptions import TaskRevokedError
 from celery.worker.state import task_ready
 
 from models import wire
-from models.errors import BadMessage
+from models.errors import BadMessage, EngineError, reason
+from worker import failure
 from worker.bell import Bell
-from worker.job import Job, Outcome, Parcel
+from worker.job import Job, Parcel
 from worker.room import EngineRoom
 from worker.suspects import Suspects
 from worker.writer import Writer
@@ -125,8 +127,11 @@ class Reception:
             for parcel in parcels:
                 try:
                     errand(parcel)
-                except Exception:
-                    logger.exception("Announcing %s failed", parcel)
+                except Exception as error:
+                    if errand == self._conclude:
+                        self._give_up(parcel, error)
+                    else:
+                        logger.exception("Announcing %s failed", parcel)
 
     def wait_for_executing(self, deadline: float) -> None:
         for result in list(self._executing):
@@ -150,7 +155,7 @@ class Reception:
             return
         self._accept(parcel)
         if not self._is_plain(request):
-            self._execute(request, outcome)
+            self._execute(parcel)
         elif outcome.error is None:
             task_ready(request, successful=True)
             request.acknowledge_here()
@@ -166,8 +171,24 @@ class Reception:
             shown = repr(outcome.error)
             request.send_event("task-failed", exception=shown, traceback=shown)
 
-    def _execute(self, request: Any, outcome: Outcome) -> None:
+    def _give_up(self, parcel: Parcel, error: BaseException) -> None:
+        """What it asks for beside its result cannot be done; it must not stay claimed for ever."""
+        request, why = parcel.request, reason(error)
+        logger.error("Concluding %s failed", request, exc_info=error)
+        if request.acknowledged:
+            return
+        task_ready(request)
+        failed = EngineError(f"the captcha was read, but not what else was asked for: {why}")
+        if failure.store(self._worker.app.backend, request.id, failed):
+            request.acknowledge_here()
+            shown = repr(failed)
+            request.send_event("task-failed", exception=shown, traceback=shown)
+        else:
+            request.reject(requeue=True)
+
+    def _execute(self, parcel: Parcel) -> None:
         """Ordinary execution with the outcome known: storage, links, chords, signals, all of it."""
+        request, outcome = parcel.request, parcel.outcome
         request.request_dict["outcome"] = outcome
         try:
             result = request.execute_using_pool(self._worker.pool)
@@ -176,13 +197,13 @@ class Reception:
         future = getattr(result, "f", None)
         if future is not None:
             self._executing.add(result)
-            future.add_done_callback(lambda done: self._executed(request, result, done))
+            future.add_done_callback(lambda done: self._executed(parcel, result, done))
 
-    def _executed(self, request: Any, result: Any, future: Any) -> None:
+    def _executed(self, parcel: Parcel, result: Any, future: Any) -> None:
         """On the pool's thread, which would keep an exception to itself."""
         self._executing.discard(result)
         if not future.cancelled() and (error := future.exception()) is not None:
-            logger.error("Executing %s failed", request, exc_info=error)
+            self._leave(partial(self._give_up, error=error), [parcel])
 
     # On threads of the room, the suspects and the writer -----------------------------------------
 

@@ -5,7 +5,6 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from celery.exceptions import InvalidTaskError
 from celery.worker import state
 from celery.worker.request import Request
 
@@ -29,28 +28,13 @@ class CaptchaRequest(Request):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._check()
+        _, _, embed = self._payload
+        #: Whether nothing but its result is asked for: no links, chords or chains, and no retries
+        #: of Celery's, which wrap the task's body.
+        self.alone = not any((embed or {}).values()) and not hasattr(self.task, "_orig_run")
         self._argsrepr = f"({', '.join(describe(argument) for argument in self.args)})"
         self._kwargsrepr = repr({key: describe(value) for key, value in self.kwargs.items()})
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
-
-    def _check(self) -> None:
-        """Everything after this relies on these types; a message by hand may have any."""
-        _, _, embed = self._payload
-        embed = embed or {}
-        fits = (
-            isinstance(self.id, str)
-            and self.id != ""
-            and isinstance(self.args, list | tuple)
-            and isinstance(self.kwargs, dict)
-            and isinstance(embed, dict)
-        )
-        if not fits:
-            kinds = [type(each).__name__ for each in (self.id, self.args, self.kwargs, embed)]
-            raise InvalidTaskError(f"id, args, kwargs, embed are {', '.join(kinds)}, or no id")
-        #: Whether nothing but its result is asked for: no links, chords or chains, and no retries
-        #: of Celery's, which wrap the task's body.
-        self.alone = not any(embed.values()) and not hasattr(self.task, "_orig_run")
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Once: a request that the engine room accepted may still be executed by the pool."""

@@ -161,6 +161,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             part.close()
         reception.announce()
         reception.wait_for_executing(deadline)
+        reception.announce()
         if self._events is not None:
             self._events.flush()
         if self._metrics is not None:

@@ -58,11 +58,11 @@ def message(body=TASK, *, kind="application/x-msgpack", headers=None, **properti
 
 WITH_ID = {
     "broken msgpack": (message(b"\xc1\xc1"), "DecodeError"),
-    "a body that is no triple": (message(msgpack.packb(5)), "TypeError"),
+    "a body that is no triple": (message(msgpack.packb(5)), "its body is not"),
     "pickle": (message(b"cos\nsystem\n", kind="application/x-python-serialize"), "pickle"),
     "an unknown type": (message(kind="application/nonsense"), "nonsense"),
     "arguments that are text": (message(msgpack.packb(["x", {}, {}])), "args"),
-    "a task that is a list": (message(headers={"task": ["x"]}), "unhashable"),
+    "a task that is a list": (message(headers={"task": ["x"]}), "its task cannot be used: list"),
     "an expiry that is no time": (message(headers={"expires": "soon"}), "expires"),
     "an eta that is no time": (message(headers={"eta": 5}), "ETA"),
 }

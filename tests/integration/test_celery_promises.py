@@ -7,6 +7,7 @@ from time import monotonic
 
 import pytest
 from celery import Celery, chain, chord, group
+from celery.canvas import StampingVisitor
 from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 from redis import Redis
@@ -125,6 +126,35 @@ def test_a_chain_goes_through_a_captcha(app):
 def test_a_chord_counts_its_captchas(app):
     header = [solve(app, b"image %d" % number) for number in range(7)]
     assert chord(header, app=app)(extra(app, "count")).get(timeout=10) == 7
+
+
+class Stamp(StampingVisitor):
+    def on_signature(self, signature, **headers):
+        return {"customer": "a", "stamped_headers": ["customer"]}
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+@pytest.mark.parametrize("serializer", ["msgpack", "json"])
+def test_whatever_celery_lets_a_sender_add_passes_the_door(app, serializer, protocol, monkeypatch):
+    monkeypatch.setattr(app.conf, "task_protocol", protocol)
+    everything = {
+        "serializer": serializer,
+        "headers": {"headers": {"a": 1}, "traceparent": "00-1"},
+        "shadow": "a captcha",
+        "link": [extra(app, "words"), extra(app, "words")],
+        "link_error": extra(app, "note"),
+        "countdown": 0.1,
+        "time_limit": 3,
+        "soft_time_limit": 2.5,
+        "priority": 3,
+    }
+    assert solve(app).apply_async(**everything).get(timeout=10)["picks"] == [1]
+    for kind in ("gzip", "bzip2", "lzma"):
+        pending = solve(app).apply_async(serializer=serializer, compression=kind)
+        assert pending.get(timeout=10)["picks"] == [1]
+    stamped = solve(app).set(serializer=serializer)
+    stamped.stamp(visitor=Stamp())
+    assert stamped.apply_async().get(timeout=10)["picks"] == [1]
 
 
 def test_an_ignored_result_is_not_stored(app, server):

@@ -165,3 +165,22 @@ def test_damage_anywhere_gives_pixels_or_a_typed_error():
 def test_real_captchas_decode(data_folder):
     for path in sorted((data_folder / "captchas").glob("*.jpg")):
         assert read(path.read_bytes()).shape == (190, 293, 3)
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_they_are_gone_through():
+    data = saved(picture(), "JPEG", quality=30, progressive=True)
+    assert read(data).shape == (190, 293, 3)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    many = data[:-2] + scan * 100 + data[-2:]
+    with pytest.raises(errors.BrokenImage, match="more than 100 scans"):
+        read(many)
+
+
+def test_a_png_of_many_profiles_is_refused_before_they_are_unpacked():
+    data = saved(picture(), "PNG", icc_profile=bytes(1000))
+    assert read(data).shape == (190, 293, 3)
+    start = data.index(b"iCCP") - 4
+    (length,) = struct.unpack_from(">I", data, start)
+    profile = data[start : start + 12 + length]
+    with pytest.raises(errors.BrokenImage, match="more than 4 profiles"):
+        read(data[:start] + profile * 5 + data[start:])
