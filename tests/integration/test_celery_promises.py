@@ -136,7 +136,7 @@ class Stamp(StampingVisitor):
 @pytest.mark.parametrize("protocol", [1, 2])
 @pytest.mark.parametrize("serializer", ["msgpack", "json"])
 def test_whatever_celery_lets_a_sender_add_passes_the_door(app, serializer, protocol, monkeypatch):
-    monkeypatch.setattr(app.conf, "task_protocol", protocol)
+    monkeypatch.setitem(app.conf, "task_protocol", protocol)
     everything = {
         "serializer": serializer,
         "headers": {"headers": {"a": 1}, "traceparent": "00-1"},
