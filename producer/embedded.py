@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.parse import quote
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -66,19 +67,28 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
     ...     client = Client(server.url)
     """
 
-    def __init__(self, *options: str, port: int = 0) -> None:
+    def __init__(
+        self, *options: str, port: int = 0, user: str = "", password: str = ""
+    ) -> None:
         """`options` go to the server's command line, such as ``"--maxmemory", "100mb"``.
 
-        `port`: taken if it is free, else another one.
+        `port`: taken if it is free, else another one. `user`, `password`: of an account that may
+        do everything, where an ``--aclfile`` has any.
         """
         self._options = options
         self._wanted = port
+        self._user, self._password = user, password
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return self.url_of(self._user, self._password)
+
+    def url_of(self, user: str = "", password: str = "") -> str:
+        """As that account."""
+        account = f"{quote(user)}:{quote(password, safe='')}@" if user else ""
+        return f"redis://{account}127.0.0.1:{self.port}/0"
 
     @property
     def pid(self) -> int:
@@ -129,7 +139,7 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
         deadline = monotonic() + _START_S
-        with Redis(port=self.port, socket_timeout=1) as client:
+        with Redis.from_url(self.url, socket_timeout=1) as client:
             while monotonic() < deadline and self._process.poll() is None:
                 try:
                     # The id tells our server from another one that got the port.

@@ -7,6 +7,7 @@ fleet needs, each with its reason.
 import logging
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,20 @@ def _flower_defaults(arguments: list[str]) -> None:
         os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
 
 
+def _only_looks(arguments: list[str]) -> bool:
+    """Whether this is Flower, or one of Celery's commands that look at workers."""
+    commands = ("worker", "flower", "inspect", "control", "status", "events")
+    for before, word in pairwise(arguments):
+        if word in commands and before not in ("-A", "--app"):
+            return word != "worker"
+    return False
+
+
 _flower_defaults(sys.argv)
 fast_json.install()
 compression.install()
-if settings.transport == "batch":
+only_looks = _only_looks(sys.argv)
+if settings.transport == "batch" and not only_looks:
     transport.install()
 
 app = Celery(
@@ -77,6 +88,9 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )
 app.conf.broker_transport_options["visibility_timeout"] = settings.lease_s
+if only_looks:
+    # It claims no captcha, and puts none back: its account needs no right to what is claimed.
+    app.conf.broker_transport_options["ack_emulation"] = False
 app.steps["worker"].add("worker.step:EngineRoomStep")
 app.steps["consumer"].add("worker.neighbours:Neighbours")
 

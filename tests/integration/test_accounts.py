@@ -1,0 +1,280 @@
+"""The accounts of deploy/redis: each role does its work with what it may do, and can do no more."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from celery import chord
+from redis import Redis
+from redis.exceptions import NoPermissionError
+
+from models import wire
+from models.errors import FleetUnreachable
+from producer import Client
+from producer.async_client import AsyncClient
+from producer.embedded import EmbeddedServer
+from producer.workers import WorkerProcess
+from tests.chaos.servers import free_port
+from tests.conftest import REPOSITORY
+from tests.fleet import NULL, another_app, ask, solve, wait_until
+
+SCRIPT = REPOSITORY / "deploy" / "redis" / "acl.sh"
+ROLES = ("operator", "worker", "producer", "gateway", "flower")
+
+
+def run(command: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    path = {"PATH": os.environ["PATH"]}
+    return subprocess.run(
+        ["sh", str(SCRIPT), command], env=path | environ, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def passwords() -> dict[str, str]:
+    lines = run("passwords").stdout.splitlines()
+    return dict(line.split("=") for line in lines)
+
+
+class Guarded:
+    """A server with our accounts, and the way to it for each role."""
+
+    def __init__(self, passwords: dict[str, str], folder: Path, **environ: str) -> None:
+        users = folder / "users.acl"
+        done = run("users", **passwords, **environ)
+        assert done.returncode == 0, done.stderr
+        users.write_text(done.stdout)
+        self._passwords = {role: passwords[f"REDIS_{role.upper()}_PASSWORD"] for role in ROLES}
+        self.server = EmbeddedServer(
+            "--aclfile", str(users), user="operator", password=self._passwords["operator"]
+        )
+
+    def url(self, role: str) -> str:
+        return self.server.url_of(role, self._passwords[role])
+
+    def denied(self) -> list[str]:
+        """What was refused since the last look, by role."""
+        with Redis.from_url(self.server.url, decode_responses=True) as redis:
+            log = redis.acl_log()
+            redis.acl_log_reset()
+        return [f"{each['username']}: {each['reason']} {each['object']}" for each in log]
+
+
+@pytest.fixture(scope="module")
+def guarded(passwords, tmp_path_factory):
+    guarded = Guarded(passwords, tmp_path_factory.mktemp("acl"))
+    with guarded.server:
+        yield guarded
+
+
+@pytest.fixture(scope="module", params=["batch", "stock"])
+def at_work(guarded, request):
+    """Workers that claim in our way, and in kombu's."""
+    environ = {**NULL, "TILEFLEET_TRANSPORT": request.param, "TILEFLEET_LEASE_S": "2"}
+    extra = ("--include", "tests.integration.extra_tasks")
+    with WorkerProcess(guarded.url("worker"), *extra, environ=environ) as worker:
+        guarded.environ = environ
+        guarded.worker = worker
+        yield guarded
+    assert guarded.denied() == []
+
+
+def test_a_client_sends_and_gets_answers(at_work):
+    with Client(at_work.url("producer")) as fleet:
+        assert fleet.solve(b"any", timeout=10).model == "null"
+        assert len(list(fleet.map([b"a", b"b"]))) == 2
+    assert at_work.denied() == []
+
+
+@pytest.mark.parametrize("role", ["producer", "gateway"])
+def test_an_async_client_sends_looks_and_gets_answers(at_work, role):
+    async def use() -> int:
+        async with AsyncClient(at_work.url(role)) as fleet:
+            assert (await fleet.solve(b"any", timeout=10)).model == "null"
+            return (await fleet.look()).fleet.workers
+
+    assert asyncio.run(use()) == 1
+    assert at_work.denied() == []
+
+
+def test_any_celery_application_sends_by_name_with_links_and_chords(at_work):
+    with another_app(at_work.url("producer")) as app:
+        app.set_default()
+        one = solve(app).set(immutable=True)
+        assert chord([one, one], one).apply_async().get(timeout=10)["model"] == "null"
+        linked = one.apply_async(priority=3, countdown=0.1, link=app.signature("extra.words"))
+        assert linked.get(timeout=10)["model"] == "null"
+        assert app.signature("extra.retrying", (b"any",)).apply_async().get(timeout=20)
+        linked.forget()
+    assert at_work.denied() == []
+
+
+def test_a_killed_workers_captchas_are_taken_over(at_work):
+    if at_work.environ["TILEFLEET_TRANSPORT"] == "stock":
+        pytest.skip("kombu's own restoring takes half a minute; its rights are the same")
+    second = ("-n", "second@here")
+    with (
+        WorkerProcess(at_work.url("worker"), *second, environ=at_work.environ) as worker,
+        Client(at_work.url("producer")) as fleet,
+    ):
+        pending = [fleet.submit(b"%d" % number) for number in range(300)]
+        worker.process.kill()
+        assert all(each.result(20).model == "null" for each in pending)
+    assert at_work.denied() == []
+
+
+def test_flower_sees_captchas_and_workers(at_work):
+    url, port = at_work.url("flower"), free_port()
+    command = [sys.executable, "-m", "celery", "-A", "worker", "flower", f"--port={port}"]
+    environ = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
+    flower = subprocess.Popen(
+        [*command, "--address=127.0.0.1"],
+        env={**os.environ, **at_work.environ, **environ, "FLOWER_UNAUTHENTICATED_API": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def api(path: str):
+        with urlopen(f"http://127.0.0.1:{port}/api/{path}", timeout=10) as reply:
+            return json.load(reply)
+
+    try:
+        wait_until(lambda: api("workers?refresh=1"))
+        with Client(at_work.url("producer")) as fleet:
+            fleet.solve(b"any", timeout=10)
+        wait_until(lambda: "SUCCESS" in {task["state"] for task in api("tasks").values()})
+    finally:
+        flower.terminate()
+        flower.wait()
+    assert at_work.denied() == []
+
+
+def test_people_ask_workers_with_flowers_account(at_work):
+    with another_app(at_work.url("flower")) as app:
+        app.conf.broker_transport_options["ack_emulation"] = False
+        assert ask(app, "stats")["engine_room"]["captchas"] >= 0
+    assert at_work.denied() == []
+
+
+LANE, META = wire.LANE, "celery-task-meta-an-id"
+ANYONE = {
+    "read what others sent": f"LRANGE {LANE} 0 -1",
+    "read what is being read": "HGETALL unacked",
+    "list what there is": "SCAN 0",
+    "list keys": "KEYS *",
+    "use other keys": "SET another 1",
+    "throw a lane away": f"DEL {LANE}",
+    "throw everything away": "FLUSHALL",
+    "change the server": "CONFIG SET dir /tmp",
+    "read its configuration": "CONFIG GET *",
+    "write its data to disk": "BGSAVE",
+    "make it a replica": "REPLICAOF 127.0.0.1 1",
+    "stop it": "SHUTDOWN NOSAVE",
+    "listen to all its commands": "MONITOR",
+    "end others' connections": "CLIENT KILL TYPE normal",
+    "see others' connections": "CLIENT LIST",
+    "see accounts": "ACL LIST",
+    "make accounts": "ACL SETUSER another on nopass +@all",
+    "load functions": "FUNCTION LOAD x",
+    "forget scripts": "SCRIPT FLUSH",
+    "listen to all results": "PSUBSCRIBE celery-task-meta-*",
+}
+SENDERS = {
+    "take what others sent": f"RPOP {LANE}",
+    "write a result": f"SETEX {META} 300 x",
+    "announce a result": f"PUBLISH {META} x",
+    "tell of workers that are not there": "HSET tilefleet-fleet a b",
+    "control workers": "PUBLISH /0.celery.pidbox x",
+    "forge events": "PUBLISH /0.celeryev/task.multi x",
+    "listen to events": "PSUBSCRIBE /0.celeryev/*",
+    "run scripts": "EVAL return 0",
+    "make others' messages go elsewhere": "SADD _kombu.binding.celery.pidbox x",
+    "forge a claim": "HSET unacked a b",
+}
+FORBIDDEN = {
+    "worker": ANYONE,
+    "producer": ANYONE | SENDERS,
+    "gateway": ANYONE
+    | SENDERS
+    | {"throw results away": f"DEL {META}", "touch queues": f"SADD _kombu.binding.{LANE} x"},
+    "flower": ANYONE
+    | {
+        "send a captcha": f"LPUSH {LANE} x",
+        "take one": f"BRPOP {LANE} 1",
+        "read a result": f"GET {META}",
+        "hear of a result": f"SUBSCRIBE {META}",
+        "forge an event": "PUBLISH /0.celeryev/task.multi x",
+        "forge a claim": "HSET unacked a b",
+        "make captchas go elsewhere": f"SADD _kombu.binding.{LANE} x",
+    },
+}
+
+
+@pytest.mark.parametrize("role", FORBIDDEN)
+def test_a_role_can_do_no_more(guarded, role):
+    with Redis.from_url(guarded.url(role)) as redis:
+        for what, command in FORBIDDEN[role].items():
+            with pytest.raises(NoPermissionError):
+                pytest.fail(f"{role} may {what}: {redis.execute_command(*command.split())!r}")
+    guarded.denied()
+
+
+def test_whoever_has_no_password_can_do_nothing(guarded):
+    url = guarded.server.url_of()
+    with Client(url) as fleet, pytest.raises(FleetUnreachable, match="authenticate"):
+        fleet.solve(b"any", timeout=5)
+
+
+def test_a_wrong_password_is_refused_and_not_repeated(guarded):
+    refusal = pytest.raises(FleetUnreachable, match="invalid username-password")
+    with Client(guarded.server.url_of("producer", "not-the-password")) as fleet, refusal as refused:
+        fleet.solve(b"any", timeout=5)
+    assert "not-the-password" not in str(refused.value)
+    guarded.denied()
+
+
+def test_a_fleet_with_a_prefix_and_a_database_has_accounts_too(passwords, tmp_path, monkeypatch):
+    guarded = Guarded(passwords, tmp_path, TILEFLEET_KEY_PREFIX="ours:", REDIS_DB="3")
+    monkeypatch.setenv("TILEFLEET_KEY_PREFIX", "ours:")
+    with guarded.server:
+        urls = {role: guarded.url(role)[:-1] + "3" for role in ROLES}
+        with WorkerProcess(urls["worker"], environ=NULL), Client(urls["producer"]) as fleet:
+            assert fleet.solve(b"any", timeout=10).model == "null"
+        assert guarded.denied() == []
+
+
+def test_passwords_are_random_and_only_their_hashes_are_written(passwords):
+    again = dict(line.split("=") for line in run("passwords").stdout.splitlines())
+    assert len(passwords) == len(ROLES)
+    assert all(len(text) == 48 for text in passwords.values())
+    assert not set(passwords.values()) & set(again.values())
+    written = run("users", **passwords).stdout
+    assert not any(text in written for text in passwords.values())
+
+
+def test_a_password_may_be_in_a_file(passwords, tmp_path):
+    file = tmp_path / "worker"
+    file.write_text(passwords["REDIS_WORKER_PASSWORD"] + "\n")
+    others = {name: text for name, text in passwords.items() if "WORKER" not in name}
+    written = run("users", **others, REDIS_WORKER_PASSWORD_FILE=str(file)).stdout
+    assert written == run("users", **passwords).stdout
+
+
+@pytest.mark.parametrize(
+    ("environ", "why"),
+    [
+        ({"REDIS_FLOWER_PASSWORD": ""}, "REDIS_FLOWER_PASSWORD has 0 characters"),
+        ({"REDIS_WORKER_PASSWORD": "short"}, "REDIS_WORKER_PASSWORD has 5 characters"),
+        ({"REDIS_DB": "x"}, "REDIS_DB=x is no number"),
+        ({"TILEFLEET_KEY_PREFIX": "a *"}, "letters, digits"),
+    ],
+)
+def test_what_cannot_be_an_account_is_said(passwords, environ, why):
+    done = run("users", **{**passwords, **environ})
+    assert done.returncode == 1
+    assert why in done.stderr
+    assert done.stdout == ""
