@@ -1,12 +1,14 @@
 """The settings, read once at the edge of a process.
 
-Precedence: a command's own option, then the environment, then the default here. Celery's things
-keep Celery's variables (`CELERY_BROKER_URL`, `CELERY_RESULT_BACKEND`); ours are `TILEFLEET_*`.
+Precedence: a command's own option, then the environment, then a file that the environment names
+(`CELERY_BROKER_URL_FILE`), then the default here. Celery's things keep Celery's variables
+(`CELERY_BROKER_URL`, `CELERY_RESULT_BACKEND`); ours are `TILEFLEET_*`.
 Inner objects never read the environment: they take plain keyword arguments.
 """
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -19,6 +21,9 @@ ENGINES: Final = ("auto", "litert", "keras", "null")
 DEFAULT_BROKER: Final = "redis://127.0.0.1:6379/0"
 
 _SCHEMES: Final = ("redis", "rediss", "redis+socket", "sentinel")
+
+#: What holds passwords: may be given as a file's name in a variable with _FILE at its end.
+_IN_FILES: Final = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
 
 #: Variables with our prefix that are read elsewhere: where tests find the real data.
 _OTHER_VARIABLES: Final = frozenset({"TILEFLEET_DATA"})
@@ -77,13 +82,13 @@ def _broker_url(text: str) -> str:
         scheme, separator, rest = url.partition("://")
         if scheme not in _SCHEMES or not separator or not rest:
             raise ValueError(f"a URL such as redis://host:6379/0, of {', '.join(_SCHEMES)}")
-    return text
+    return verified(text)
 
 
 def _backend_url(text: str) -> str:
     if "://" not in text:
         raise ValueError("a URL such as redis://host:6379/0")
-    return text
+    return verified(text)
 
 
 def default_store() -> Path:
@@ -218,13 +223,14 @@ class Settings:
         values: dict[str, Any] = {}
         for setting in fields(cls):
             variable = setting.metadata["variable"]
-            text = environ.get(variable, "")
+            text = environ.get(variable, "") or _from_file(variable, environ)
             if not text:
                 continue
             try:
                 values[setting.name] = setting.metadata["parse"](text)
             except ValueError as error:
-                raise SettingError(f"{variable}={text!r} is not usable: give {error}") from None
+                shown = without_password(text)
+                raise SettingError(f"{variable}={shown!r} is not usable: give {error}") from None
         return cls(**values)
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -237,6 +243,36 @@ class Settings:
             )
             for setting in fields(self)
         ]
+
+
+def verified(urls: str) -> str:
+    """Servers' URLs, whose certificates are verified unless they say otherwise.
+
+    Celery insists on ``ssl_cert_reqs`` and takes two spellings of it; redis-py takes one.
+    """
+    parts = []
+    for url in urls.split(";"):
+        if url.startswith("rediss://"):
+            url = re.sub("(ssl_cert_reqs=)(?:CERT_)?(REQUIRED|OPTIONAL|NONE)", _lower, url)
+            if "ssl_cert_reqs=" not in url:
+                url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
+        parts.append(url)
+    return ";".join(parts)
+
+
+def _lower(match: re.Match[str]) -> str:
+    return match[1] + match[2].lower()
+
+
+def _from_file(variable: str, environ: Mapping[str, str]) -> str:
+    """What holds a password may be in a file instead, as container platforms mount secrets."""
+    file = environ.get(f"{variable}_FILE", "") if variable in _IN_FILES else ""
+    if not file:
+        return ""
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{variable}_FILE={file!r} cannot be read: {error}") from None
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
@@ -252,11 +288,20 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     return lines
 
 
-def without_password(url: str) -> str:
-    """``redis://user:secret@host`` → ``redis://user:***@host``; other text unchanged."""
-    scheme, separator, rest = url.partition("://")
-    credentials, at, host = rest.rpartition("@")
-    if not (separator and at):
+def without_password(urls: str) -> str:
+    """``redis://user:secret@host`` → ``redis://user:***@host``; other text unchanged.
+
+    A password in the query (``?password=…``) is not shown either, nor those of further URLs after
+    a semicolon, nor what is before an @ in text that is no URL at all.
+    """
+    return ";".join(_without_password(url) for url in urls.split(";"))
+
+
+def _without_password(url: str) -> str:
+    url = re.sub(r"(?i)([?&][^=&]*password=)[^&]*", r"\1***", url)
+    credentials, at, host = url.rpartition("@")
+    if not at:
         return url
-    user = credentials.partition(":")[0]
-    return f"{scheme}://{user}:***@{host}"
+    scheme, separator, account = credentials.rpartition("://")
+    user, _, _ = account.partition(":") if separator else ("", "", "")
+    return f"{scheme}{separator}{user}:***@{host}"

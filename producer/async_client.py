@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 from models import wire
 from models.answer import Answer
 from models.errors import AnswerTimeout, BadMessage, Revoked, TilefleetError
-from models.settings import Settings, without_password
+from models.settings import Settings, verified, without_password
 from producer import message
 from producer.async_wire import AsyncWire
 from producer.gauge import Gauge
@@ -109,9 +109,9 @@ class AsyncClient:
         Raises SettingError.
         """
         self._settings = Settings.from_environ()
-        self._broker = broker_url or self._settings.broker_url
+        self._broker = verified(broker_url or self._settings.broker_url)
         default = self._broker if broker_url else self._settings.result_backend
-        self._results = result_backend or default
+        self._results = verified(result_backend or default)
         self._opened: AsyncWire | None = None
 
     async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:

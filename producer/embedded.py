@@ -47,7 +47,7 @@ def broker() -> Iterator[str]:
 
     Raises SettingError and FleetUnreachable.
     """
-    if os.environ.get("CELERY_BROKER_URL"):
+    if os.environ.get("CELERY_BROKER_URL") or os.environ.get("CELERY_BROKER_URL_FILE"):
         url = Settings.from_environ().broker_url
         try:
             with Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:

@@ -56,6 +56,14 @@ only_looks = _only_looks(sys.argv)
 if settings.transport == "batch" and not only_looks:
     transport.install()
 
+# Celery prefers its variables to what an application says; here they have been read and completed.
+for variable, url in (
+    ("CELERY_BROKER_URL", settings.broker_url),
+    ("CELERY_RESULT_BACKEND", settings.result_backend),
+):
+    if os.environ.get(variable):
+        os.environ[variable] = url
+
 app = Celery(
     "tilefleet",
     broker=settings.broker_url,

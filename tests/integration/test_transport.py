@@ -1,8 +1,5 @@
 """The worker's transport on every kind of server that Celery's Redis transport can use."""
 
-import shutil
-import ssl
-import subprocess
 from contextlib import contextmanager
 from time import sleep
 
@@ -12,8 +9,6 @@ from redis import Redis
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
-from tests.chaos.servers import Wire
-from tests.conftest import missing
 from tests.fleet import NULL, another_app, ask, wait_until
 
 
@@ -91,23 +86,6 @@ def test_an_account_with_few_rights_is_enough(server, tracking):
     url = f"redis://fleet:pass@127.0.0.1:{server.port}/0"
     with working(url) as worker:
         assert ("are looked at every 0.05 s" in worker.log) is not tracking
-
-
-def test_an_encrypted_connection(tmp_path):
-    if shutil.which("openssl") is None:
-        missing("no openssl to make a certificate with")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(certificate, key)
-    with (
-        EmbeddedServer() as server,
-        Wire(server.port, tls=tls) as line,
-        working(f"rediss://127.0.0.1:{line.port}/0?ssl_cert_reqs=none"),
-    ):
-        pass
 
 
 def test_a_unix_socket(tmp_path):
