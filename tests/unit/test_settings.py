@@ -105,7 +105,7 @@ def test_what_holds_a_password_may_be_in_a_file(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(SettingError, match="CELERY_BROKER_URL_FILE=.*No such file"):
+    with pytest.raises(SettingError, match=r"CELERY_BROKER_URL_FILE=.*No such file"):
         Settings.from_environ({"CELERY_BROKER_URL_FILE": str(tmp_path / "none")})
 
 
