@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import random
+import ssl
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -291,6 +292,9 @@ def _why(error: BaseException) -> str:
     """What the system says if it is the system's error: redis-py and asyncio wrap it."""
     begun: BaseException | None = error
     while begun is not None:
+        if isinstance(begun, ssl.SSLError):
+            # Its number is none of the system's.
+            return str(begun)
         if isinstance(begun, OSError) and begun.errno:
             return os.strerror(begun.errno)
         begun = begun.__cause__ or begun.__context__
