@@ -67,9 +67,7 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
     ...     client = Client(server.url)
     """
 
-    def __init__(
-        self, *options: str, port: int = 0, user: str = "", password: str = ""
-    ) -> None:
+    def __init__(self, *options: str, port: int = 0, user: str = "", password: str = "") -> None:
         """`options` go to the server's command line, such as ``"--maxmemory", "100mb"``.
 
         `port`: taken if it is free, else another one. `user`, `password`: of an account that may
