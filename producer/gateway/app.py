@@ -65,7 +65,7 @@ class Gateway:
         self.document = openapi.document(
             settings, version=metrics.VERSION, keys=keys is not None, legacy=bool(old)
         )
-        self._router = Router(self.routes, lifespan=self._lifespan)
+        self._router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
 
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[dict[str, Any]]:
@@ -75,7 +75,7 @@ class Gateway:
             quota = Quota(store, key_prefix=settings.key_prefix)
             here = Context(settings, fleet, quota, self._metrics, store, self.document)
             yield {"gateway": here, "key": None, "old": False, "gone": False, "received": 0}
-        await store.aclose()
+        await store.connection_pool.disconnect()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
@@ -18,6 +25,9 @@ from producer import gauge, message
 from producer.gateway.keys import Key
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+# When each counter began is a series more for each, which nobody here asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 try:
     VERSION = version("tilefleet")

@@ -30,6 +30,8 @@ def log(form: str, *, requests: bool) -> None:
     """To the standard error, as text or json; a line for each request if wanted."""
     configure(form)
     logging.getLogger("producer.gateway").setLevel(logging.INFO)
+    # It tells of the bytes that it cannot read.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     logging.getLogger(_REQUESTS).setLevel(logging.INFO if requests else logging.WARNING)
 
 

@@ -1,5 +1,6 @@
 """Who gets into the gateway, how much of what, and how it stops."""
 
+import asyncio
 import json
 import socket
 import stat
@@ -8,11 +9,14 @@ from time import monotonic
 
 import pytest
 from click.testing import CliRunner
+from starlette.exceptions import HTTPException
 
 from models.errors import BadKeyFile
+from producer.async_wire import connect as connect_store
 from producer.cli import main
 from producer.embedded import EmbeddedServer
 from producer.gateway.keys import Key, KeyFile, changing
+from producer.gateway.quota import BUCKET, Quota
 from producer.workers import WorkerProcess
 from tests.chaos.servers import free_port
 from tests.fleet import NULL, wait_until
@@ -119,6 +123,27 @@ def test_over_quota_is_a_429_that_says_when(client, bob, server):
     assert reply.headers["content-type"] == "application/problem+json"
     assert 0 < int(reply.headers["retry-after"]) <= 1000
     assert "bob may send 0.001 captchas a second, 3 at once" in reply.json()["detail"]
+
+
+def test_a_long_list_is_paid_off_and_tokens_come_back(server):
+    key = Key.make("long", rate=100, burst=2)[0]
+
+    async def take_all():
+        store = connect_store(server.url, "mymaster", socket_timeout=5)
+        quota = Quota(store, key_prefix="")
+        await quota.take(key, 10)
+        with pytest.raises(HTTPException) as raised:
+            await quota.take(key, 1)
+        await asyncio.sleep(0.15)
+        await quota.take(key, 1)
+        await quota.take(None, 1000)
+        expires = await store.ttl(BUCKET + "long")
+        await store.connection_pool.disconnect()
+        return raised.value, expires
+
+    refused, expires = asyncio.run(take_all())
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+    assert 0 < expires <= 2
 
 
 def test_the_file_is_followed_and_a_broken_one_changes_nothing(client, file, alice):
