@@ -76,11 +76,14 @@ async def readyz(request: Request) -> Response:
 
 
 async def show_metrics(request: Request) -> Response:
-    """``GET /metrics``: for Prometheus."""
+    """``GET /metrics``: for Prometheus; whose keys are used is not for everybody."""
     here = context.of(request)
     seen = await here.fleet.look()
     ages = await metrics.oldest(here.store, key_prefix=here.settings.key_prefix)
-    return Response(here.metrics.show(seen, ages), headers={"Content-Type": metrics.CONTENT_TYPE})
+    return Response(
+        here.metrics.show(seen, ages, names=request.state.trusted),
+        headers={"Content-Type": metrics.CONTENT_TYPE},
+    )
 
 
 async def document(request: Request) -> Response:
@@ -92,13 +95,13 @@ async def document(request: Request) -> Response:
 ROUTES = [
     Route("/v1/solve", solve, methods=["POST"]),
     Route("/v1/solve-many", solve_many, methods=["POST"]),
-    Route("/metrics", show_metrics),
 ]
 #: For everybody.
 OPEN_ROUTES = [
     Route("/healthz", healthz),
     Route("/readyz", readyz),
     Route("/openapi.json", document),
+    Route("/metrics", show_metrics),
 ]
 
 

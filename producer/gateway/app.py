@@ -74,7 +74,14 @@ class Gateway:
         async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
             quota = Quota(store, key_prefix=settings.key_prefix)
             here = Context(settings, fleet, quota, self._metrics, store, self.document)
-            yield {"gateway": here, "key": None, "old": False, "gone": False, "received": 0}
+            yield {
+                "gateway": here,
+                "key": None,
+                "old": False,
+                "trusted": False,
+                "gone": False,
+                "received": 0,
+            }
         await store.connection_pool.disconnect()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,6 +123,7 @@ class Gateway:
         near = _is_near(scope)
         state["old"] = self._legacy == "on" or (near and self._legacy == "loopback")
         if path in self._open_paths:
+            state["trusted"] = near or self._keys is None or self._find(scope) is not None
             return
         if self._now > self._most:
             raise HTTPException(503, f"{self._most} requests at once", {"Retry-After": "1"})
@@ -124,18 +132,20 @@ class Gateway:
                 raise HTTPException(404)
             if near:
                 return
-        if self._keys is not None and not (near and path == "/metrics"):
+        if self._keys is not None:
             state["key"] = self._key(scope)
 
-    def _key(self, scope: Scope) -> Key:
-        assert self._keys is not None
+    def _find(self, scope: Scope) -> Key | None:
         text = _sent_key(scope)
-        key = self._keys.find(text) if text else None
+        return self._keys.find(text) if self._keys is not None and text else None
+
+    def _key(self, scope: Scope) -> Key:
+        key = self._find(scope)
         if key is None:
             raise HTTPException(
                 401,
                 "this API key is not known"
-                if text
+                if _sent_key(scope)
                 else "an API key is wanted: Authorization: Bearer …, or X-API-Key: …",
                 {"WWW-Authenticate": 'Bearer realm="tilefleet"'},
             )

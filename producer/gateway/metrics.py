@@ -53,7 +53,7 @@ class Metrics:
     """What is counted, request by request."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self._registry, self._names = CollectorRegistry(), CollectorRegistry()
         self._fleet = _Fleet()
         self._registry.register(self._fleet)
         ProcessCollector(registry=self._registry)
@@ -90,7 +90,7 @@ class Metrics:
             "tilefleet_gateway_key_captchas",
             "Captchas by the name of the API key that sent them.",
             ["key"],
-            registry=self._registry,
+            registry=self._names,
         )
         Gauge(
             "tilefleet_gateway_info", "1, and the version.", ["version"], registry=self._registry
@@ -131,10 +131,14 @@ class Metrics:
         if key is not None:
             self._of_keys.labels(key.name).inc()
 
-    def show(self, seen: gauge.Gauge, oldest_s: dict[str, float]) -> bytes:
-        """The text, with the fleet as `seen` and the ages that `oldest` gave."""
+    def show(self, seen: gauge.Gauge, oldest_s: dict[str, float], *, names: bool) -> bytes:
+        """The text, with the fleet as `seen` and the ages that `oldest` gave.
+
+        `names`: with what is told by the names of keys.
+        """
         self._fleet.seen, self._fleet.oldest_s = seen, oldest_s
-        return generate_latest(self._registry)
+        shown = generate_latest(self._registry)
+        return shown + generate_latest(self._names) if names else shown
 
 
 async def oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:

@@ -20,7 +20,7 @@ def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> _
     """`keys`: whether keys are asked for; `legacy`: whether old paths are there."""
     paths = _clean(settings) | _watched()
     if keys:
-        for path in ("/v1/solve", "/v1/solve-many", "/metrics"):
+        for path in ("/v1/solve", "/v1/solve-many"):
             for operation in paths[path].values():
                 operation["security"] = [{"bearer": []}, {"header": []}]
                 operation["responses"] |= _problems(401)
@@ -138,7 +138,7 @@ def _watched() -> _Object:
             "Whether there are workers.",
             {**_ok("There are.", "Fleet"), **_reply("503", "There are none.", "Fleet")},
         ),
-        "/metrics": get("metrics", "For Prometheus.", {**_text("Metrics."), **_problems(503)}),
+        "/metrics": get("metrics", "For Prometheus.", _text("Metrics.")),
         "/openapi.json": get(
             "document", "This document.", _inline("200", "It.", {"type": "object"})
         ),

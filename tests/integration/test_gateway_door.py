@@ -89,11 +89,16 @@ def test_a_key_is_wanted_and_either_header_brings_it(client, alice):
 
 
 def test_what_is_open_needs_no_key_and_unknown_paths_say_nothing_without_one(client, alice):
-    for path in ("/", "/healthz", "/readyz", "/openapi.json", "/site/sample-1.jpg"):
+    for path in ("/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/site/sample-1.jpg"):
         assert client.get(path, headers=FAR).status_code == 200, path
-    assert client.get("/metrics").status_code == 200
-    assert client.get("/metrics", headers=FAR).status_code == 401
-    assert client.get("/metrics", headers=FAR | bearer(alice)).status_code == 200
+    # Load is for everybody, as in /readyz; whose keys are used is not.
+    client.post("/v1/solve", content=b"any", headers=bearer(alice))
+    named = 'key="alice"'
+    assert named in client.get("/metrics").text
+    assert named in client.get("/metrics", headers=FAR | bearer(alice)).text
+    for headers in (FAR, FAR | bearer("alice.wrong")):
+        seen = client.get("/metrics", headers=headers)
+        assert (seen.status_code, "alice" in seen.text) == (200, False)
     assert client.get("/nothing").status_code == 401
     assert client.get("/nothing", headers=bearer(alice)).status_code == 404
 
