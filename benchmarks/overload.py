@@ -2,22 +2,20 @@
 
     python -m benchmarks.overload [--rounds 3] [--seconds 10] [--json]
 
-The capacity is what a worker (real engine, one core) answers when always enough waits. Then senders
-come at three times that rate, by the clock, with a deadline; those that are refused go away.
+The capacity is what a worker (real engine, one core) answers when always enough waits. Then
+captchas come at three times that rate, at random, with a deadline; those that are refused go away.
+The load is that of `tilefleet bench`.
 """
 
 import argparse
 import os
 from pathlib import Path
 from statistics import median
-from threading import Thread
-from time import monotonic, sleep
 
 from benchmarks import report
 from benchmarks.endtoend import images
-from models.errors import Overloaded, TilefleetError
-from producer import Client
-from producer.client import Pending
+from producer import bench
+from producer.bench import Plan, Tally
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
 
@@ -26,63 +24,23 @@ _DEADLINE_S = 4.0
 _MAX_WAITING = 400
 
 
-def capacity(fleet: Client, pictures: list[bytes], seconds: float) -> float:
-    """Captchas a second with a window of 128."""
-
-    def sources():
-        ends, number = monotonic() + seconds, 0
-        while monotonic() < ends:
-            number += 1
-            yield pictures[number % len(pictures)] + number.to_bytes(4, "big")
-
-    started = monotonic()
-    count = sum(1 for _ in fleet.map(sources(), window=128))
-    return count / (monotonic() - started)
+def capacity(url: str, pictures: list[bytes], seconds: float) -> float:
+    """Captchas a second of 128 clients."""
+    tally = Tally()
+    bench.measure(Plan(pictures, seconds=seconds, clients=128), tally, broker_url=url)
+    return tally.throughput
 
 
-def goodput(fleet: Client, pictures: list[bytes], rate: float, seconds: float) -> dict[str, float]:
+def goodput(url: str, pictures: list[bytes], rate: float, seconds: float) -> dict[str, float]:
     """Open loop at `rate`: shares of what was sent, and answers in time a second."""
-    accepted: list[tuple[float, Pending]] = []
-    counts = {"answered": 0, "late": 0, "refused": 0}
-    done = False
-
-    def collect() -> None:
-        position = 0
-        while not done or position < len(accepted):
-            if position == len(accepted):
-                sleep(0.002)
-                continue
-            ends, pending = accepted[position]
-            position += 1
-            try:
-                pending.result(max(0.01, ends - monotonic()))
-                counts["answered"] += 1
-            except TilefleetError:
-                counts["late"] += 1
-
-    collector = Thread(target=collect)
-    collector.start()
-    started = monotonic()
-    sent = 0
-    while (now := monotonic()) < started + seconds:
-        if sent / rate > now - started:
-            sleep(sent / rate - (now - started))
-        sent += 1
-        data = pictures[sent % len(pictures)] + (1 << 30 | sent).to_bytes(4, "big")
-        try:
-            pending = fleet.submit(data, expires=_DEADLINE_S)
-            accepted.append((monotonic() + _DEADLINE_S, pending))
-        except Overloaded:
-            counts["refused"] += 1
-    offered = sent / (monotonic() - started)
-    done = True
-    collector.join()
-    elapsed = monotonic() - started
+    tally = Tally()
+    plan = Plan(pictures, seconds=seconds, rate=rate, timeout=_DEADLINE_S)
+    bench.measure(plan, tally, broker_url=url)
     return {
-        "offered": offered,
-        "goodput": counts["answered"] / elapsed,
-        "refused": counts["refused"] / sent,
-        "late": counts["late"] / sent,
+        "offered": tally.sent / seconds,
+        "goodput": tally.throughput,
+        "refused": tally.errors["Overloaded"] / tally.sent,
+        "late": (tally.errors["AnswerTimeout"] + tally.errors["Revoked"]) / tally.sent,
     }
 
 
@@ -104,9 +62,8 @@ def main() -> None:
         for task in Path(f"/proc/{worker.process.pid}/task").iterdir():
             os.sched_setaffinity(int(task.name), {_WORKER_CORE})
         for _ in range(options.rounds):
-            with Client(server.url) as fleet:
-                capacities.append(capacity(fleet, pictures, options.seconds / 2))
-                runs.append(goodput(fleet, pictures, 3 * capacities[-1], options.seconds))
+            capacities.append(capacity(server.url, pictures, options.seconds / 2))
+            runs.append(goodput(server.url, pictures, 3 * capacities[-1], options.seconds))
     shares = [run["goodput"] / full for run, full in zip(runs, capacities, strict=True)]
     report.show(
         "Three times the capacity, real engine on one core",

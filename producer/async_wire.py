@@ -174,7 +174,8 @@ class AsyncWire:
         unwanted, self._unwanted = self._unwanted, []
         if unwanted and self._pubsub is not None:
             await self._pubsub.unsubscribe(*unwanted)
-        revoked, missed, looks = self._revoked, self._missed, list(self._looks)
+        # Copies: more come while the server is being spoken to.
+        revoked, missed, looks = list(self._revoked), list(self._missed), list(self._looks)
         async with self._sender.pipeline(transaction=False) as pipe:
             for each in batch:
                 pipe.lpush(self._prefix + each.message.lane, each.message.text)

@@ -4,8 +4,9 @@ Exit code 0 if all were answered, 1 if any was not, 130 after Ctrl-C, which says
 """
 
 import json
+import signal
 from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -49,13 +50,14 @@ def run(
         total = len(found)
     else:
         found = inputs.expand(name for some in (arguments, inputs.listed(listed)) for name in some)
-    with Progress(total) as progress:
+    with Progress(total) as progress, _Interrupts() as interrupts:
         try:
             with closing(read(found)) as outcomes:
                 for input, outcome in outcomes:
                     progress.clear()
                     failed = not _tell(input, outcome, album, as_json=as_json, alone=one)
                     progress.count(failed=failed)
+                    interrupts.check()
         except KeyboardInterrupt:
             progress.clear()
             click.echo(f"tilefleet: stopped; {_tally(progress, total)}", err=True)
@@ -73,6 +75,27 @@ def run(
     if progress.failed and progress.done > 1:
         click.echo(f"tilefleet: {_tally(progress, total)}", err=True)
     return 1 if progress.failed else 0
+
+
+class _Interrupts(AbstractContextManager["_Interrupts"]):
+    """Ctrl-C that is not forgotten where Python drops the exception, as in a `__del__`."""
+
+    def __enter__(self) -> "_Interrupts":
+        self._came = False
+        self._before = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if there was one."""
+        if self._came:
+            raise KeyboardInterrupt
+
+    def _interrupt(self, *_: object) -> None:
+        self._came = True
+        raise KeyboardInterrupt
 
 
 def by_fleet(captchas: Iterable[Input], *, timeout: float) -> Outcomes:
