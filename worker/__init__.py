@@ -6,7 +6,8 @@ queues), `consumer`, `neighbours`, `request` and `strategy` (Celery's checks), `
 `reception` (in, and what became of it), `job` (what is handed on), `room` (decoding and passes),
 `lanes` (of the engine in use), `switch` and `control` (another model while it runs),
 `batcher`, `twins` (identical captchas), `suspects` (what came back), `writer` (results), `bell` and
-`events` (back to the hub thread, and out to monitors), `beacon` (signs of life), `metrics`.
+`events` (back to the hub thread, and out to monitors), `beacon` and `health` (signs of life),
+`metrics`.
 """
 
 # `celery control` and `celery inspect` know the commands that are imported with the application.

@@ -14,6 +14,9 @@ from tests.conftest import REPOSITORY
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
+_COMMAND = r"tilefleet ((?:models [a-z]+|solve|samples|serve|up|bench|top|health)\b)"
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
@@ -32,7 +35,7 @@ def test_python_blocks_are_python():
 def test_every_command_that_is_shown_exists():
     shown = {
         tuple(word for word in line.split() if re.fullmatch(r"[a-z]+", word))[:2]
-        for line in re.findall(r"tilefleet ((?:models [a-z]+|solve|samples)\b)", README)
+        for line in re.findall(_COMMAND, README)
     }
     assert len(shown) >= 5
     for command in shown:
