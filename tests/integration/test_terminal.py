@@ -187,6 +187,24 @@ def test_an_open_loop_sends_at_its_rate(tilefleet):
     assert found["loop"] == "open"
 
 
+def test_bench_of_a_worker_that_hangs_counts_what_nobody_answered(tilefleet, null_worker):
+    bench = subprocess.Popen(
+        [*COMMAND, "bench", "--seconds", "2", "--rate", "200", "--timeout", "1", "--json"],
+        stdout=subprocess.PIPE,
+        env=tilefleet.environ,
+    )
+    with Redis.from_url(null_worker.server.url) as redis:
+        done = redis.info("commandstats")["cmdstat_lpush"]["calls"]
+        wait_until(lambda: redis.info("commandstats")["cmdstat_lpush"]["calls"] > done + 50)
+    null_worker.process.send_signal(signal.SIGSTOP)
+    try:
+        found = json.loads(bench.communicate(timeout=30)[0])
+    finally:
+        null_worker.process.send_signal(signal.SIGCONT)
+    assert found["errors"]["AnswerTimeout"] > 0
+    assert found["sent"] == found["answered"] + sum(found["errors"].values())
+
+
 def test_bench_of_a_fleet_that_is_away_is_one_line(tilefleet):
     done = tilefleet("bench", environ={"CELERY_BROKER_URL": "redis://127.0.0.1:1/0"})
     assert done.returncode == 1
