@@ -5,3 +5,4 @@ Only `keras.ops` is used, so that they run on TensorFlow and on JAX.
 """
 
 from models.networks import legacy_words as legacy_words
+from models.networks import tiles as tiles

@@ -15,6 +15,7 @@ from models.captcha import Crops
 from models.errors import BadTiles, ModelNotFound
 from models.labels import INDEX
 from models.manifest import NETWORKS
+from models.networks import tiles as network_of_tiles
 from models.store import Entry
 from models.training import calibration, tiles, words
 from models.training import headers as drawn_headers
@@ -85,6 +86,8 @@ def train_pair(
         if network in wanted:
             how["temperature"] = round(calibrate(network, model, data, fonts=fonts), 3)
             say(f"{network}: temperature {how['temperature']}")
+    if "tiles" in wanted:
+        made["tiles"] = network_of_tiles.mirrored(made["tiles"][0]), made["tiles"][1]
     entry = store.save(
         name,
         {network: model for network, (model, _) in made.items()},

@@ -6,8 +6,7 @@ network learns to see the same (Beyer et al., "Knowledge distillation: a good te
 and consistent", 2022). Where the true label is known it counts for a share of the target.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,24 +43,6 @@ class Recipe:
     drawn: float = 0.06
     #: How much of the target a known label is at most, where there is a teacher for the rest.
     truth: float = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One schedule of the learning rate, from its peak to nearly nothing."""
-
-    stages: network_of_tiles.Stages
-    #: The training stops after `epochs` of a schedule of `schedule`.
-    epochs: int
-    schedule: int
-    peak_learning_rate: float
-
-
-#: A shallow network learns fast; what it knows, a deeper one begins with.
-ROUNDS = (
-    Round(network_of_tiles.SHALLOW, epochs=66, schedule=75, peak_learning_rate=5e-3),
-    Round(network_of_tiles.DEEP, epochs=75, schedule=75, peak_learning_rate=3e-3),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +132,9 @@ def train(
     drawn: Path | None = None,
     teacher: str | None = None,
     root: Path | None = None,
-    rounds: Sequence[Round] = ROUNDS,
-    epochs: int | None = None,
+    epochs: int = 75,
     steps_per_epoch: int = 200,
+    peak_learning_rate: float = 5e-3,
     seed: int = 1,
     hold_out: bool = False,
     recipe: Recipe | None = None,
@@ -163,9 +144,8 @@ def train(
 
     `labelled`: folder of LL_KK.jpg, or an .npz file with counts; `unlabelled`: folder of captchas
     (needs a teacher); `drawn`: folder of LL_KK.png; `teacher`: name of a model in the store at
-    `root`; `directory`: where the state is kept, a folder for each round; `epochs`: of each
-    round, instead of the rounds' own. With `hold_out`, labelled pictures 09 and 10 of each class
-    are kept out and measured instead.
+    `root`; `directory`: where the state is kept. With `hold_out`, labelled pictures 09 and 10 of
+    each class are kept out and measured instead.
 
     Returns the network and how it was made, for the manifest. Raises BadTiles and ModelError.
     """
@@ -184,36 +164,29 @@ def train(
     if hold_out:
         kept = known.only(held)
         held_out = (kept.tiles(), np.eye(len(LABELS), dtype=np.float32)[kept.labels])
-    if epochs:
-        rounds = [replace(each, epochs=epochs, schedule=epochs) for each in rounds]
     keras.utils.set_random_seed(seed)
-    network = network_of_tiles.build(rounds[0].stages)
-    minutes = []
-    for number, each in enumerate(rounds, 1):
-        if number > 1:
-            network = network_of_tiles.grow(network, each.stages)
-        history = fit(
-            network,
-            Steps(views, steps=steps_per_epoch, seed=seed * 100 + number),
-            held_out,
-            directory=directory / f"round{number}",
-            epochs=each.schedule,
-            steps_per_epoch=steps_per_epoch,
-            peak_learning_rate=each.peak_learning_rate,
-            loss=softened,
-            metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
-            monitor="val_acc" if hold_out else "loss",
-            average=1 - 1 / max(20, _AVERAGED * each.schedule * steps_per_epoch),
-            seed=seed,
-            progress=progress,
-            stop_after=each.epochs,
-        )
-        minutes.append(round(sum(history.get("seconds", ())) / 60, 1))
+    network = network_of_tiles.build()
+    history = fit(
+        network,
+        Steps(views, steps=steps_per_epoch, seed=seed),
+        held_out,
+        directory=directory,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        peak_learning_rate=peak_learning_rate,
+        loss=softened,
+        metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
+        monitor="val_acc" if hold_out else "loss",
+        average=1 - 1 / max(20, _AVERAGED * epochs * steps_per_epoch),
+        seed=seed,
+        progress=progress,
+    )
     made: dict[str, Any] = {
         "from": "random initialisation",
         "seed": seed,
-        "rounds": [asdict(each) for each in rounds],
+        "epochs": epochs,
         "steps_per_epoch": steps_per_epoch,
+        "peak_learning_rate": peak_learning_rate,
         "recipe": asdict(recipe),
         "teacher": taught.identity if taught else None,
         "pictures": {
@@ -221,7 +194,7 @@ def train(
             "cut from captchas": len(views.cut) if views.cut else 0,
             "drawn": len(views.drawn) if views.drawn else 0,
         },
-        "minutes": minutes,
+        "minutes": round(sum(history.get("seconds", ())) / 60, 1),
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }
     return network, made
