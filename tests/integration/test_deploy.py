@@ -10,7 +10,7 @@ import sys
 from base64 import b64encode
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -55,6 +55,14 @@ def container(name: str, url: str, doors: dict[str, int], folder: Path):
         "XDG_STATE_HOME": str(folder),
         **{key: on_this_machine(value) for key, value in service["environment"].items()},
     }
+    if name == "gateway":
+        environ["TILEFLEET_KEYS"] = str(folder / "keys.json")
+        subprocess.run(
+            [sys.executable, "-m", "producer.cli", "keys", "add", "prometheus"],
+            env=environ,
+            stdout=(folder / "gateway.key").open("wb"),
+            check=True,
+        )
     if name == "flower":
         environ |= {"FLOWER_BASIC_AUTH": USER, "FLOWER_PORT": str(doors["5555"])}
     log = folder / f"{name}.log"
@@ -80,9 +88,10 @@ def container(name: str, url: str, doors: dict[str, int], folder: Path):
             process.wait()
 
 
-def ask(port: int, path: str, data: bytes | None = None) -> str:
+def ask(port: int, path: str, data: bytes | None = None, *, authorization: str = "") -> str:
     request = Request(f"http://127.0.0.1:{port}{path}", data=data)
-    request.add_header("Authorization", f"Basic {b64encode(USER.encode()).decode()}")
+    basic = f"Basic {b64encode(USER.encode()).decode()}"
+    request.add_header("Authorization", authorization or basic)
     with urlopen(request, timeout=10) as reply:
         return reply.read().decode()
 
@@ -101,7 +110,11 @@ def test_the_services_of_compose_read_a_captcha_and_show_it(tmp_path, sample):
             stack.enter_context(container(name, server.url, doors, tmp_path))
         wait_until(lambda: answers(doors["5555"], "/healthcheck"))
         wait_until(lambda: answers(doors["8000"], "/readyz"))
-        assert '"picks"' in ask(doors["8000"], "/v1/solve", sample)
+        with pytest.raises(HTTPError, match="401"):
+            ask(doors["8000"], "/v1/solve", sample)
+        bearer = f"Bearer {(tmp_path / 'gateway.key').read_text().strip()}"
+        assert '"picks"' in ask(doors["8000"], "/v1/solve", sample, authorization=bearer)
+        assert "tilefleet_queue_messages" in ask(doors["8000"], "/metrics", authorization=bearer)
         counted = 'tilefleet_worker_captchas_total{outcome="answered"} 1.0'
         assert counted in ask(doors["9101"], "/metrics")
         wait_until(lambda: "SUCCESS" in ask(doors["5555"], "/api/tasks"))

@@ -320,6 +320,7 @@ def test_kustomize_names_files_that_are_there_and_puts_them_together(tmp_path):
         pytest.skip("kubectl is not installed")
     shutil.copytree(DEPLOY, tmp_path / "deploy")
     secrets = tmp_path / "deploy/kubernetes/secrets.env"
+    (secrets.parent / "keys.json").write_text('{"keys": []}')
     secrets.write_text("".join(f"{name}={value}\n" for name, value in PASSWORDS.items()))
     done = subprocess.run(
         ["kubectl", "kustomize", "--load-restrictor", "LoadRestrictionsNone", secrets.parent],
