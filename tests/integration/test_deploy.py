@@ -17,7 +17,7 @@ import pytest
 
 from producer.embedded import EmbeddedServer
 from tests.fleet import wait_until
-from tests.unit.test_deploy import PASSWORDS, compose, seconds
+from tests.unit.test_deploy import DEPLOY, PASSWORDS, compose, seconds
 
 USER = "somebody:with-a-password"
 
@@ -46,7 +46,7 @@ def container(name: str, url: str, doors: dict[str, int], folder: Path):
     here = {"0.0.0.0": "127.0.0.1", **{door: str(port) for door, port in doors.items()}}
 
     def on_this_machine(text: str) -> str:
-        text = re.sub(r"redis://\w+:[\w-]+@redis:6379/0", url, text)
+        text = text.replace("@redis:6379/", url)
         return re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], text)
 
     environ = {
@@ -57,12 +57,9 @@ def container(name: str, url: str, doors: dict[str, int], folder: Path):
     }
     if name == "gateway":
         environ["TILEFLEET_KEYS"] = str(folder / "keys.json")
-        subprocess.run(
-            [sys.executable, "-m", "producer.cli", "keys", "add", "prometheus"],
-            env=environ,
-            stdout=(folder / "gateway.key").open("wb"),
-            check=True,
-        )
+        command = [sys.executable, "-m", "producer.cli", "keys", "add", "prometheus"]
+        made = subprocess.run(command, env=environ, capture_output=True, check=True)
+        (folder / "gateway.key").write_bytes(made.stdout)
     if name == "flower":
         environ |= {"FLOWER_BASIC_AUTH": USER, "FLOWER_PORT": str(doors["5555"])}
     log = folder / f"{name}.log"
@@ -105,9 +102,18 @@ def answers(port: int, path: str) -> bool:
 
 def test_the_services_of_compose_read_a_captcha_and_show_it(tmp_path, sample):
     doors = {"8000": free_port(), "5555": free_port(), "9101": free_port()}
-    with EmbeddedServer(*server_options()) as server, ExitStack() as stack:
+    accounts = tmp_path / "users.acl"
+    script = DEPLOY / "redis/acl.sh"
+    made = subprocess.run(
+        ["sh", script, "users"], env={**os.environ, **PASSWORDS}, capture_output=True, check=True
+    )
+    accounts.write_bytes(made.stdout)
+    operator = {"user": "operator", "password": PASSWORDS["REDIS_OPERATOR_PASSWORD"]}
+    options = [*server_options(), "--aclfile", str(accounts)]
+    with EmbeddedServer(*options, **operator) as server, ExitStack() as stack:
         for name in ("flower", "gateway", "worker"):
-            stack.enter_context(container(name, server.url, doors, tmp_path))
+            here = f"@127.0.0.1:{server.port}/"
+            stack.enter_context(container(name, here, doors, tmp_path))
         wait_until(lambda: answers(doors["5555"], "/healthcheck"))
         wait_until(lambda: answers(doors["8000"], "/readyz"))
         with pytest.raises(HTTPError, match="401"):
