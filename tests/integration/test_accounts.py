@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from celery import chord
@@ -133,13 +133,16 @@ def test_flower_sees_captchas_and_workers(at_work):
     environ = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
     flower = subprocess.Popen(
         [*command, "--address=127.0.0.1"],
-        env={**os.environ, **at_work.environ, **environ, "FLOWER_UNAUTHENTICATED_API": "true"},
+        env={**os.environ, **at_work.environ, **environ, "FLOWER_BASIC_AUTH": "user:password"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
 
     def api(path: str):
-        with urlopen(f"http://127.0.0.1:{port}/api/{path}", timeout=10) as reply:
+        # "user:password"
+        headers = {"Authorization": "Basic dXNlcjpwYXNzd29yZA=="}
+        request = Request(f"http://127.0.0.1:{port}/api/{path}", headers=headers)
+        with urlopen(request, timeout=10) as reply:
             return json.load(reply)
 
     try:
