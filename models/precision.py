@@ -24,6 +24,9 @@ MEASURED = ("captchas", "captchas2016")
 #: Pictures that activations are measured on.
 _SAMPLES = 800
 _SEED = 11
+#: What the faster may lose, of a collection's captchas: one of fifty comes and goes with the
+#: pictures that activations are measured on.
+_TOLERATED = 0.03
 
 
 def convert(
@@ -46,7 +49,7 @@ def convert(
 
 
 def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
-    """Measure a float32 model against itself in int8, and keep the faster that loses no captcha."""
+    """Measure a float32 model against itself in int8; keep the latter if it is as often right."""
     root, name = entry.folder.parent, entry.manifest.name
     exact = measure(entry, data)
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +58,11 @@ def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
         for precision, scores in (("float32", exact), ("int8", quick)):
             for where, score in scores.items():
                 say(f"{precision}, {where}: {score}, {score.ms:.2f} ms a captcha")
-        if any(quick[where].exact < score.exact for where, score in exact.items()):
+        if any(
+            quick[where].exact < score.exact - _TOLERATED * score.captchas
+            or quick[where].words_right < score.words_right
+            for where, score in exact.items()
+        ):
             return annotate(entry, exact)
         files = {network: quantised.read(f"{network}.tflite") for network in NETWORKS}
     return annotate(store.put_litert(entry, files, "int8", name=name, root=root), quick)
@@ -91,7 +98,7 @@ def _samples(network: str, data: Path | None) -> NDArray[np.uint8]:
         drawn = strips.draw_strips(_SAMPLES, seed=_SEED, faces=fonts.find())
         return np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
     if data is not None and (data / "captchas2016").is_dir():
-        return training_pictures.cut(data / "captchas2016").tiles()[:_SAMPLES]
+        return training_pictures.cut(data / "captchas2016").tiles()
     with tempfile.TemporaryDirectory() as folder:
         captcha.generate(pictures.TILES, Path(folder), count=_SAMPLES // 8, seed=_SEED)
         return training_pictures.cut(Path(folder)).tiles()

@@ -12,7 +12,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from models.art.strips import UNKNOWN
 from models.decision import posterior
+from models.labels import NONE
 
 #: Temperatures that are tried.
 TEMPERATURES = np.geomspace(0.25, 4, 81)
@@ -44,14 +46,20 @@ def of_tiles(
 
 
 def of_words(words: NDArray[np.float32], labels: NDArray[np.int16]) -> Scores:
-    """The same for headers: `words` is float32 (headers, 2, 81), `labels` int16 (headers, 2)."""
+    """The same for headers: `words` is float32 (headers, 2, 81), `labels` int16 (headers, 2).
+
+    What is UNKNOWN should be taken for any of the labels alike.
+    """
+    unknown = labels == UNKNOWN
+    known = np.where(unknown, 0, labels)[..., None].astype(np.int64)
     logarithms = np.log(np.maximum(words.astype(np.float64), _LEAST))
     surprise = np.empty((len(words), len(TEMPERATURES)))
     for column, temperature in enumerate(TEMPERATURES):
         scaled = logarithms / temperature
         scaled -= np.log(np.exp(scaled).sum(axis=-1, keepdims=True))
-        right = np.take_along_axis(scaled, labels[..., None].astype(np.int64), axis=-1)
-        surprise[:, column] = -right.sum(axis=(1, 2))
+        right = np.take_along_axis(scaled, known, axis=-1)[..., 0]
+        right[unknown] = scaled[unknown][:, :NONE].mean(axis=-1)
+        surprise[:, column] = -right.sum(axis=1)
     return surprise
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models import precision, store
 from models.art.pictures import TILES
-from models.art.strips import UNKNOWN, draw_strips
+from models.art.strips import draw_strips
 from models.captcha import Crops
 from models.errors import BadTiles, ModelNotFound
 from models.labels import INDEX
@@ -104,9 +104,8 @@ def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[P
     if network == "words":
         _, strange = drawn_headers.faces(fonts)
         drawn = draw_strips(_CALIBRATED_ON, seed=_CALIBRATION_SEED, faces=strange)
-        known = (drawn.labels != UNKNOWN).all(axis=1)
-        pictures = np.repeat(drawn.images[known, ..., np.newaxis], 3, axis=-1)
-        surprise = calibration.of_words(_ask(model, pictures), drawn.labels[known])
+        pictures = np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
+        surprise = calibration.of_words(_ask(model, pictures), drawn.labels)
     else:
         captchas = [truth for truth in precision.captchas(data) if truth.known]
         if not captchas:
