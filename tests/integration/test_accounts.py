@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -127,21 +128,22 @@ def test_a_killed_workers_captchas_are_taken_over(at_work):
     assert at_work.denied() == []
 
 
-def test_flower_sees_captchas_and_workers(at_work):
+def test_flower_sees_captchas_and_workers(at_work, tmp_path):
     url, port = at_work.url("flower"), free_port()
     command = [sys.executable, "-m", "celery", "-A", "worker", "flower", f"--port={port}"]
     environ = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
+    environ |= {"FLOWER_BASIC_AUTH": "me:password", "XDG_STATE_HOME": str(tmp_path)}
     flower = subprocess.Popen(
         [*command, "--address=127.0.0.1"],
-        env={**os.environ, **at_work.environ, **environ, "FLOWER_BASIC_AUTH": "user:password"},
+        env={**os.environ, **at_work.environ, **environ},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
 
     def api(path: str):
-        # "user:password"
-        headers = {"Authorization": "Basic dXNlcjpwYXNzd29yZA=="}
-        request = Request(f"http://127.0.0.1:{port}/api/{path}", headers=headers)
+        account = b64encode(b"me:password").decode()
+        request = Request(f"http://127.0.0.1:{port}/api/{path}")
+        request.add_header("Authorization", f"Basic {account}")
         with urlopen(request, timeout=10) as reply:
             return json.load(reply)
 
