@@ -6,6 +6,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -91,14 +92,21 @@ def _compose(
     *,
     noisy: bool,
 ) -> Image.Image:
-    page = Image.new("RGB", (CAPTCHA_WIDTH, CAPTCHA_HEIGHT), "white")
+    page = blank_page().copy()
     strip = header.draw([LABELS[word] for word in plan.words], rng, faces=faces, noisy=noisy)
     page.paste(Image.fromarray(strip), (HEADER_X, HEADER_Y))
-    _write_prompt(page)
     places = [(x, y) for y in TILE_YS for x in TILE_XS]
     for label, place in zip(plan.shown, places, strict=True):
         choices = found[label]
         page.paste(pictures.draw(choices[int(rng.integers(len(choices)))], rng), place)
+    return page
+
+
+@cache
+def blank_page() -> Image.Image:
+    """A captcha with the prompt and no words or tiles; to be copied."""
+    page = Image.new("RGB", (CAPTCHA_WIDTH, CAPTCHA_HEIGHT), "white")
+    _write_prompt(page)
     return page
 
 
