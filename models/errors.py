@@ -19,6 +19,7 @@
     │   └── Revoked             the task was revoked, or expired, before it was read
     ├── EngineError             the networks failed on this captcha
     │   └── GivenUp             workers that had it were lost, again and again
+    ├── BadCollection           a folder of captchas holds too little to learn from
     └── ModelError              a model cannot be used
         ├── ModelNotFound       no such name in the store
         ├── BadManifest         manifest.json is missing, unreadable or of another kind
@@ -101,6 +102,10 @@ class EngineError(TilefleetError):
 
 class GivenUp(EngineError):
     """Several workers were lost while they read it; it is not tried again."""
+
+
+class BadCollection(TilefleetError):
+    """Captchas without labels, too few or too different to learn labels from."""
 
 
 class ModelError(TilefleetError):

@@ -23,7 +23,7 @@ _EXTRAS = {
         ("starlette", "uvicorn", "uvloop", "httptools", "python_multipart", "prometheus_client"),
         "gateway",
     ),
-    **dict.fromkeys(("keras", "tensorflow", "h5py", "ai_edge_quantizer"), "train"),
+    **dict.fromkeys(("keras", "tensorflow", "h5py", "ai_edge_quantizer", "imagehash"), "train"),
 }
 
 
@@ -251,11 +251,42 @@ def health(live: bool, stale: float, gateway: str | None, timeout: float) -> Non
 )
 @click.option("--count", type=click.IntRange(min=1), default=24, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-def samples(tiles: Path | None, out: Path, count: int, seed: int) -> None:
-    """Draw captchas with known answers, from any folder of tile pictures."""
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    help="An unlabelled collection: how often each picture comes back, slightly altered.",
+)
+@click.option(
+    "--header-errors",
+    type=click.FloatRange(0, 0.5),
+    default=0.0,
+    show_default=True,
+    help="With --repeats: share of headers' words that name another thing.",
+)
+def samples(
+    tiles: Path | None,
+    out: Path,
+    count: int,
+    seed: int,
+    repeats: int | None,
+    header_errors: float,
+) -> None:
+    """Draw captchas with known answers, from any folder of tile pictures.
+
+    With --repeats, a collection to learn from without labels; the truth is in truth.csv.
+    """
     from models.art.captcha import generate
+    from models.art.collection import plan
     from models.art.pictures import TILES
 
+    if repeats:
+        drawn = plan(
+            tiles or TILES, captchas=count, repeats=repeats, header_errors=header_errors, seed=seed
+        )
+        with click.progressbar(range(count), label="drawing", file=sys.stderr) as numbers:
+            drawn.write(out, numbers)
+        click.echo(f"{count} captchas of {len(drawn.labels)} pictures, and truth.csv in {out}")
+        return
     generate(tiles or TILES, out, count=count, seed=seed)
     click.echo(f"{count} captchas and answers.csv in {out}")
 

@@ -1,4 +1,7 @@
-"""``tilefleet models …``: list, import, train and evaluate what the workers load."""
+"""``tilefleet models …``: list, import, train and evaluate what the workers load.
+
+`learning_cli` has the commands for captchas that nobody labelled.
+"""
 
 import json
 from dataclasses import replace
@@ -8,6 +11,7 @@ from typing import Any
 import click
 
 from models.settings import Settings
+from producer.learning_cli import bootstrap, dedupe, review
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 # A file that is missing gets the store's own clear error.
@@ -17,6 +21,10 @@ _FILE = click.Path(path_type=Path)
 @click.group()
 def models() -> None:
     """The model store."""
+
+
+for _command in (bootstrap, dedupe, review):
+    models.add_command(_command)
 
 
 @models.command("list")

@@ -28,9 +28,7 @@ def again(picture: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]:
         # Scaled or cut elsewhere on the way: between the pixels.
         right, down = right + rng.uniform(-0.5, 0.5), down + rng.uniform(-0.5, 0.5)
     data = (1, 0, MARGIN + right, 0, 1, MARGIN + down)
-    tile = picture.transform(
-        (TILE, TILE), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR
-    )
+    tile = picture.transform((TILE, TILE), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     return _compress(_speckle(_relight(np.asarray(tile), rng, strength=1.0), rng), rng)
 
 

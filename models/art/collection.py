@@ -8,7 +8,7 @@ anew each time, and a share of the headers names another word than the tiles wer
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,21 +79,16 @@ class Collection:
         page.save(file, "JPEG", quality=int(rng.integers(*_QUALITY)))
         return file.getvalue()
 
-    def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        """(name, JPEG) of each captcha."""
-        for number in range(len(self)):
-            yield self.name(number), self.draw(number)
-
     @staticmethod
     def name(number: int) -> str:
         return f"{number:06d}.jpg"
 
-    def write(self, folder: Path) -> None:
-        """All captchas, and truth.csv: the words asked for, those of the header, the pictures'
-        numbers and labels. Nothing that learns reads truth.csv."""
+    def write(self, folder: Path, numbers: Iterable[int] | None = None) -> None:
+        """All captchas (or those of `numbers`), and truth.csv: the words asked for, those of the
+        header, the pictures' numbers and labels. Nothing that learns reads truth.csv."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in self:
-            (folder / name).write_bytes(data)
+        for number in range(len(self)) if numbers is None else numbers:
+            (folder / self.name(number)).write_bytes(self.draw(number))
         with (folder / TRUTH).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("file", "words", "header", "pictures", "labels"))
@@ -163,6 +158,16 @@ def plan(
     headers[wrong] = moved[wrong]
     sources = tuple(_load(path, rng) for _, path in listed)
     return Collection(sources, labels, shown, asked, headers, seed)
+
+
+def load_pictures(
+    tiles: Path, rng: np.random.Generator
+) -> tuple[list[Image.Image], NDArray[np.int16]]:
+    """All pictures of a folder, 79×79, and their labels; raises BadTiles."""
+    listed = [(label, path) for label, files in pictures.find(tiles).items() for path in files]
+    return [_load(path, rng) for _, path in listed], np.array(
+        [each[0] for each in listed], np.int16
+    )
 
 
 class _Decks:

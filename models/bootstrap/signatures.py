@@ -129,7 +129,7 @@ def learned(name: str) -> Callable[[Tiles], Vectors]:
     def describe(tiles: Tiles) -> Vectors:
         vectors = np.concatenate(
             [
-                np.asarray(inner(tiles[start : start + 256], training=False))
+                np.asarray(inner([tiles[start : start + 256]], training=False))
                 for start in range(0, len(tiles), 256)
             ]
         )
@@ -144,7 +144,7 @@ THRESHOLDS: Final[Mapping[str, float]] = {
     "difference": 0.17,
     "perceptual": 0.2,
     "wavelet": 0.02,
-    "colour": 0.08,
+    "colour": 0.07,
     "learned": 0.02,
 }
 NAMES: Final = tuple(THRESHOLDS)

@@ -1,0 +1,199 @@
+"""What bootstrapping writes: pictures with labels, in easy12306's format and as a table.
+
+::
+
+    tiles.npz       images (n, 67, 67, 3) BGR, labels (n, 80) counts: the sure groups, to train on
+    labels.csv      every tile: file, tile, group, label, probability
+    beliefs.npz     labels (groups, 80), sightings, places: all groups, to review and correct
+    pictures.npy    a picture of each group, RGB
+    corrections.jsonl   what people said, one line a decision, in their order, each by the file and
+                        tile where the group's picture is: another run may number groups otherwise
+    unreadable.csv  files that are no captchas, and why
+
+`tiles.npz` is what ``tilefleet models train`` reads. A count says how far a label is to be
+believed: n of n + 1.
+"""
+
+import csv
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import BadCollection
+from models.geometry import TILE
+from models.labels import INDEX, LABELS
+
+TILES: Final = "tiles.npz"
+TABLE: Final = "labels.csv"
+BELIEFS: Final = "beliefs.npz"
+PICTURES: Final = "pictures.npy"
+CORRECTIONS: Final = "corrections.jsonl"
+UNREADABLE: Final = "unreadable.csv"
+
+#: A group at least this probable goes into tiles.npz.
+SURE: Final = 0.8
+#: The counts of a picture whose label is certain.
+_COUNTS: Final = 20
+_AT_ONCE: Final = 2_000
+
+#: What a reviewer may say instead of a label: a picture of none of the 80.
+NOTHING: Final = ""
+
+
+@dataclass(slots=True)
+class Dataset:
+    """A folder with what was found."""
+
+    folder: Path
+    #: float32 (groups, 80).
+    labels: NDArray[np.float32]
+    #: int32 (groups,): on how many tiles each picture was seen.
+    sightings: NDArray[np.int32]
+    #: uint8 (groups, 67, 67, 3), RGB, on disk.
+    pictures: NDArray[np.uint8]
+    #: Where the pictures are, for each group: file:tile.
+    places: tuple[str, ...]
+    #: Group → what a person said, a label or NOTHING.
+    corrections: dict[int, str]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Dataset":
+        """Raises BadCollection for a folder that was not written by `bootstrap`."""
+        try:
+            with np.load(folder / BELIEFS, allow_pickle=False) as arrays:
+                labels, sightings = arrays["labels"], arrays["sightings"]
+                places = tuple(arrays["places"].tolist())
+            pictures = np.load(folder / PICTURES, mmap_mode="r")
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise BadCollection(
+                f"{folder} is no dataset that tilefleet models bootstrap wrote: {error}"
+            ) from None
+        if len(labels) != len(pictures) or len(labels) != len(sightings):
+            raise BadCollection(
+                f"{folder}: {len(labels)} labels, {len(pictures)} pictures, {len(sightings)} counts"
+            )
+        corrections = _read_corrections(folder, places)
+        return cls(folder, labels, sightings, pictures, places, corrections)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def label(self, group: int) -> str:
+        """What the group shows, as far as is known; NOTHING if a person said so."""
+        if group in self.corrections:
+            return self.corrections[group]
+        return LABELS[int(self.labels[group].argmax())]
+
+    def probability(self, group: int) -> float:
+        return 1.0 if group in self.corrections else float(self.labels[group].max())
+
+    def correct(self, group: int, label: str) -> None:
+        """Note what a person said, on disk before this returns; the last word counts."""
+        line = json.dumps({"place": self.places[group], "label": label}, ensure_ascii=False)
+        with (self.folder / CORRECTIONS).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+            file.flush()
+        self.corrections[group] = label
+
+    def corrected(self) -> NDArray[np.float32]:
+        """float32 (groups, 80): the labels with what people said; a row of zeros for NOTHING."""
+        labels = self.labels.copy()
+        for group, label in self.corrections.items():
+            labels[group] = 0
+            if label != NOTHING:
+                labels[group, INDEX[label]] = 1
+        return labels
+
+    def export(self) -> int:
+        """Write tiles.npz, with what people said; returns how many pictures are in it."""
+        labels = self.corrected()
+        sure = np.flatnonzero(labels.max(axis=1) >= SURE)
+        write_counted(self.folder / TILES, self.pictures, labels, sure)
+        return len(sure)
+
+
+def write(
+    folder: Path,
+    labels: NDArray[np.float32],
+    pictures: NDArray[np.uint8],
+    *,
+    files: tuple[str, ...],
+    groups: NDArray[np.int32],
+    unreadable: tuple[tuple[str, str], ...],
+) -> Dataset:
+    """Write all of it; `groups` is int32 (captchas, 8), `pictures` folder/pictures.npy."""
+    flat = groups.ravel()
+    sightings = np.bincount(flat, minlength=len(labels)).astype(np.int32)
+    places = tuple(f"{files[at // 8]}:{at % 8 + 1}" for at in first_places(groups).tolist())
+    draft = folder / f".{BELIEFS}"
+    with draft.open("wb") as file:
+        np.savez(file, labels=labels, sightings=sightings, places=np.array(places))
+    draft.replace(folder / BELIEFS)
+    best, probability = labels.argmax(axis=1), labels.max(axis=1)
+    with (folder / TABLE).open("w", encoding="utf-8", newline="") as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(("file", "tile", "group", "label", "probability"))
+        for name, row in zip(files, groups.tolist(), strict=True):
+            writer.writerows(
+                (name, tile, group, LABELS[best[group]], f"{probability[group]:.4f}")
+                for tile, group in enumerate(row, 1)
+            )
+    with (folder / UNREADABLE).open("w", encoding="utf-8", newline="") as table:
+        csv.writer(table, lineterminator="\n").writerows([("file", "why"), *unreadable])
+    corrections = _read_corrections(folder, places)
+    dataset = Dataset(folder, labels, sightings, pictures, places, corrections)
+    dataset.export()
+    return dataset
+
+
+def first_places(groups: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Of int32 (captchas, 8): the flat index of each group's first tile, int64 (groups,)."""
+    return np.unique(groups.ravel(), return_index=True)[1]
+
+
+def write_counted(
+    path: Path,
+    pictures: NDArray[np.uint8],
+    labels: NDArray[np.float32],
+    chosen: NDArray[np.int64],
+) -> None:
+    """easy12306's format, all or nothing, and without holding all the pictures at once."""
+    draft = path.with_name(f".{path.name}")
+    counts = np.rint(labels[chosen] * _COUNTS).astype(np.uint8)
+    with zipfile.ZipFile(draft, "w") as archive:
+        with archive.open("labels.npy", "w") as file:
+            np.lib.format.write_array(file, counts)
+        with archive.open("images.npy", "w", force_zip64=True) as file:
+            header: dict[str, Any] = {
+                "descr": "|u1",
+                "fortran_order": False,
+                "shape": (len(chosen), TILE, TILE, 3),
+            }
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(0, len(chosen), _AT_ONCE):
+                part = np.asarray(pictures[chosen[start : start + _AT_ONCE]])
+                file.write(np.ascontiguousarray(part[..., ::-1]).tobytes())
+    draft.replace(path)
+
+
+def _read_corrections(folder: Path, places: tuple[str, ...]) -> dict[int, str]:
+    """The last word on each group; a line that was cut off by a crash is left out."""
+    path = folder / CORRECTIONS
+    if not path.exists():
+        return {}
+    corrections: dict[int, str] = {}
+    groups = {place: group for group, place in enumerate(places)}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            said = json.loads(line)
+            group, label = groups[said["place"]], said["label"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if label == NOTHING or label in INDEX:
+            corrections[group] = label
+    return corrections

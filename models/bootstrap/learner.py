@@ -1,0 +1,174 @@
+"""What repetition cannot tell: a tiles network that learns from the groups whose label is sure.
+
+It begins with random weights and sees no label but those that the headers gave. Of the groups it
+did not learn from it says what they look like, which becomes their prior; how far it is to be
+believed is measured on sure groups that were kept from it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.labels import LABELS
+
+#: A group whose label is this probable is one to learn from …
+SURE = 0.95
+#: … if at least that many are, of that many labels.
+LEAST_SURE = 200
+LEAST_LABELS = 40
+#: Pictures to learn from at most: all of them are in memory.
+_MOST = 20_000
+#: Share of the sure groups that measure how far the network is to be believed.
+_KEPT = 0.1
+_TEMPERATURES = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+_LEAST_PROBABILITY = 1e-4
+_AT_ONCE = 512
+_BATCH = 64
+#: Batches after which the state is kept, and the learning rate at its highest.
+_STEPS = 100
+_PEAK = 5e-3
+_SMOOTHING = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What the network thinks of the groups it did not learn from."""
+
+    #: float32 (groups, 80): log probability of each label; 0 for those it learned from.
+    prior: NDArray[np.float32]
+    learned_from: int
+    #: Share of the kept sure groups to which it gives the same label.
+    agreement: float
+    temperature: float
+
+
+def learn(
+    pictures: NDArray[np.uint8],
+    labels: NDArray[np.float32],
+    *,
+    directory: Path,
+    steps: int,
+    seed: int,
+    say: Callable[[str], None],
+) -> Opinion | None:
+    """Train on the sure groups, look at the others.
+
+    `pictures`: uint8 (groups, 67, 67, 3), RGB, may be on disk; `labels`: float32 (groups, 80). None
+    if too few are sure.
+    """
+    sure = np.flatnonzero(labels.max(axis=1) >= SURE)
+    known = labels.argmax(axis=1)
+    if len(sure) < LEAST_SURE or len(set(known[sure].tolist())) < LEAST_LABELS:
+        return None
+    rng = np.random.default_rng(seed)
+    sure = rng.permutation(sure)
+    kept, taught = np.split(sure, [max(20, round(_KEPT * len(sure)))])
+    taught = np.sort(taught[:_MOST])
+    network = _train(pictures, labels, taught, directory=directory, steps=steps, seed=seed)
+    say(f"the network learned from {len(taught)} groups; it looks at all {len(labels)}")
+    log_seen = np.log(np.maximum(look(network, pictures), _LEAST_PROBABILITY))
+    temperature = min(
+        _TEMPERATURES,
+        key=lambda each: -_softened(log_seen[kept], each)[np.arange(len(kept)), known[kept]].mean(),
+    )
+    prior = _softened(log_seen, temperature)
+    # What it learned by heart is no second opinion.
+    prior[taught] = 0
+    agreement = float((log_seen[kept].argmax(axis=1) == known[kept]).mean())
+    return Opinion(prior, len(taught), agreement, temperature)
+
+
+def look(network: object, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probabilities, float32 (n, 80), of uint8 (n, 67, 67, 3)."""
+    seen = np.empty((len(pictures), len(LABELS)), np.float32)
+    for start in range(0, len(pictures), _AT_ONCE):
+        part = np.ascontiguousarray(pictures[start : start + _AT_ONCE])
+        # Whole batches only: another size would be compiled anew.
+        full = np.zeros((_AT_ONCE, *part.shape[1:]), np.uint8)
+        full[: len(part)] = part
+        answers = network.predict_on_batch(full)  # type: ignore[attr-defined]
+        seen[start : start + len(part)] = answers[: len(part)]
+    return seen
+
+
+def _train(
+    pictures: NDArray[np.uint8],
+    labels: NDArray[np.float32],
+    taught: NDArray[np.int64],
+    *,
+    directory: Path,
+    steps: int,
+    seed: int,
+) -> object:
+    from models.engines import choose_keras_backend
+
+    choose_keras_backend()
+    import keras
+
+    from models.networks.tiles import SHALLOW
+    from models.training import tiles
+
+    from models.networks.tiles import SHALLOW, build
+    from models.training.loop import Steps, fit
+
+    keras.utils.set_random_seed(seed)
+    network = build(SHALLOW)
+    epochs = max(1, round(steps / _STEPS))
+    fit(
+        network,
+        Steps(_Views(pictures, labels, taught), steps=_STEPS, seed=seed),
+        None,
+        directory=directory,
+        epochs=epochs,
+        steps_per_epoch=_STEPS,
+        peak_learning_rate=_PEAK,
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=_SMOOTHING),
+        metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
+        monitor="loss",
+        average=0.98,
+        seed=seed,
+        progress=False,
+    )
+    return network
+
+
+class _Views:
+    """Batches of the sure groups, each picture a little changed: uint8 (64, 67, 67, 3) and float32
+    (64, 80). Less is done to them than to a labelled collection (`training.tiles`), as this network
+    sees each for a few minutes only."""
+
+    def __init__(
+        self,
+        pictures: NDArray[np.uint8],
+        labels: NDArray[np.float32],
+        taught: NDArray[np.int64],
+    ) -> None:
+        self._images = [_with_margin(pictures[group]) for group in taught]
+        self._labels = labels[taught]
+
+    def __call__(
+        self, random: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        from models.training import augment
+
+        chosen = random.integers(0, len(self._images), _BATCH)
+        views = np.stack([np.asarray(augment.view(self._images[each], random)) for each in chosen])
+        lit = augment.recolour(views.astype(np.float32), random)
+        return np.rint(lit).clip(0, 255).astype(np.uint8), self._labels[chosen]
+
+
+def _with_margin(picture: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(np.pad(picture, [(16, 16), (16, 16), (0, 0)], mode="reflect"))
+
+
+def _softened(log_seen: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    scaled = log_seen / temperature
+    top = scaled.max(axis=1, keepdims=True)
+    softened: NDArray[np.float32] = (
+        scaled - top - np.log(np.exp(scaled - top).sum(axis=1, keepdims=True))
+    )
+    return softened

@@ -1,0 +1,56 @@
+"""A contact sheet for each label: its surest pictures first, the doubtful ones last."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from models.art import fonts
+from models.geometry import TILE
+from models.labels import LABELS
+
+_COLUMNS, _ROWS = 12, 10
+_CELL = (TILE + 5, TILE + 17)
+_TITLE = 30
+_GREEN, _AMBER, _RED = (0, 120, 60), (180, 110, 0), (190, 0, 0)
+
+
+def write(folder: Path, pictures: NDArray[np.uint8], labels: NDArray[np.float32]) -> int:
+    """Draw ``LL_label.jpg`` for every label that some group has; returns how many.
+
+    A label with more groups than fit shows the surest half and the most doubtful half.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    best, probability = labels.argmax(axis=1), labels.max(axis=1)
+    drawn = 0
+    for index, label in enumerate(LABELS):
+        groups = np.flatnonzero((best == index) & (probability > 0))
+        if not len(groups):
+            continue
+        groups = groups[np.argsort(-probability[groups], kind="stable")]
+        many = len(groups)
+        if many > _COLUMNS * _ROWS:
+            half = _COLUMNS * _ROWS // 2
+            groups = np.concatenate([groups[:half], groups[-half:]])
+        title = f"{label}  {many} ({int((probability[groups] >= 0.8).sum())} of {len(groups)} sure)"
+        sheet = _draw(title, pictures[groups], probability[groups])
+        sheet.save(folder / f"{index:02d}_{label}.jpg", quality=88)
+        drawn += 1
+    return drawn
+
+
+def _draw(title: str, pictures: NDArray[np.uint8], probability: NDArray[np.float32]) -> Image.Image:
+    wide, high = _CELL
+    rows = -(-len(pictures) // _COLUMNS)
+    sheet = Image.new("RGB", (_COLUMNS * wide + 5, _TITLE + rows * high), "white")
+    pen = ImageDraw.Draw(sheet)
+    font = fonts.FOLDER / "TilefleetSans-Bold.otf"
+    large, small = ImageFont.truetype(font, 18), ImageFont.truetype(font, 11)
+    pen.text((5, _TITLE / 2), title, "black", font=large, anchor="lm")
+    for place, (picture, sure) in enumerate(zip(pictures, probability, strict=True)):
+        x, y = 5 + place % _COLUMNS * wide, _TITLE + place // _COLUMNS * high
+        sheet.paste(Image.fromarray(picture), (x, y))
+        colour = _GREEN if sure >= 0.95 else _AMBER if sure >= 0.8 else _RED
+        pen.text((x + TILE / 2, y + TILE + 7), f"{sure:.3f}", colour, font=small, anchor="mm")
+    return sheet
