@@ -173,6 +173,12 @@ class Settings:
         "seconds for which an answer is kept for captchas with the same bytes; 0: not at all",
         0,
     )
+    tile_cache: int = _setting(
+        "TILEFLEET_TILE_CACHE",
+        _whole(0, 50_000),
+        "pictures of tiles that the litert engine knows again without its network; 0: none",
+        0,
+    )
     events: float = _setting(
         "TILEFLEET_EVENTS",
         _share,

@@ -162,6 +162,7 @@ class EngineRoom:
     def stats(self) -> dict[str, Any]:
         """Plain figures, for ``celery inspect stats``."""
         sizes = self.pass_sizes
+        tile_cache = getattr(self.engine, "tile_cache", None)
         return {
             "model": self.engine.model,
             "lanes": self.lanes,
@@ -172,6 +173,7 @@ class EngineRoom:
             "captchas": self.captchas,
             "joined": self._twins.joined,
             "kept_answers_used": self._twins.kept,
+            "tile_cache": tile_cache.stats() if tile_cache else None,
             "pass_sizes": {str(size): sizes[size] for size in sorted(sizes)},
             "durations": {name: each.encode() for name, each in self.durations.items()},
         }

@@ -109,9 +109,6 @@ def _train(
     choose_keras_backend()
     import keras
 
-    from models.networks.tiles import SHALLOW
-    from models.training import tiles
-
     from models.networks.tiles import SHALLOW, build
     from models.training.loop import Steps, fit
 

@@ -29,7 +29,7 @@ def load(settings: Settings) -> Engine:
         _require("ai_edge_litert", "litert", "worker")
         from models.engines.litert import LiteRTEngine
 
-        return LiteRTEngine(entry, **options)
+        return LiteRTEngine(entry, tile_cache=settings.tile_cache, **options)
     choose_keras_backend()
     from models.engines.keras import KerasEngine
 

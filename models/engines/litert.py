@@ -14,6 +14,7 @@ from models import interpreter
 from models.captcha import Crops
 from models.decision import Probabilities
 from models.engines.base import NetworkLane
+from models.engines.tile_cache import TileCache
 from models.errors import BadManifest
 from models.manifest import LITERT_BATCH, NETWORKS, OUTPUTS
 from models.store import Entry
@@ -29,8 +30,12 @@ class LiteRTEngine:
     max_lanes = 0
     in_cycles = False
 
-    def __init__(self, entry: Entry, *, max_batch: int, max_bytes: int) -> None:
+    def __init__(
+        self, entry: Entry, *, max_batch: int, max_bytes: int, tile_cache: int = 0
+    ) -> None:
+        """`tile_cache`: how many pictures of tiles are known again; 0 for none."""
         self.model = entry.identity
+        self.tile_cache = TileCache(tile_cache) if tile_cache else None
         self.max_batch = max_batch or MAX_BATCH
         self._max_bytes = max_bytes
         self._networks = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
@@ -46,11 +51,15 @@ class LiteRTEngine:
             np.zeros((1, *NETWORKS["words"]), np.uint8),
             np.zeros((1, 8, *NETWORKS["tiles"]), np.uint8),
         )
+        lane.tile_cache = self.tile_cache
         return lane
 
 
 class LiteRTLane(NetworkLane):
     """Two interpreters."""
+
+    #: Shared by the lanes of an engine.
+    tile_cache: TileCache | None = None
 
     def __init__(self, model: str, networks: dict[str, bytes]) -> None:
         super().__init__(model)
@@ -60,10 +69,10 @@ class LiteRTLane(NetworkLane):
     def infer(
         self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]
     ) -> tuple[Probabilities, Probabilities]:
-        return (
-            np.concatenate([self._words(header[np.newaxis]) for header in headers]),
-            np.stack([self._tiles(eight) for eight in tiles]),
-        )
+        words = np.concatenate([self._words(header[np.newaxis]) for header in headers])
+        if self.tile_cache is not None:
+            return words, self.tile_cache.read(tiles, self._tiles)
+        return words, np.stack([self._tiles(eight) for eight in tiles])
 
 
 class _Network:

@@ -1,0 +1,121 @@
+"""Tiles seen before, answered without the network: the site drew its tiles from a finite pool.
+
+`TILEFLEET_TILE_CACHE` says how many pictures are kept; 0, the default, keeps none. A tile counts as
+seen if its colour signature is nearly that of one that the network has read
+(`models.bootstrap.signatures`, under a much stricter threshold than grouping uses: a wrong group
+costs one label, a wrong match an answer).
+"""
+
+from collections.abc import Callable
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bootstrap import signatures
+from models.decision import Probabilities
+from models.geometry import TILE
+from models.labels import LABELS
+
+#: Half the squared distance of signatures up to which two tiles are the same picture. Measured by
+#: `python -m benchmarks.tile_cache`.
+THRESHOLD = 0.03
+#: Tables by which near signatures are found, each with a key of this many bits: comparing with all
+#: that is kept takes longer than the network.
+_TABLES, _BITS = 16, 14
+
+
+class TileCache:
+    """The last `size` pictures that were not known, with what the network saw. For all lanes."""
+
+    def __init__(self, size: int) -> None:
+        self.hits = self.misses = 0
+        self._size = size
+        self._lock = Lock()
+        # Fixed, so that every worker knows the same pictures again.
+        length = signatures.colour(np.zeros((1, TILE, TILE, 3), np.uint8)).shape[1]
+        self._directions = np.random.default_rng(0).standard_normal(
+            (length, _TABLES * _BITS), np.float32
+        )
+        #: Key → where in the ring the last picture with that key is, for each table.
+        self._tables: list[dict[int, int]] = [{} for _ in range(_TABLES)]
+        #: In a ring: signatures, their keys, and what the network gave.
+        self._vectors = np.zeros((size, length), np.float32)
+        self._keys = np.zeros((size, _TABLES), np.int64)
+        self._answers = np.zeros((size, len(LABELS)), np.float32)
+        self._used = self._next = 0
+
+    def read(
+        self, tiles: NDArray[np.uint8], network: Callable[[NDArray[np.uint8]], Probabilities]
+    ) -> Probabilities:
+        """uint8 (n, 8, 67, 67, 3) → float32 (n, 8, 80); `network` reads eight tiles a call."""
+        flat = tiles.reshape(-1, *tiles.shape[2:])
+        vectors = signatures.colour(flat)
+        keys = self._keys_of(vectors)
+        answers = np.empty((len(flat), len(LABELS)), np.float32)
+        unknown = self._look_up(vectors, keys, answers)
+        # Those of several captchas share calls.
+        for start in range(0, len(unknown), 8):
+            part = unknown[start : start + 8]
+            eight = np.zeros((8, *flat.shape[1:]), np.uint8)
+            eight[: len(part)] = flat[part]
+            answers[part] = network(eight)[: len(part)]
+        self._keep(vectors[unknown], keys[unknown], answers[unknown])
+        return answers.reshape(*tiles.shape[:2], -1)
+
+    def stats(self) -> dict[str, int]:
+        """For ``celery inspect stats``."""
+        return {"kept": self._used, "hits": self.hits, "misses": self.misses}
+
+    def _keys_of(self, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+        """int64 (n, tables): signs of random projections, packed."""
+        signs = (vectors @ self._directions > 0).reshape(len(vectors), _TABLES, _BITS)
+        keys: NDArray[np.int64] = signs @ (1 << np.arange(_BITS))
+        return keys
+
+    def _look_up(
+        self,
+        vectors: NDArray[np.float32],
+        keys: NDArray[np.int64],
+        answers: NDArray[np.float32],
+    ) -> list[int]:
+        """Fill in the answers of known tiles; returns the indices of the others."""
+        unknown = []
+        with self._lock:
+            for index, row in enumerate(keys.tolist()):
+                places = {
+                    table[key] for table, key in zip(self._tables, row, strict=True) if key in table
+                }
+                if places:
+                    listed = list(places)
+                    apart = self._vectors[listed] - vectors[index]
+                    distances = np.einsum("ij,ij->i", apart, apart) / 2
+                    best = int(distances.argmin())
+                    if distances[best] <= THRESHOLD:
+                        answers[index] = self._answers[listed[best]]
+                        continue
+                unknown.append(index)
+            self.hits += len(vectors) - len(unknown)
+            self.misses += len(unknown)
+        return unknown
+
+    def _keep(
+        self,
+        vectors: NDArray[np.float32],
+        keys: NDArray[np.int64],
+        answers: NDArray[np.float32],
+    ) -> None:
+        """The oldest make room."""
+        with self._lock:
+            for vector, row, answer in zip(vectors, keys, answers, strict=True):
+                place = self._next
+                if self._used == self._size:
+                    for table, key in zip(self._tables, self._keys[place].tolist(), strict=True):
+                        if table.get(key) == place:
+                            del table[key]
+                for table, key in zip(self._tables, row.tolist(), strict=True):
+                    table[key] = place
+                self._vectors[place], self._keys[place] = vector, row
+                self._answers[place] = answer
+                self._next = (place + 1) % self._size
+                self._used = min(self._used + 1, self._size)
