@@ -64,8 +64,10 @@ def group(
     `threshold`: half the squared distance up to which two signatures are the same picture.
     `tick` is told after each table: how many are done, and of how many.
     """
-    rng = np.random.default_rng(seed)
     members = np.arange(len(vectors))
+    if len(vectors) < 2:
+        return members.astype(np.int32)
+    rng = np.random.default_rng(seed)
     tables = sum(each for each, _ in _ROUNDS)
     done = 0
     for rounds, strictness in _ROUNDS:
