@@ -150,9 +150,10 @@ def _rounds(
     history: list[Beliefs] = []
     prior: NDArray[np.float32] | None = None
     for number in range(rounds + 1):
-        path = kept / f"round{number}.npz"
+        path, seen_by_network = kept / f"round{number}.npz", kept / f"prior{number}.npy"
         if path.exists():
             history.append(_load(path))
+            prior = np.load(seen_by_network) if number else None
             continue
         if number:
             opinion = learner.learn(
@@ -170,7 +171,10 @@ def _rounds(
                 f"on sure groups kept from it, it agrees with {opinion.agreement:.3f} "
                 f"(temperature {opinion.temperature})"
             )
-            prior = opinion.prior
+            # Of what it learned from it says nothing: there, what was seen before still holds.
+            silent = ~opinion.prior.any(axis=1, keepdims=True)
+            prior = opinion.prior if prior is None else np.where(silent, prior, opinion.prior)
+            _write_array(seen_by_network, prior)
         beliefs = _estimate(seen, len(pictures), prior, held)
         _save(path, beliefs)
         history.append(beliefs)
