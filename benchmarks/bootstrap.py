@@ -171,7 +171,6 @@ def train(options: argparse.Namespace) -> None:
 
     choose_keras_backend()
     from models.decision import decide
-    from models.networks.tiles import SHALLOW
     from models.training import tiles
 
     drawn = plan(options.tiles, captchas=5000, pool=800, header_errors=0.02, seed=1)
@@ -196,7 +195,7 @@ def train(options: argparse.Namespace) -> None:
             network, _ = tiles.train(
                 labelled=file,
                 directory=out / name,
-                rounds=[tiles.Round(SHALLOW, epochs, epochs, 5e-3)],
+                epochs=epochs,
                 steps_per_epoch=100,
                 progress=False,
             )
@@ -207,7 +206,7 @@ def train(options: argparse.Namespace) -> None:
         ["labels", "exact", "tiles right"],
         [*rows, ["ratio", rows[0][1] / max(rows[1][1], 1e-9), rows[0][2] / rows[1][2]]],
         caveats=[
-            f"{options.epochs} epochs of 100 batches, the shallow network; {len(asked)} captchas "
+            f"{options.epochs} epochs of 100 batches; {len(asked)} captchas "
             "of the same 800 pictures with right headers, taken as read",
         ],
         as_json=options.json,

@@ -109,11 +109,11 @@ def _train(
     choose_keras_backend()
     import keras
 
-    from models.networks.tiles import SHALLOW, build
+    from models.networks.tiles import build
     from models.training.loop import Steps, fit
 
     keras.utils.set_random_seed(seed)
-    network = build(SHALLOW)
+    network = build()
     epochs = max(1, round(steps / _STEPS))
     fit(
         network,
