@@ -44,10 +44,13 @@ def build() -> keras.Model:
 def mirrored(network: keras.Model) -> keras.Model:
     """Looks at each tile and at its mirror image, and gives the mean of the probabilities.
 
-    Things on tiles have no left and right; two looks err less than one, for twice the time.
+    Things on tiles have no left and right; two looks err less than one, for twice the time. What
+    only training needs stays behind.
     """
+    look = build()
+    look.set_weights(network.get_weights())
     pixels = keras.Input((TILE, TILE, 3), dtype="uint8", name="pixels")
-    looks = [network(pixels), network(Mirror(name="mirror")(pixels))]
+    looks = [look(pixels), look(Mirror(name="mirror")(pixels))]
     return keras.Model(pixels, layers.Average(name="mean")(looks), name="tiles")
 
 
