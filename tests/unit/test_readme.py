@@ -58,3 +58,20 @@ def test_every_make_target_that_is_shown_exists(target):
     assert f"make {target}" in README
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def commands(text: str) -> list[str]:
+    """What stands between fences, and the first cell of every table of commands or settings."""
+    fenced = re.findall(r"```.*?```", text, re.DOTALL)
+    return fenced + re.findall(r"^\| (`[^|]*`) \|", text, re.MULTILINE)
+
+
+def test_the_chinese_readme_keeps_step():
+    chinese = (REPOSITORY / "README.zh.md").read_text(encoding="utf-8")
+    assert commands(chinese) == commands(README)
+    assert re.findall(r"\]\((.*?)\)", chinese)[1:] == re.findall(r"\]\((.*?)\)", README)[1:]
+    levels = [re.findall(r"^#+ ", text, re.MULTILINE) for text in (chinese, README)]
+    assert levels[0] == levels[1]
+    # The same figures, in the same order.
+    figures = [re.findall(r"\d[\d,.]*\d", text) for text in (chinese, README)]
+    assert set(figures[0]) == set(figures[1])
