@@ -18,7 +18,7 @@ from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
 from tests.conftest import SAMPLES
-from tests.fleet import NULL, wait_until
+from tests.fleet import NULL, another_app, wait_until
 
 COMMAND = [sys.executable, "-m", "producer.cli"]
 
@@ -313,7 +313,7 @@ def test_every_line_of_a_json_log_is_an_object_and_knows_its_task(null_worker):
     with Client(null_worker.server.url) as fleet:
         pending = fleet.submit(image)
         pending.result(20)
-        with fleet._app.producer_pool.acquire() as producer:
+        with another_app(null_worker.server.url) as app, app.producer_pool.acquire() as producer:
             producer.publish(b"{", routing_key=wire.LANE, headers={"id": "a-strange-one"})
         wait_until(lambda: "a-strange-one" in null_worker.log)
     lines = [json.loads(line) for line in null_worker.log.splitlines()]
