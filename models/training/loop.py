@@ -120,6 +120,12 @@ def fit(
             "seed": seed,
         },
     )
+    best = directory / "best.weights.h5"
+    wanted = min(epochs, stop_after or epochs)
+    if len(_history(directory).get("seconds", ())) >= wanted:
+        # Keras would ask for a first batch even so, and that may take minutes to make.
+        network.load_weights(best)
+        return _history(directory)
     keras.utils.set_random_seed(seed)
     network.compile(
         optimizer=_optimizer(epochs * steps_per_epoch, peak_learning_rate, weight_decay, average),
@@ -128,7 +134,6 @@ def fit(
         # XLA on a CPU takes longer to compile than it saves.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
-    best = directory / "best.weights.h5"
     mode = "max" if "acc" in monitor else "min"
     # The order matters: the state holds the raw weights, the best epoch the averaged ones.
     callbacks: list[keras.callbacks.Callback] = [
@@ -153,17 +158,14 @@ def fit(
             keras.callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=patience)
         )
     bar = sys.stdout.isatty() if progress is None else progress
-    wanted = min(epochs, stop_after or epochs)
-    # Keras asks for the first batch even where no epoch is left, and that may take minutes to make.
-    if len(_history(directory).get("seconds", ())) < wanted:
-        network.fit(
-            data,
-            validation_data=held_out,
-            epochs=wanted,
-            callbacks=callbacks,
-            verbose=1 if bar else 2,
-            shuffle=False,
-        )
+    network.fit(
+        data,
+        validation_data=held_out,
+        epochs=wanted,
+        callbacks=callbacks,
+        verbose=1 if bar else 2,
+        shuffle=False,
+    )
     network.load_weights(best)
     history = _history(directory)
     plot(history, directory / "curves.png")
