@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import httpx
 import numpy as np
@@ -113,7 +114,9 @@ def test_other_sites_pages_cannot_reach_it(page, folder):
 
 def test_the_command_serves_on_the_loopback_address_and_exports_at_its_end(folder):
     command = [sys.executable, "-m", "producer.cli", "models", "review", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    # A suite that runs in the background ignores SIGINT, and so would its children.
+    ctrl_c = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=ctrl_c) as server:
         url = re.match(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
         said = {"group": 3, "label": LABELS[3]}
         assert httpx.post(f"{url}decisions", json=said).status_code == 200
