@@ -132,7 +132,7 @@ class AsyncWire:
         while running := [task for task in self._tasks if not task.done()]:
             for task in running:
                 task.cancel()
-            await asyncio.wait(running, timeout=0.1)
+            await asyncio.wait(running, timeout=0.5)
         for sending in self._outbox:
             self._fail(sending, "the client was closed")
         for future in self._futures.values():
@@ -142,9 +142,12 @@ class AsyncWire:
                 future.exception()
         self._futures.clear()
         for client in (self._sender, self._listener):
-            with suppress(*_TROUBLE):
-                await client.aclose()
-                await client.connection_pool.disconnect()
+            for end in (client.aclose, client.connection_pool.disconnect):
+                # Whatever it says: nothing is asked of it any more.
+                with suppress(*_TROUBLE, RuntimeError):
+                    await end()
+        # What transports have left to do.
+        await asyncio.sleep(0)
 
     # Sending -------------------------------------------------------------------------------------
 

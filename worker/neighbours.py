@@ -15,8 +15,8 @@ from models import report
 
 logger = logging.getLogger(__name__)
 
-#: Seconds without an answer after which the others are not waited for.
-_PATIENCE_S = 1.0
+#: Seconds without an answer after which the others are not waited for; a busy one takes its time.
+_PATIENCE_S = 2.0
 
 
 class Neighbours(Mingle):

@@ -38,8 +38,8 @@ def test_litert_and_keras_agree_on_the_real_captchas(data_folder, litert, keras)
         for one, other in zip(
             litert._lane.infer(headers, tiles), keras._lane.infer(headers, tiles), strict=True
         ):
-            # The built-in LiteRT files are int8.
-            np.testing.assert_allclose(one, other, atol=0.3)
+            # The built-in LiteRT files are int8: near a border one may say another thing.
+            assert np.abs(one - other).mean() < 0.01
             np.testing.assert_allclose(one.sum(axis=-1), 1, atol=1e-4)
         same += sum(
             one.picks == other.picks
