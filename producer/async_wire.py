@@ -142,7 +142,10 @@ class AsyncWire:
                 future.exception()
         self._futures.clear()
         for client in (self._sender, self._listener):
-            for end in (client.aclose, client.connection_pool.disconnect):
+            pool = client.connection_pool
+            # Where sentinels said which server it is, they are still connected.
+            asked = pool.sentinel_manager.sentinels if hasattr(pool, "sentinel_manager") else ()
+            for end in (client.aclose, pool.disconnect, *(each.aclose for each in asked)):
                 # Whatever it says: nothing is asked of it any more.
                 with suppress(*_TROUBLE, RuntimeError):
                     await end()

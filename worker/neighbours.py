@@ -31,9 +31,9 @@ class Neighbours(Mingle):
         expected = self._living(c)
         if expected == 0:
             return {}
-        inspect = c.app.control.inspect(
-            timeout=_PATIENCE_S, limit=expected, connection=c.connection
-        )
+        # On a connection of its own: kombu counts what it hears there, whether it is an answer or
+        # not, and on the consumer's there may be other things.
+        inspect = c.app.control.inspect(timeout=_PATIENCE_S, limit=expected)
         replies = inspect.hello(c.hostname, list(c.controller.state.revoked)) or {}
         replies.pop(c.hostname, None)
         return replies
