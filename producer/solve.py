@@ -5,8 +5,8 @@ Exit code 0 if all were answered, 1 if any was not, 130 after Ctrl-C, which says
 
 import json
 import signal
-from collections.abc import Callable, Generator, Iterable
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -55,8 +55,10 @@ def run(
             with closing(read(found)) as outcomes:
                 for input, outcome in outcomes:
                     progress.clear()
-                    failed = not _tell(input, outcome, album, as_json=as_json, alone=one)
-                    progress.count(failed=failed)
+                    # What is printed is counted, whenever Ctrl-C comes.
+                    with interrupts.later():
+                        failed = not _tell(input, outcome, album, as_json=as_json, alone=one)
+                        progress.count(failed=failed)
                     interrupts.check()
         except KeyboardInterrupt:
             progress.clear()
@@ -81,7 +83,7 @@ class _Interrupts(AbstractContextManager["_Interrupts"]):
     """Ctrl-C that is not forgotten where Python drops the exception, as in a `__del__`."""
 
     def __enter__(self) -> "_Interrupts":
-        self._came = False
+        self._came = self._wait = False
         self._before = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
@@ -93,9 +95,19 @@ class _Interrupts(AbstractContextManager["_Interrupts"]):
         if self._came:
             raise KeyboardInterrupt
 
+    @contextmanager
+    def later(self) -> Iterator[None]:
+        """What is done in here is not interrupted; `check` afterwards."""
+        self._wait = True
+        try:
+            yield
+        finally:
+            self._wait = False
+
     def _interrupt(self, *_: object) -> None:
         self._came = True
-        raise KeyboardInterrupt
+        if not self._wait:
+            raise KeyboardInterrupt
 
 
 def by_fleet(captchas: Iterable[Input], *, timeout: float) -> Outcomes:
