@@ -1,5 +1,6 @@
 """Talking to a fleet as others do: what many tests need."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -69,6 +70,18 @@ def ask(app, command):
     (reply,) = app.control.broadcast(command, reply=True, limit=1, timeout=5)
     (answer,) = reply.values()
     return answer
+
+
+def interruptible(command):
+    """The command, with Ctrl-C restored: a suite in the background ignores it, and so its children.
+
+    Not by preexec_fn, which may hang in a process with threads.
+    """
+    restore = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    return [sys.executable, "-c", restore, *command]
 
 
 def wait_until(condition, seconds: float = 20.0):

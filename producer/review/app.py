@@ -55,6 +55,8 @@ def serve(dataset: Dataset, *, port: int, say: Callable[[str], None]) -> None:
         listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         try:
             listener.bind((_HOST, port))
+            # Before the address is told: who reads it may come before the server has started.
+            listener.listen()
         except OSError as error:
             raise TilefleetError(
                 f"port {port}: {error.strerror}; --port 0 takes a free one"

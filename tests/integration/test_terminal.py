@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 from redis import Redis
 
-from models import wire
+from models import report, wire
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
 from tests.conftest import SAMPLES
-from tests.fleet import NULL, another_app, wait_until
+from tests.fleet import NULL, another_app, interruptible, wait_until
 
 COMMAND = [sys.executable, "-m", "producer.cli"]
 
@@ -121,7 +121,7 @@ def test_ctrl_c_prints_what_is_done_and_exits_with_130(tilefleet, tmp_path):
     fifo = tmp_path / "list"
     os.mkfifo(fifo)
     process = subprocess.Popen(
-        [*COMMAND, "solve", "--json", "--files-from", str(fifo)],
+        interruptible([*COMMAND, "solve", "--json", "--files-from", str(fifo)]),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # What a buffer holds, communicate() does not see.
@@ -162,6 +162,8 @@ def test_pictures_of_several_captchas_need_several_names(tilefleet, tmp_path):
 
 def test_bench_counts_answers_bad_images_and_passes(tilefleet, tmp_path):
     picture = tmp_path / "latencies.png"
+    # So that the worker's last line has what other tests made it do.
+    time.sleep(2 * report.EVERY_S)
     options = ["--seconds", 1, "--clients", 4, "--bad", 0.2, "--duplicates", 0.3, "--json"]
     done = tilefleet("bench", *options, "--picture", picture)
     assert done.returncode == 0, done.stderr

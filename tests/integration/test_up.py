@@ -16,7 +16,7 @@ import pytest
 
 from producer import Client
 from producer.embedded import EmbeddedServer
-from tests.fleet import NULL, wait_until
+from tests.fleet import NULL, interruptible, wait_until
 
 pytest.importorskip("uvicorn")
 
@@ -27,7 +27,7 @@ class Up:
     def __init__(self, *arguments, environ):
         self.text = ""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "producer.cli", "up", *arguments],
+            interruptible([sys.executable, "-m", "producer.cli", "up", *arguments]),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-from functools import partial
 
 import httpx
 import numpy as np
@@ -15,6 +14,7 @@ from models.bootstrap import dataset
 from models.bootstrap.dataset import Dataset
 from models.labels import INDEX, LABELS
 from producer.review import make
+from tests.fleet import interruptible
 
 
 class Page:
@@ -114,13 +114,14 @@ def test_other_sites_pages_cannot_reach_it(page, folder):
 
 def test_the_command_serves_on_the_loopback_address_and_exports_at_its_end(folder):
     command = [sys.executable, "-m", "producer.cli", "models", "review", str(folder), "--port", "0"]
-    # A suite that runs in the background ignores SIGINT, and so would its children.
-    ctrl_c = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=ctrl_c) as server:
-        url = re.match(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
-        said = {"group": 3, "label": LABELS[3]}
-        assert httpx.post(f"{url}decisions", json=said).status_code == 200
-        server.send_signal(signal.SIGINT)
-        assert "1 decisions; 3 pictures in tiles.npz" in server.communicate(timeout=20)[0]
+    with subprocess.Popen(interruptible(command), stdout=subprocess.PIPE, text=True) as server:
+        try:
+            url = re.match(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
+            said = {"group": 3, "label": LABELS[3]}
+            assert httpx.post(f"{url}decisions", json=said).status_code == 200
+            server.send_signal(signal.SIGINT)
+            assert "1 decisions; 3 pictures in tiles.npz" in server.communicate(timeout=20)[0]
+        finally:
+            server.kill()
     with np.load(folder / dataset.TILES) as arrays:
         assert arrays["labels"].argmax(axis=1).tolist() == [0, 1, INDEX[LABELS[3]]]
