@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -260,15 +259,33 @@ class AsyncWire:
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     async def _hear_all(self, pubsub: Any, known: list[str]) -> None:
-        heard = monotonic()
-        while True:
-            said = await pubsub.get_message(timeout=_ASK_S)
-            if said is None:
-                if monotonic() - heard > _SILENT_S:
-                    raise ConnectionError("the connection on which results come is dead")
+        asking = asyncio.create_task(self._ask(pubsub))
+        try:
+            async with asyncio.timeout(_SILENT_S) as silence:
+                await self._hear_each(pubsub, known, silence)
+        except TimeoutError:
+            raise ConnectionError("the connection on which results come is dead") from None
+        finally:
+            asking.cancel()
+
+    async def _ask(self, pubsub: Any) -> None:
+        """Whether the connection lives; what is wrong with it, the one that listens will meet."""
+        with suppress(*_TROUBLE):
+            while True:
+                await asyncio.sleep(_ASK_S)
                 await pubsub.ping()
+
+    async def _hear_each(self, pubsub: Any, known: list[str], silence: asyncio.Timeout) -> None:
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        while True:
+            # No timeout of its own: setting one for each result would cost more than reading it.
+            said = await pubsub.get_message(timeout=None)
+            if loop.time() - heard > 1:
+                heard = loop.time()
+                silence.reschedule(heard + _SILENT_S)
+            if said is None:
                 continue
-            heard = monotonic()
             if said["type"] == "subscribe":
                 self._unconfirmed.discard(said["channel"].decode())
                 if not self._unconfirmed:
