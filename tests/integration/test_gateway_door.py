@@ -5,6 +5,7 @@ import json
 import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from time import monotonic
 
 import pytest
@@ -278,6 +279,22 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_sent(client, alice):
     reply = reply_to(client, head.encode())
     assert reply.startswith(b"HTTP/1.1 413 ")
     assert b'"title":"TooLarge"' in reply
+
+
+def test_all_bodies_together_are_bounded(server):
+    """Five lists of 60 MiB, none of them complete, are more than 256 MiB."""
+    head = b"POST /v1/solve-many HTTP/1.1\r\nHost: a\r\nContent-Length: 67000000\r\n\r\n"
+    with gateway(server.url) as client:
+        with ExitStack() as lines:
+            for _ in range(4):
+                lines.enter_context(connect(client)).sendall(head + bytes(60 << 20))
+            fifth = lines.enter_context(connect(client))
+            with suppress(OSError):
+                fifth.sendall(head + bytes(60 << 20))
+            reply = fifth.recv(65536)
+            assert reply.startswith(b"HTTP/1.1 503 ")
+            assert b"at most 268435456" in reply
+        assert client.post("/v1/solve", content=b"any").status_code == 200
 
 
 def test_what_was_accepted_is_answered_before_it_stops(server):
