@@ -1,11 +1,12 @@
 """Captchas over HTTP: how many a second, how fast, and how many more than the old servers read.
 
-    python -m benchmarks.gateway [--rounds 3] [--seconds 10] [--model NAME] [--json]
+    python -m benchmarks.gateway [--rounds 3] [--seconds 10] [--model NAME] [--legacy DIR] [--json]
 
 Everything shares two cores: the server, one worker, one gateway process, and the load. First with
 a worker that answers without looking, 64 keep-alive connections and a picture in each request that
 no other one has; then with the real engine, `POST /check` as 12306-ocr's clients send it, beside
-the old servers' path (`benchmarks.old_server`) with the same networks and the same captchas.
+the old servers' path (`benchmarks.old_server`) with the same captchas: with its own networks from
+the folder --legacy, else with ours.
 """
 
 import argparse
@@ -14,14 +15,17 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from statistics import median, quantiles
 from time import sleep
 from urllib.parse import quote_plus
 
 from benchmarks import load, report
 from benchmarks.endtoend import images
+from models.legacy import import_pair
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
 
@@ -29,16 +33,17 @@ _CONNECTIONS = 64
 _PICTURE = 13_500
 #: Enough to keep the old server busy.
 _OLD_CONNECTIONS = 4
+_OLD_MODEL = "12306-ocr"
 
 
 @contextmanager
-def listening(url: str, *command: str) -> Iterator[int]:
+def listening(url: str, *command: str, **environ: str) -> Iterator[int]:
     """A server process on a free port, which the command gets as its last argument."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", *command, str(port)],
-        env={**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url},
+        env={**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url, **environ},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -56,7 +61,7 @@ def listening(url: str, *command: str) -> Iterator[int]:
         process.wait()
 
 
-def gateway(url: str) -> contextmanager:
+def gateway(url: str) -> AbstractContextManager[int]:
     return listening(url, "producer.cli", "serve", "--port")
 
 
@@ -86,15 +91,28 @@ def null(rounds: int, seconds: float) -> list[load.Run]:
     return runs
 
 
-def real(rounds: int, seconds: float, model: str) -> tuple[list[load.Run], list[load.Run]]:
+def real(
+    rounds: int, seconds: float, model: str, legacy: Path | None
+) -> tuple[list[load.Run], list[load.Run]]:
     """(through the gateway, the old servers' path), in turns."""
+    old_model = model
     pictures = [path.read_bytes() for path in images()]
 
     def make(number: int) -> bytes:
         return as_form(number, pictures)
 
     ours, old = [], []
-    with EmbeddedServer() as server:
+    with tempfile.TemporaryDirectory() as store, EmbeddedServer() as server:
+        environ = {}
+        if legacy is not None:
+            old_model, environ = _OLD_MODEL, {"TILEFLEET_STORE": store}
+            import_pair(
+                legacy / f"{_OLD_MODEL}-text.h5",
+                legacy / f"{_OLD_MODEL}-image.h5",
+                name=_OLD_MODEL,
+                root=Path(store),
+                say=lambda line: None,
+            )
         for _ in range(rounds):
             with (
                 WorkerProcess(server.url, environ={"TILEFLEET_MODEL": model}),
@@ -105,7 +123,7 @@ def real(rounds: int, seconds: float, model: str) -> tuple[list[load.Run], list[
                         port, make, connections=_CONNECTIONS, seconds=seconds, warm_s=1
                     )
                 )
-            with listening(server.url, "benchmarks.old_server", model) as port:
+            with listening(server.url, "benchmarks.old_server", old_model, **environ) as port:
                 old.append(
                     load.closed_loop(
                         port, make, connections=_OLD_CONNECTIONS, seconds=seconds, warm_s=2
@@ -118,7 +136,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--model", default="builtin", help="of the store; both sides read with it")
+    parser.add_argument("--model", default="builtin", help="of the store")
+    parser.add_argument("--legacy", type=Path, help="folder with the networks of 12306-ocr")
     parser.add_argument("--only", choices=["null", "real"])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -134,7 +153,7 @@ def main() -> None:
             ["no engine: failed", sum(run.failed for run in runs)],
         ]
     if options.only != "null":
-        ours, old = real(options.rounds, options.seconds, options.model)
+        ours, old = real(options.rounds, options.seconds, options.model, options.legacy)
         ratios = [one.rate / other.rate for one, other in zip(ours, old, strict=True)]
         rows += [
             ["real engine: captchas/s", report.spread([run.rate for run in ours])],
@@ -154,7 +173,8 @@ def main() -> None:
             f"real engine: model {options.model}, POST /check, a form with base64, "
             f"{len(images())} captchas again and again, none identical to another",
             f"the old servers' path has {_OLD_CONNECTIONS} connections and Flask's own server: "
-            "more make it no faster",
+            "more make it no faster; it reads with "
+            + (f"the networks of {_OLD_MODEL}" if options.legacy else "the same networks"),
         ],
         as_json=options.json,
     )

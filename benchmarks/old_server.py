@@ -3,7 +3,8 @@
     python -m benchmarks.old_server MODEL PORT
 
 As 12306-ocr does it (`POST /check`, a form with base64): decode, cut, one `predict` for the words
-and one for the eight tiles, arg-max. The networks are the same as ours: those of a store's MODEL.
+and one for the eight tiles, arg-max. The networks are those of a store's MODEL: its
+own pair, imported, or ours.
 """
 
 import base64
