@@ -183,7 +183,7 @@ class AsyncWire:
         revoked, missed, looks = list(self._revoked), list(self._missed), list(self._looks)
         async with self._sender.pipeline(transaction=False) as pipe:
             for each in batch:
-                pipe.lpush(self._prefix + each.message.lane, each.message.text)
+                pipe.lpush(self._prefix + each.message.lane, each.message.item)
             for task_id in revoked:
                 topic = f"{self._prefix}/{self._database}.celery.pidbox"
                 pipe.publish(topic, message.revoke(task_id))

@@ -30,7 +30,8 @@ class Message:
 
     id: str
     lane: str
-    text: str
+    #: Of the queue's list, a JSON object.
+    item: bytes
 
 
 def lists(lane: str) -> list[str]:
@@ -55,7 +56,7 @@ def solve_many(images: Sequence[bytes], *, lane: str, expires: float) -> Message
     )
 
 
-def revoke(task_id: str) -> str:
+def revoke(task_id: str) -> bytes:
     """The remote-control command that has workers not read a captcha."""
     command = {
         "method": "revoke",
@@ -113,15 +114,15 @@ def _task(name: str, argument: object, lane: str, expires: float, described: str
         "ignore_result": False,
         wire.SENT_AT: round(time(), 3),
     }
-    text = _envelope(
+    item = _envelope(
         [[argument], {}, embed], headers, exchange="", routing_key=lane, correlation_id=task_id
     )
-    return Message(task_id, lane, text)
+    return Message(task_id, lane, item)
 
 
 def _envelope(
     body: object, headers: dict[str, Any], *, exchange: str, routing_key: str, **properties: Any
-) -> str:
+) -> bytes:
     envelope = json.dumps(
         {
             "content-encoding": "binary",
@@ -138,5 +139,5 @@ def _envelope(
         }
     )
     # Put in as it is: base64 has nothing to escape, and to look for it takes most of the time.
-    encoded = base64.b64encode(msgpack.packb(body)).decode("ascii")
-    return f'{{"body": "{encoded}", {envelope[1:]}'
+    encoded = base64.b64encode(msgpack.packb(body))
+    return b'{"body": "%b", %b' % (encoded, envelope[1:].encode())
