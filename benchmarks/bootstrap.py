@@ -132,7 +132,8 @@ def figure(options: argparse.Namespace) -> None:
             "800 pictures: those of the folder, each 50 times, altered anew every time",
             "5,000 pictures: each 8 times, altered anew; 4,200 of them are strongly changed views "
             "of the 800, told apart from these",
-            "networks begin with random weights and learn from the sure groups only",
+            "the first network begins with random weights, others with those of the one before; "
+            "they learn from the sure groups only",
         ],
         as_json=options.json,
     )
@@ -172,6 +173,7 @@ def train(options: argparse.Namespace) -> None:
     choose_keras_backend()
     from models.decision import decide
     from models.training import tiles
+    from models.training.loop import Round
 
     drawn = plan(options.tiles, captchas=5000, pool=800, header_errors=0.02, seed=1)
     asked = plan(options.tiles, captchas=400, pool=800, seed=77)
@@ -191,11 +193,10 @@ def train(options: argparse.Namespace) -> None:
         for name, labels in (("found", found.labels), ("true", true)):
             file = out / f"{name}.npz"
             dataset.write_counted(file, found.pictures, labels, taught)
-            epochs = options.epochs
             network, _ = tiles.train(
                 labelled=file,
                 directory=out / name,
-                epochs=epochs,
+                rounds=[Round(options.epochs, 5e-3)],
                 steps_per_epoch=100,
                 progress=False,
             )

@@ -160,8 +160,9 @@ def _rounds(
                 pictures,
                 history[-1].labels,
                 directory=kept / f"learner{number}",
+                before=kept / f"learner{number - 1}" if number > 1 else None,
                 steps=steps,
-                seed=seed + number,
+                seed=seed,
                 say=say,
             )
             if opinion is None:

@@ -11,6 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ Batch = tuple[Any, Any]
 
 _WARM_UP = 0.05
 _LOG = "log.csv"
+#: In the directory of a training: the weights it ended with.
+BEST = "best.weights.h5"
 
 
 class Steps(keras.utils.PyDataset):
@@ -70,6 +73,14 @@ class _Clock(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
             logs["seconds"] = round(time.monotonic() - self._begun, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One schedule of the learning rate, from its peak to nearly nothing."""
+
+    epochs: int
+    peak_learning_rate: float
 
 
 def fit(
@@ -120,9 +131,9 @@ def fit(
             "seed": seed,
         },
     )
-    best = directory / "best.weights.h5"
+    best = directory / BEST
     wanted = min(epochs, stop_after or epochs)
-    if len(_history(directory).get("seconds", ())) >= wanted:
+    if len(_history(directory).get("loss", ())) >= wanted:
         # Keras would ask for a first batch even so, and that may take minutes to make.
         network.load_weights(best)
         return _history(directory)

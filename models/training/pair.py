@@ -29,6 +29,7 @@ def train_pair(
     data: Path,
     *,
     fonts: Sequence[Path],
+    anything: Sequence[Path] = (),
     teacher: str | None,
     name: str,
     root: Path,
@@ -44,7 +45,8 @@ def train_pair(
 ) -> Entry:
     """Train what is asked for, take the rest from the model `name` as it is, and store both.
 
-    `data` has tiles/ and, for a teacher, captchas2016/; `headers` (how many are drawn), `epochs`
+    `data` has tiles/ and, for a teacher, captchas2016/; `anything`: folders of pictures of whatever
+    kind for the teacher to look at; `headers` (how many are drawn), `epochs`
     and `steps_per_epoch` take the place of the recipes' own; `directory` keeps the state. The
     LiteRT files become int8 if that loses no captcha. Raises ModelError and BadTiles.
     """
@@ -72,6 +74,7 @@ def train_pair(
         made["tiles"] = tiles.train(
             labelled=data / "tiles",
             unlabelled=data / "captchas2016" if (data / "captchas2016").is_dir() else None,
+            anything=anything,
             drawn=TILES,
             teacher=teacher,
             root=teacher_root,

@@ -334,17 +334,29 @@ def test_a_network_learns_from_sure_groups_and_looks_at_the_others(tmp_path, mon
     tiles = np.stack([np.asarray(drawn.picture(n))[inside, inside] for n in range(60)])
     truth = np.eye(len(LABELS), dtype=np.float32)[drawn.labels]
     truth[40:] = 1 / len(LABELS)
-    opinion = learner.learn(tiles, truth, directory=tmp_path, steps=4, seed=1, say=silent)
-    assert opinion is not None
-    assert opinion.learned_from == 20
-    assert (opinion.prior != 0).any(axis=1).sum() == 40
-    assert np.allclose(np.exp(opinion.prior[40:]).sum(axis=1), 1, atol=1e-4)
+    options = {"steps": 4, "seed": 1, "say": silent}
+    first = learner.learn(tiles, truth, directory=tmp_path / "1", before=None, **options)
+    assert first is not None
+    # A tenth is never learned from.
+    assert 34 <= first.learned_from <= 40
+    silent_groups = ~(first.prior != 0).any(axis=1)
+    assert silent_groups.sum() == first.learned_from
+    assert not silent_groups[40:].any()
+    assert np.allclose(np.exp(first.prior[40:]).sum(axis=1), 1, atol=1e-4)
+
+    # Other groups are sure now: of those of before it still says nothing.
+    truth = np.roll(truth, 20, axis=0)
+    second = learner.learn(tiles, truth, directory=tmp_path / "2", before=tmp_path / "1", **options)
+    assert second is not None
+    heard = (second.prior != 0).any(axis=1)
+    assert not heard[silent_groups].any()
+    assert 2 <= heard.sum() <= 8
 
 
 def test_too_few_sure_groups_teach_no_network(tmp_path):
     labels = np.full((50, len(LABELS)), 1 / len(LABELS), np.float32)
     tiles = np.zeros((50, 67, 67, 3), np.uint8)
-    options = {"directory": tmp_path, "steps": 5, "seed": 1, "say": silent}
+    options = {"directory": tmp_path, "before": None, "steps": 5, "seed": 1, "say": silent}
     assert learner.learn(tiles, labels, **options) is None
 
 
