@@ -61,6 +61,10 @@ class Page:
         """A key of the keyboard: Tab, Enter."""
         ActionChains(self.driver).send_keys(getattr(Keys, key.upper())).perform()
 
+    def type(self, text: str) -> None:
+        """Characters, to wherever the keyboard goes."""
+        ActionChains(self.driver).send_keys(text).perform()
+
     def contrast(self, selector: str) -> float:
         """Of an element's text to what is behind it, as WCAG 2 reckons it: 1 to 21."""
         ink, paper = self.script(_COLOURS, selector)

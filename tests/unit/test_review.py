@@ -1,10 +1,7 @@
 """The review page: doubtful pictures first, decisions on disk at once, for this machine only."""
 
 import asyncio
-import re
 import signal
-import subprocess
-import sys
 
 import httpx
 import numpy as np
@@ -14,7 +11,7 @@ from models.bootstrap import dataset
 from models.bootstrap.dataset import Dataset
 from models.labels import INDEX, LABELS
 from producer.review import make
-from tests.fleet import interruptible
+from tests import review
 
 
 class Page:
@@ -37,16 +34,7 @@ class Page:
 
 @pytest.fixture
 def folder(tmp_path):
-    """Five pictures, of falling certainty."""
-    groups = np.arange(8, dtype=np.int32)[np.newaxis] % 5
-    labels = np.full((5, len(LABELS)), 0.001, np.float32)
-    labels[np.arange(5), np.arange(5)] = (0.99, 0.9, 0.7, 0.5, 0.3)
-    pictures = np.lib.format.open_memmap(
-        tmp_path / dataset.PICTURES, mode="w+", dtype=np.uint8, shape=(5, 67, 67, 3)
-    )
-    pictures[:] = np.arange(5)[:, None, None, None] * 50
-    pictures.flush()
-    dataset.write(tmp_path, labels, pictures, files=("a.jpg",), groups=groups, unreadable=())
+    review.write(tmp_path)
     return tmp_path
 
 
@@ -113,15 +101,10 @@ def test_other_sites_pages_cannot_reach_it(page, folder):
 
 
 def test_the_command_serves_on_the_loopback_address_and_exports_at_its_end(folder):
-    command = [sys.executable, "-m", "producer.cli", "models", "review", str(folder), "--port", "0"]
-    with subprocess.Popen(interruptible(command), stdout=subprocess.PIPE, text=True) as server:
-        try:
-            url = re.match(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
-            said = {"group": 3, "label": LABELS[3]}
-            assert httpx.post(f"{url}decisions", json=said).status_code == 200
-            server.send_signal(signal.SIGINT)
-            assert "1 decisions; 3 pictures in tiles.npz" in server.communicate(timeout=20)[0]
-        finally:
-            server.kill()
+    with review.serving(folder) as (url, server):
+        said = {"group": 3, "label": LABELS[3]}
+        assert httpx.post(f"{url}decisions", json=said).status_code == 200
+        server.send_signal(signal.SIGINT)
+        assert "1 decisions; 3 pictures in tiles.npz" in server.communicate(timeout=20)[0]
     with np.load(folder / dataset.TILES) as arrays:
         assert arrays["labels"].argmax(axis=1).tolist() == [0, 1, INDEX[LABELS[3]]]

@@ -1,0 +1,74 @@
+"""The review page in headless Chromium: labels by the keyboard alone."""
+
+import pytest
+
+from models.bootstrap.dataset import Dataset
+from models.labels import LABELS
+from tests import browser, review
+from tests.conftest import missing
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reviewed")
+    review.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    if not (browser.CHROMIUM and browser.DRIVER):
+        missing("no chromium and chromedriver here: Debian's packages chromium, chromium-driver")
+    with review.serving(folder) as (address, _), browser.browser(address) as page:
+        page.open()
+        page.wait(lambda: page["where"].text == "1 of 5")
+        yield page
+
+
+def test_labels_are_given_by_the_keyboard_and_are_on_disk_at_once(page, folder):
+    def decided():
+        return Dataset.open(folder).corrections
+
+    assert page.all("#offered li")[0].text.split() == ["1", LABELS[4], "0.300"]
+    page.type("1")
+    page.wait(lambda: page["where"].text == "2 of 5")
+    assert decided() == {4: LABELS[4]}
+    page.type("0")
+    page.wait(lambda: page["where"].text == "3 of 5")
+    assert decided() == {4: LABELS[4], 3: ""}
+    page.type("/")
+    page.type("2" + LABELS[79])
+    page.press("Enter")
+    page.wait(lambda: "none of the 80 labels" in page["error"].text)
+    page.wait(lambda: page["where"].text == "3 of 5")
+    page.press("Escape")
+    page.type("/")
+    page.type(LABELS[79])
+    page.press("Enter")
+    page.wait(lambda: page["where"].text == "4 of 5")
+    assert decided() == {4: LABELS[4], 3: "", 2: LABELS[79]}
+    assert page["decided"].text == "3 decided"
+
+
+def test_one_can_go_back_and_change_ones_mind(page, folder):
+    for _ in range(3):
+        page.press("Left")
+    page.wait(lambda: page["where"].text == "1 of 5")
+    assert f"decided: {LABELS[4]}" in page["about"].text
+    assert page.all("#offered li.chosen")[0].text.split()[1] == LABELS[4]
+    page.type("2")
+    page.wait(lambda: page["where"].text == "2 of 5")
+    assert Dataset.open(folder).corrections[4] != LABELS[4]
+    page.type("n")
+    page.wait(lambda: page["where"].text == "4 of 5")
+    page.all("#offered li")[0].click()
+    page.wait(lambda: page["where"].text == "5 of 5")
+    assert Dataset.open(folder).corrections[1] == LABELS[1]
+
+
+def test_after_a_visit_one_begins_where_nothing_is_decided(page):
+    page.open()
+    page.wait(lambda: page["where"].text == "5 of 5")
+    assert page["picture"].get_property("naturalWidth") == 67
+    errors = [line["message"] for line in page.driver.get_log("browser")]
+    assert [error for error in errors if not ("400 (" in error or "favicon" in error)] == []
