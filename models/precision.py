@@ -35,7 +35,7 @@ def convert(
     """Make the LiteRT files of a stored model anew, from its Keras files, and store it as `name`.
 
     For int8, activations are measured on drawn headers and on the tiles of `data`/captchas2016, or
-    on drawn ones. Raises ModelError.
+    of `data`/tiles.npz, else on drawn ones. Raises ModelError.
     """
     files = {
         network: to_litert(store.load_network(entry, network), LITERT_BATCH[network])
@@ -99,6 +99,9 @@ def _samples(network: str, data: Path | None) -> NDArray[np.uint8]:
         return np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
     if data is not None and (data / "captchas2016").is_dir():
         return training_pictures.cut(data / "captchas2016").tiles()
+    if data is not None and (data / "tiles.npz").is_file():
+        found = training_pictures.labelled(data / "tiles.npz").tiles()
+        return found[:: len(found) // _SAMPLES + 1]
     with tempfile.TemporaryDirectory() as folder:
         captcha.generate(pictures.TILES, Path(folder), count=_SAMPLES // 8, seed=_SEED)
         return training_pictures.cut(Path(folder)).tiles()

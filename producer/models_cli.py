@@ -199,7 +199,9 @@ def _figures(figures: Any) -> str:
 
 
 @models.command()
-@click.option("--data", type=_FOLDER, required=True, help="Folder with tiles/ and captchas2016/.")
+@click.option(
+    "--data", type=_FOLDER, required=True, help="Folder with tiles/ (or tiles.npz), captchas2016/."
+)
 @click.option(
     "--fonts", type=_FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
 )
@@ -244,9 +246,9 @@ def train(
 ) -> None:
     """Train both networks from random initialisation, measure and store them.
 
-    Headers are drawn; tiles are learned from DATA/tiles, from those of DATA/captchas2016 and from
-    other pictures as a teacher sees them, and from our own drawn ones. DATA/captchas is only
-    measured.
+    Headers are drawn. Tiles are learned from DATA/tiles (or DATA/tiles.npz, as "models bootstrap"
+    writes it), from those of DATA/captchas2016 and from other pictures as a teacher sees them, and
+    from our own drawn ones. DATA/captchas is only measured.
     """
     from models.engines import choose_keras_backend
 

@@ -12,12 +12,12 @@ from models import precision, store
 from models.art.pictures import TILES
 from models.art.strips import draw_strips
 from models.captcha import Crops
-from models.errors import BadTiles, ModelNotFound
+from models.errors import ModelNotFound
 from models.labels import INDEX
 from models.manifest import NETWORKS
 from models.networks import tiles as network_of_tiles
 from models.store import Entry
-from models.training import calibration, tiles, words
+from models.training import calibration, pictures, tiles, words
 from models.training import headers as drawn_headers
 
 #: Drawn headers that the words network's temperature is measured on.
@@ -45,13 +45,12 @@ def train_pair(
 ) -> Entry:
     """Train what is asked for, take the rest from the model `name` as it is, and store both.
 
-    `data` has tiles/ and, for a teacher, captchas2016/; `anything`: folders of pictures of whatever
-    kind for the teacher to look at; `headers` (how many are drawn), `epochs`
+    `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `anything`: folders of
+    pictures of whatever kind for the teacher to look at; `headers` (how many are drawn), `epochs`
     and `steps_per_epoch` take the place of the recipes' own; `directory` keeps the state. The
     LiteRT files become int8 if that loses no captcha. Raises ModelError and BadTiles.
     """
-    if not (data / "tiles").is_dir():
-        raise BadTiles(f"{data} has no folder tiles/ with labelled pictures")
+    labelled = pictures.labelled_in(data)
     wanted = [only] if only else list(NETWORKS)
     if only:
         replace = True
@@ -72,7 +71,7 @@ def train_pair(
     if "tiles" in wanted:
         say("training the tiles network")
         made["tiles"] = tiles.train(
-            labelled=data / "tiles",
+            labelled=labelled,
             unlabelled=data / "captchas2016" if (data / "captchas2016").is_dir() else None,
             anything=anything,
             drawn=TILES,

@@ -66,6 +66,17 @@ class Pictures:
         return np.stack([_middle(image) for image in self.images])
 
 
+def labelled_in(data: Path) -> Path:
+    """The labelled tiles of a folder: its tiles/, else its tiles.npz (of `models bootstrap`).
+
+    Raises BadTiles.
+    """
+    for source in (data / "tiles", data / "tiles.npz"):
+        if source.exists():
+            return source
+    raise BadTiles(f"{data} has neither tiles/ nor tiles.npz with labelled pictures")
+
+
 def labelled(source: Path) -> Pictures:
     """A folder of files named LL_KK.jpg, LL being the class, of about 73×73 pixels; or an .npz
     file (see `counted`). Raises BadTiles."""

@@ -179,6 +179,16 @@ def test_pictures_of_anything_are_shown_and_the_teacher_says_what_they_are(
     assert pixels.shape == (32, 67, 67, 3)
 
 
+def test_a_data_folder_has_a_folder_of_tiles_or_a_collection(
+    labelled_folder: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "found"
+    data.mkdir()
+    np.savez(data / "tiles.npz", images=np.zeros((1, 67, 67, 3), np.uint8), labels=np.eye(80)[:1])
+    assert len(pictures.labelled(pictures.labelled_in(data))) == 1
+    assert pictures.labelled_in(labelled_folder.parent) == labelled_folder
+
+
 def test_any_readable_picture_becomes_as_large_as_a_tile(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     Image.new("RGB", (1600, 900), "red").save(tmp_path / "deep" / "photo.JPG", "JPEG")

@@ -89,7 +89,7 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path):
 def test_a_data_folder_without_tiles_is_named_before_anything_is_trained(tmp_path):
     from models.training.pair import train_pair
 
-    with pytest.raises(BadTiles, match="no folder tiles/"):
+    with pytest.raises(BadTiles, match=r"neither tiles/ nor tiles\.npz"):
         train_pair(
             tmp_path,
             fonts=[],
