@@ -10,9 +10,6 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
 DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 # Folders of font files for header training; ours are always used.
 FONTS ?= /usr/share/fonts
-# Folders of pictures for tile training: Debian's packages tuxpaint-stamps-default, openclipart-png,
-# gnome-backgrounds and mate-backgrounds.
-PICTURES ?= /usr/share/tuxpaint/stamps /usr/share/openclipart /usr/share/backgrounds
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test chaos lint format bench samples screenshot train clean
@@ -58,7 +55,6 @@ train: $(VENV)/dev ## train the built-in networks again, from random initialisat
 	  --words $(DATA)/legacy/12306-ocr-text.h5 --tiles $(DATA)/legacy/12306-ocr-image.h5 \
 	  --name 12306-ocr
 	$(BIN)/tilefleet models train --data $(DATA) --fonts $(FONTS) --teacher 12306-ocr \
-	  $(foreach folder,$(wildcard $(PICTURES)),--pictures $(folder)) \
 	  --store models/builtin --replace
 
 clean: ## remove what was set up

@@ -173,7 +173,6 @@ def train(options: argparse.Namespace) -> None:
     choose_keras_backend()
     from models.decision import decide
     from models.training import tiles
-    from models.training.loop import Round
 
     drawn = plan(options.tiles, captchas=5000, pool=800, header_errors=0.02, seed=1)
     asked = plan(options.tiles, captchas=400, pool=800, seed=77)
@@ -196,7 +195,7 @@ def train(options: argparse.Namespace) -> None:
             network, _ = tiles.train(
                 labelled=file,
                 directory=out / name,
-                rounds=[Round(options.epochs, 5e-3)],
+                epochs=options.epochs,
                 steps_per_epoch=100,
                 progress=False,
             )

@@ -206,12 +206,6 @@ def _figures(figures: Any) -> str:
     "--fonts", type=_FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
 )
 @click.option("--teacher", metavar="NAME", help="Stored model whose soft labels teach the tiles.")
-@click.option(
-    "--pictures",
-    type=_FOLDER,
-    multiple=True,
-    help="Folder of pictures of anything for the teacher to look at; repeatable.",
-)
 @click.option("--name", default="builtin", show_default=True, help="Its name in the store.")
 @click.option("--store", "root", type=_FILE, help="Store to write to; the settings' if not given.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
@@ -233,7 +227,6 @@ def train(
     data: Path,
     fonts: tuple[Path, ...],
     teacher: str | None,
-    pictures: tuple[Path, ...],
     name: str,
     root: Path | None,
     overwrite: bool,
@@ -247,8 +240,8 @@ def train(
     """Train both networks from random initialisation, measure and store them.
 
     Headers are drawn. Tiles are learned from DATA/tiles (or DATA/tiles.npz, as "models bootstrap"
-    writes it), from those of DATA/captchas2016 and from other pictures as a teacher sees them, and
-    from our own drawn ones. DATA/captchas is only measured.
+    writes it), from those of DATA/captchas2016 as a teacher sees them, and from our own drawn
+    ones. DATA/captchas is only measured.
     """
     from models.engines import choose_keras_backend
 
@@ -259,7 +252,6 @@ def train(
     entry = train_pair(
         data,
         fonts=fonts,
-        anything=pictures,
         teacher=teacher,
         name=name,
         root=root or settings.store,

@@ -11,7 +11,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +72,6 @@ class _Clock(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
             logs["seconds"] = round(time.monotonic() - self._begun, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One schedule of the learning rate, from its peak to nearly nothing."""
-
-    epochs: int
-    peak_learning_rate: float
 
 
 def fit(

@@ -29,7 +29,6 @@ def train_pair(
     data: Path,
     *,
     fonts: Sequence[Path],
-    anything: Sequence[Path] = (),
     teacher: str | None,
     name: str,
     root: Path,
@@ -45,10 +44,9 @@ def train_pair(
 ) -> Entry:
     """Train what is asked for, take the rest from the model `name` as it is, and store both.
 
-    `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `anything`: folders of
-    pictures of whatever kind for the teacher to look at; `headers` (how many are drawn), `epochs`
-    and `steps_per_epoch` take the place of the recipes' own; `directory` keeps the state. The
-    LiteRT files become int8 if that loses no captcha. Raises ModelError and BadTiles.
+    `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `headers` (how many are
+    drawn), `epochs` and `steps_per_epoch` take the place of the recipes' own; `directory` keeps the
+    state. The LiteRT files become int8 if that loses no captcha. Raises ModelError and BadTiles.
     """
     labelled = pictures.labelled_in(data)
     wanted = [only] if only else list(NETWORKS)
@@ -73,7 +71,6 @@ def train_pair(
         made["tiles"] = tiles.train(
             labelled=labelled,
             unlabelled=data / "captchas2016" if (data / "captchas2016").is_dir() else None,
-            anything=anything,
             drawn=TILES,
             teacher=teacher,
             root=teacher_root,

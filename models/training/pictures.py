@@ -1,4 +1,4 @@
-"""Tile pictures to learn from: labelled files, collections with counts, captchas, drawn ones, any.
+"""Tile pictures to learn from: labelled files, collections with counts, captchas, drawn ones.
 
 Every picture has the tile in the middle and a margin that a shifted or turned view may show.
 """
@@ -6,13 +6,12 @@ Every picture has the tile in the middle and a margin that a shifted or turned v
 import re
 import zipfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from models.errors import BadTiles
 from models.geometry import TILE, TILE_XS, TILE_YS
@@ -147,37 +146,6 @@ def cut(folder: Path) -> Pictures:
     if not images:
         raise BadTiles(f"{folder} has no captchas (*.jpg)")
     return Pictures(tuple(images), np.stack(truth), np.full(len(images), -1))
-
-
-def anything(folders: Sequence[Path]) -> Pictures:
-    """Every picture in these folders and below, as large as a tile; nothing is known of them.
-
-    What is transparent is fitted into the tile, of others the middle is taken. Files that cannot be
-    read are left out; raises BadTiles if none is left.
-    """
-    images = []
-    for path in sorted(path for folder in folders for path in folder.rglob("*")):
-        if path.suffix.lower() in _SUFFIXES:
-            with suppress(OSError, ValueError, Image.DecompressionBombError):
-                images.append(_small(path))
-    if not images:
-        raise BadTiles(f"no pictures in {', '.join(map(str, folders))}")
-    nothing = np.zeros((len(images), len(LABELS)), np.float32)
-    return Pictures(tuple(images), nothing, np.full(len(images), -1))
-
-
-def _small(path: Path) -> Image.Image:
-    side = TILE + 2 * (MARGIN + MIRRORED)
-    with Image.open(path) as image:
-        image.draft("RGB", (2 * side, 2 * side))
-        pixels = image.convert("RGBA")
-    opacity = pixels.getchannel("A")
-    if opacity.getextrema()[0] == 255:
-        return ImageOps.fit(pixels.convert("RGB"), (side, side))
-    shown = opacity.getbbox()
-    if shown is None:
-        raise ValueError(f"{path} is transparent all over")
-    return ImageOps.pad(pixels.crop(shown), (TILE, TILE), color=(0, 0, 0, 0))
 
 
 def _strange(folder: Path) -> dict[str, Sequence[int]]:

@@ -6,8 +6,7 @@ network learns to see the same (Beyer et al., "Knowledge distillation: a good te
 and consistent", 2022). Where the true label is known it counts for a share of the target.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from models.geometry import TILE
 from models.labels import LABELS
 from models.networks import tiles as network_of_tiles
 from models.training import augment, pictures
-from models.training.loop import Round, Steps, fit
+from models.training.loop import Steps, fit
 from models.training.pictures import Pictures
 from models.training.teacher import Teacher
 
@@ -32,7 +31,6 @@ _TEMPERATURE = 3.0
 _LEAST = 1e-6
 #: The share of all steps whose weights are averaged, about.
 _AVERAGED = 0.02
-ROUNDS = (Round(75, 5e-3), Round(30, 2e-3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,9 @@ class Recipe:
     """What a batch is made of."""
 
     batch: int = 64
-    #: Shares of a batch: labelled tiles, drawn ones, and pictures of anything; the rest are cut
-    #: from captchas.
-    labelled: float = 0.45
+    #: Shares of a batch: labelled tiles, and drawn ones; the rest are cut from captchas.
+    labelled: float = 0.55
     drawn: float = 0.06
-    anything: float = 0.2
     #: How much of the target a known label is at most, where there is a teacher for the rest.
     truth: float = 0.4
 
@@ -56,7 +52,6 @@ class Views:
     recipe: Recipe
     labelled: Pictures
     cut: Pictures | None = None
-    anything: Pictures | None = None
     drawn: Pictures | None = None
     teacher: Teacher | None = None
 
@@ -82,16 +77,13 @@ class Views:
         """Views of some pictures, what is known of them, and how many were drawn."""
         batch = self.recipe.batch
         is_drawn = round(batch * self.recipe.drawn) if self.drawn else 0
-        of_anything = round(batch * self.recipe.anything) if self.anything else 0
-        real = batch - is_drawn - of_anything
-        has_label = round(batch * self.recipe.labelled) if self.cut else real
+        has_label = round(batch * self.recipe.labelled) if self.cut else batch - is_drawn
         believed = self.recipe.truth if self.teacher else 1 - _SMOOTHING
         images: list[Image.Image] = []
         truth: list[NDArray[np.float32]] = []
         for source, count, trust in (
             (self.labelled, has_label, believed),
-            (self.cut, real - has_label, 1.0),
-            (self.anything, of_anything, 1.0),
+            (self.cut, batch - has_label - is_drawn, 1.0),
             (self.drawn, is_drawn, 1 - _SMOOTHING),
         ):
             if source is None:
@@ -137,13 +129,12 @@ def train(
     labelled: Path,
     directory: Path,
     unlabelled: Path | None = None,
-    anything: Sequence[Path] = (),
     drawn: Path | None = None,
     teacher: str | None = None,
     root: Path | None = None,
-    rounds: Sequence[Round] = ROUNDS,
-    epochs: int | None = None,
+    epochs: int = 75,
     steps_per_epoch: int = 200,
+    peak_learning_rate: float = 5e-3,
     seed: int = 1,
     hold_out: bool = False,
     recipe: Recipe | None = None,
@@ -152,16 +143,13 @@ def train(
     """Train a tiles network from random weights; run again with the same arguments, it goes on.
 
     `labelled`: folder of LL_KK.jpg, or an .npz file with counts; `unlabelled`: folder of captchas
-    (needs a teacher); `anything`: folders of pictures of whatever kind (need a teacher); `drawn`:
-    folder of LL_KK.png; `teacher`: name of a model in the store at `root`; `epochs`: of each round,
-    instead of the rounds' own; `directory`: where the state is kept. With `hold_out`, labelled
-    pictures 09 and 10 of each class are kept out and measured instead.
+    (needs a teacher); `drawn`: folder of LL_KK.png; `teacher`: name of a model in the store at
+    `root`; `directory`: where the state is kept. With `hold_out`, labelled pictures 09 and 10 of
+    each class are kept out and measured instead.
 
     Returns the network and how it was made, for the manifest. Raises BadTiles and ModelError.
     """
     recipe = recipe or Recipe()
-    if epochs:
-        rounds = [replace(each, epochs=epochs) for each in rounds]
     known = pictures.labelled(labelled)
     held = np.isin(known.numbers, (9, 10))
     taught = Teacher(store.find(teacher, root=root)) if teacher else None
@@ -169,7 +157,6 @@ def train(
         recipe,
         labelled=known.only(~held) if hold_out else known,
         cut=pictures.cut(unlabelled) if unlabelled and taught else None,
-        anything=pictures.anything(anything) if anything and taught else None,
         drawn=pictures.drawn(drawn) if drawn else None,
         teacher=taught,
     )
@@ -179,38 +166,35 @@ def train(
         held_out = (kept.tiles(), np.eye(len(LABELS), dtype=np.float32)[kept.labels])
     keras.utils.set_random_seed(seed)
     network = network_of_tiles.build()
-    minutes = []
-    for number, each in enumerate(rounds, 1):
-        history = fit(
-            network,
-            Steps(views, steps=steps_per_epoch, seed=seed + number - 1),
-            held_out,
-            directory=directory / f"round{number}",
-            epochs=each.epochs,
-            steps_per_epoch=steps_per_epoch,
-            peak_learning_rate=each.peak_learning_rate,
-            loss=softened,
-            metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
-            monitor="val_acc" if hold_out else "loss",
-            average=1 - 1 / max(20, _AVERAGED * each.epochs * steps_per_epoch),
-            seed=seed,
-            progress=progress,
-        )
-        minutes.append(round(sum(history.get("seconds", ())) / 60, 1))
+    history = fit(
+        network,
+        Steps(views, steps=steps_per_epoch, seed=seed),
+        held_out,
+        directory=directory,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        peak_learning_rate=peak_learning_rate,
+        loss=softened,
+        metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
+        monitor="val_acc" if hold_out else "loss",
+        average=1 - 1 / max(20, _AVERAGED * epochs * steps_per_epoch),
+        seed=seed,
+        progress=progress,
+    )
     made: dict[str, Any] = {
         "from": "random initialisation",
         "seed": seed,
-        "rounds": [asdict(each) for each in rounds],
+        "epochs": epochs,
         "steps_per_epoch": steps_per_epoch,
+        "peak_learning_rate": peak_learning_rate,
         "recipe": asdict(recipe),
         "teacher": taught.identity if taught else None,
         "pictures": {
             "labelled": len(views.labelled),
             "cut from captchas": len(views.cut) if views.cut else 0,
-            "of anything": len(views.anything) if views.anything else 0,
             "drawn": len(views.drawn) if views.drawn else 0,
         },
-        "minutes": minutes,
+        "minutes": round(sum(history.get("seconds", ())) / 60, 1),
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }
     return network, made

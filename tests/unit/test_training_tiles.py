@@ -13,7 +13,6 @@ from models.image import decode
 from models.labels import LABELS
 from models.networks import tiles as network_of_tiles
 from models.training import augment, pictures
-from models.training.loop import Round
 from models.training.tiles import Recipe, Views, softened, train
 
 
@@ -164,21 +163,6 @@ def test_a_batch_is_the_same_for_the_same_seed_and_its_targets_sum_to_one(
     assert targets[-1].max() > 0.9
 
 
-def test_pictures_of_anything_are_shown_and_the_teacher_says_what_they_are(
-    labelled_folder: Path, drawn_folder: Path
-) -> None:
-    views = Views(
-        Recipe(batch=32, anything=0.5),
-        labelled=pictures.labelled(labelled_folder),
-        anything=pictures.anything([drawn_folder]),
-        teacher=Teaching(),
-    )
-    pixels, targets = views(np.random.default_rng(3))
-    # The teacher says all labels alike.
-    assert 10 <= (targets.max(axis=1) < 0.1).sum() <= 20
-    assert pixels.shape == (32, 67, 67, 3)
-
-
 def test_a_data_folder_has_a_folder_of_tiles_or_a_collection(
     labelled_folder: Path, tmp_path: Path
 ) -> None:
@@ -187,28 +171,6 @@ def test_a_data_folder_has_a_folder_of_tiles_or_a_collection(
     np.savez(data / "tiles.npz", images=np.zeros((1, 67, 67, 3), np.uint8), labels=np.eye(80)[:1])
     assert len(pictures.labelled(pictures.labelled_in(data))) == 1
     assert pictures.labelled_in(labelled_folder.parent) == labelled_folder
-
-
-def test_any_readable_picture_becomes_as_large_as_a_tile(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    Image.new("RGB", (1600, 900), "red").save(tmp_path / "deep" / "photo.JPG", "JPEG")
-    stamp = Image.new("RGBA", (500, 300))
-    stamp.paste((0, 0, 255, 255), (100, 100, 300, 150))
-    stamp.save(tmp_path / "stamp.png")
-    Image.new("RGBA", (9, 9)).save(tmp_path / "nothing.png")
-    (tmp_path / "no-picture.png").write_bytes(b"none")
-    (tmp_path / "notes.txt").write_text("none")
-    found = pictures.anything([tmp_path])
-    photo, cut = found.images
-    assert (photo.mode, photo.size) == ("RGB", (105, 105))
-    assert (cut.mode, cut.size) == ("RGBA", (67, 67))
-    # What is shown of it is 200×50: as wide as the tile, a quarter as high.
-    opaque = np.asarray(cut)[..., 3] > 128
-    assert opaque.sum(axis=1).max() >= 66
-    assert 15 <= opaque.sum(axis=0).max() <= 18
-    assert found.truth.sum() == 0
-    with pytest.raises(BadTiles, match="no pictures in"):
-        pictures.anything([tmp_path / "none"])
 
 
 def test_the_loss_is_nothing_for_the_same_and_something_for_another_answer() -> None:
@@ -265,18 +227,13 @@ def test_training_goes_from_folders_to_a_network_and_says_how(
         labelled=labelled_folder,
         drawn=drawn_folder,
         directory=tmp_path / "run",
-        rounds=[Round(1, 5e-3)],
+        epochs=1,
         steps_per_epoch=2,
         hold_out=True,
         recipe=Recipe(batch=8),
         progress=False,
     )
     assert network.output_shape == (None, 80)
-    assert made["pictures"] == {
-        "labelled": 4,
-        "cut from captchas": 0,
-        "of anything": 0,
-        "drawn": 1,
-    }
+    assert made["pictures"] == {"labelled": 4, "cut from captchas": 0, "drawn": 1}
     assert made["from"] == "random initialisation"
     assert "val_acc" in made["last"]
