@@ -53,12 +53,12 @@ class _Bars:
 @click.option(
     "--rounds",
     type=click.IntRange(min=0),
-    default=2,
+    default=3,
     show_default=True,
     help="Networks to learn from sure labels, at most; 0: by repetition alone.",
 )
 @click.option(
-    "--steps", type=click.IntRange(min=1), default=1500, show_default=True, help="Of each network."
+    "--steps", type=click.IntRange(min=1), default=2000, show_default=True, help="Of each network."
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 def bootstrap(
