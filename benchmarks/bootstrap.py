@@ -176,7 +176,7 @@ def train(options: argparse.Namespace) -> None:
 
     drawn = plan(options.tiles, captchas=5000, pool=800, header_errors=0.02, seed=1)
     asked = plan(options.tiles, captchas=400, pool=800, seed=77)
-    rows = []
+    rows: list[tuple[str, float, float]] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder, out = Path(scratch, "captchas"), Path(scratch, "found")
         write(drawn, folder)
@@ -200,11 +200,11 @@ def train(options: argparse.Namespace) -> None:
                 progress=False,
             )
             given = network.predict(seen.reshape(-1, *seen.shape[2:]), batch_size=256, verbose=0)
-            rows.append([name, *_exact(asked, given.reshape(len(asked), 8, -1), decide)])
+            rows.append((name, *_exact(asked, given.reshape(len(asked), 8, -1), decide)))
     report.show(
         "A tiles network from found labels and from true ones",
         ["labels", "exact", "tiles right"],
-        [*rows, ["ratio", rows[0][1] / max(rows[1][1], 1e-9), rows[0][2] / rows[1][2]]],
+        [*rows, ("ratio", rows[0][1] / max(rows[1][1], 1e-9), rows[0][2] / rows[1][2])],
         caveats=[
             f"{options.epochs} epochs of 100 batches; {len(asked)} captchas "
             "of the same 800 pictures with right headers, taken as read",

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 import uvloop
 
@@ -29,7 +30,7 @@ class _Connection(asyncio.Protocol):
     """Sends `request()` again and again, until that is None; then `done`."""
 
     def __init__(
-        self, port: int, request: Callable[[], bytes | None], run: Run, done: asyncio.Future
+        self, port: int, request: Callable[[], bytes | None], run: Run, done: asyncio.Future[None]
     ) -> None:
         self._port, self._request, self._run, self._done = port, request, run, done
         self._buffer = bytearray()
@@ -41,7 +42,7 @@ class _Connection(asyncio.Protocol):
             loop.create_connection(lambda: self, "127.0.0.1", self._port)
         )
 
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._send()
 

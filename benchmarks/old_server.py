@@ -10,7 +10,7 @@ own pair, imported, or ours.
 import base64
 import sys
 
-from flask import Flask, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 from models import store
 from models.captcha import Crops
@@ -26,7 +26,7 @@ def make(model: str) -> Flask:
     app = Flask("old")
 
     @app.post("/check")
-    def check():
+    def check() -> Response:
         crops = Crops.from_bytes(
             base64.b64decode(request.form["img"].replace(" ", "+")), max_bytes=settings.max_bytes
         )

@@ -5,6 +5,7 @@ needs an older Celery).
 """
 
 import os
+from typing import Any
 
 from celery import Celery
 
@@ -35,7 +36,7 @@ if os.environ.get("BATCHES"):
     from celery_batches import Batches
 
     @app.task(base=Batches, flush_every=32, flush_interval=0.1, name="plain.solve")
-    def solve(requests):
+    def solve(requests: Any) -> None:
         for request in requests:
             app.backend.mark_as_done(request.id, ANSWER, request=request)
 
@@ -43,5 +44,5 @@ if os.environ.get("BATCHES"):
 else:
 
     @app.task(name="plain.solve")
-    def solve(image):
+    def solve(image: bytes) -> Any:
         return ANSWER

@@ -6,6 +6,7 @@ python -m benchmarks.scale [--rounds 3] [--captchas 1500] [--json]
 import argparse
 import os
 import signal
+import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -25,7 +26,7 @@ def rate(workers: int, captchas: int) -> float:
     """Captchas a second until a full queue is empty."""
     share = [path.read_bytes() for path in images()]
     with EmbeddedServer() as server, ExitStack() as stack:
-        started = []
+        started: list[subprocess.Popen[bytes]] = []
         for core in range(workers):
             worker = WorkerProcess(
                 server.url,
@@ -39,15 +40,15 @@ def rate(workers: int, captchas: int) -> float:
             assert worker.process is not None
             for task in Path(f"/proc/{worker.process.pid}/task").iterdir():
                 os.sched_setaffinity(int(task.name), {core})
-            started.append(worker)
+            started.append(worker.process)
         # Stopped while the queue is filled, so that all begin with a full one.
-        for worker in started:
-            worker.process.send_signal(signal.SIGSTOP)
+        for process in started:
+            process.send_signal(signal.SIGSTOP)
         with Client(server.url) as fleet, Redis.from_url(server.url) as redis:
             for number in range(captchas):
                 fleet.submit(share[number % len(share)] + number.to_bytes(4, "big"), expires=600)
-            for worker in started:
-                worker.process.send_signal(signal.SIGCONT)
+            for process in started:
+                process.send_signal(signal.SIGCONT)
             begun, first = None, captchas
             while left := redis.llen(wire.LANE) + redis.hlen("unacked"):
                 if begun is None and left <= 0.9 * captchas:

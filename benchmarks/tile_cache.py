@@ -4,6 +4,7 @@ python -m benchmarks.tile_cache TILES [--captchas 1500] [--pool 800] [--json]
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
@@ -12,8 +13,9 @@ import numpy as np
 
 from benchmarks import report
 from models import engines
-from models.art.collection import plan
+from models.art.collection import Collection, plan
 from models.captcha import Crops
+from models.engines.litert import LiteRTEngine
 from models.settings import Settings
 
 #: As a busy worker's.
@@ -48,6 +50,8 @@ def main() -> None:
         for name, given in answers.items()
     }
     picks = {name: [each.picks for each in given] for name, given in answers.items()}
+    assert isinstance(cached, LiteRTEngine)
+    assert cached.tile_cache is not None
     stats = cached.tile_cache.stats()
     truth = [
         tuple(np.flatnonzero(np.isin(tiles, asked)) + 1)
@@ -82,7 +86,7 @@ def main() -> None:
     )
 
 
-def _false_matches(drawn, crops) -> dict[str, float]:
+def _false_matches(drawn: Collection, crops: Sequence[Crops]) -> dict[str, float]:
     from models.bootstrap import signatures
 
     vectors = signatures.colour(np.concatenate([each.tiles for each in crops]))
