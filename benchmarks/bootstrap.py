@@ -261,7 +261,7 @@ def main() -> None:
     parser.add_argument("tiles", type=Path)
     parser.add_argument("--out", type=Path, default=Path("build/bootstrap"))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--captchas", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--json", action="store_true")

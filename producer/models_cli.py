@@ -209,7 +209,11 @@ def _figures(figures: Any) -> str:
 @click.option("--name", default="builtin", show_default=True, help="Its name in the store.")
 @click.option("--store", "root", type=_FILE, help="Store to write to; the settings' if not given.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
-@click.option("--only", type=click.Choice(["words", "tiles"]), help="Train one, keep the other.")
+@click.option(
+    "--only",
+    type=click.Choice(["words", "tiles"]),
+    help="Train one, keep the other (or take the built-in one).",
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--headers", type=click.IntRange(min=1), help="How many to draw, likewise.")
 @click.option(

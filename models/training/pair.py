@@ -42,7 +42,8 @@ def train_pair(
     directory: Path,
     say: Callable[[str], None] = print,
 ) -> Entry:
-    """Train what is asked for, take the rest from the model `name` as it is, and store both.
+    """Train what is asked for, take the rest from the model `name`, or the built-in one if there is
+    none of that name, and store both.
 
     `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `headers` (how many are
     drawn), `epochs` and `steps_per_epoch` take the place of the recipes' own; `directory` keeps the
@@ -79,7 +80,7 @@ def train_pair(
             **chosen,
         )
     for network in set(NETWORKS) - set(made):
-        old = _existing(name, network, root)
+        old = _kept(name, root)
         made[network] = (store.load_network(old, network), old.manifest.training.get(network))
     for network, (model, how) in made.items():
         if network in wanted:
@@ -131,8 +132,9 @@ def _ask(model: keras.Model, pictures: NDArray[np.uint8]) -> NDArray[np.float32]
     )
 
 
-def _existing(name: str, network: str, root: Path) -> Entry:
+def _kept(name: str, root: Path) -> Entry:
+    """The model whose other network is kept: the one of that name, else the built-in one."""
     try:
         return store.find(name, root=root)
-    except ModelNotFound as error:
-        raise ModelNotFound(f"no {network} network to keep: {error}") from None
+    except ModelNotFound:
+        return store.find("builtin", root=root)

@@ -85,6 +85,24 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path):
             directory=tmp_path / "state",
         )
 
+    half = train_pair(
+        data_folder,
+        fonts=[],
+        teacher=None,
+        name="half",
+        root=tmp_path / "store",
+        only="words",
+        headers=200,
+        epochs=1,
+        steps_per_epoch=1,
+        # Where these are trained already.
+        directory=tmp_path / "state",
+        say=said.append,
+    )
+    builtin = find("builtin", root=tmp_path / "store")
+    assert half.manifest.training["tiles"] == builtin.manifest.training["tiles"]
+    assert half.manifest.training["words"] == entry.manifest.training["words"]
+
 
 def test_a_data_folder_without_tiles_is_named_before_anything_is_trained(tmp_path):
     from models.training.pair import train_pair
