@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from statistics import median, quantiles
@@ -70,11 +70,21 @@ def raw(number: int) -> bytes:
     return load.post("/v1/solve", "image/jpeg", body)
 
 
-def as_form(number: int, pictures: list[bytes]) -> bytes:
-    # A few bytes behind the end marker: no picture is identical to another one.
-    picture = pictures[number % len(pictures)] + number.to_bytes(8, "big")
-    body = b"img=" + quote_plus(base64.b64encode(picture)).encode()
-    return load.post("/check", "application/x-www-form-urlencoded", body)
+def forms(pictures: list[bytes]) -> Callable[[int], bytes]:
+    """Requests with one of the pictures and a few bytes behind its end marker: no picture is
+    identical to another one. Nearly all of each is made beforehand."""
+    # Base64 takes three bytes at a time.
+    begun = [b"img=" + _escaped(picture + bytes(-len(picture) % 3)) for picture in pictures]
+
+    def make(number: int) -> bytes:
+        body = begun[number % len(begun)] + _escaped(number.to_bytes(9, "big"))
+        return load.post("/check", "application/x-www-form-urlencoded", body)
+
+    return make
+
+
+def _escaped(picture: bytes) -> bytes:
+    return quote_plus(base64.b64encode(picture)).encode()
 
 
 def null(rounds: int, seconds: float) -> list[load.Run]:
@@ -96,11 +106,7 @@ def real(
 ) -> tuple[list[load.Run], list[load.Run]]:
     """(through the gateway, the old servers' path), in turns."""
     old_model = model
-    pictures = [path.read_bytes() for path in images()]
-
-    def make(number: int) -> bytes:
-        return as_form(number, pictures)
-
+    make = forms([path.read_bytes() for path in images()])
     ours, old = [], []
     with tempfile.TemporaryDirectory() as store, EmbeddedServer() as server:
         environ = {}

@@ -18,7 +18,7 @@ async def solve(request: Request) -> Response:
     """``POST /v1/solve``: a raw picture, a form with one file, or JSON with ``image`` as base64."""
     timeout = _timeout(request)
     data = await body.read(request, context.of(request).most_body)
-    kind = _kind(request)
+    kind = body.kind(request)
     if kind == "application/json":
         data = _base64(body.parse(data).get("image"))
     elif kind == "multipart/form-data":
@@ -39,7 +39,7 @@ async def solve_many(request: Request) -> Response:
     timeout = _timeout(request)
     here = context.of(request)
     data = await body.read(request, here.most_list_body)
-    if _kind(request) == "multipart/form-data":
+    if body.kind(request) == "multipart/form-data":
         async with body.form(request, data) as form:
             files = [v for _, v in form.multi_items() if isinstance(v, UploadFile)]
             images = [await file.read() for file in files]
@@ -103,10 +103,6 @@ OPEN_ROUTES = [
     Route("/openapi.json", document),
     Route("/metrics", show_metrics),
 ]
-
-
-def _kind(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _json(value: Any, status: int = 200) -> Response:

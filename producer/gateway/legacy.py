@@ -103,8 +103,7 @@ def _labels(answer: Answer | None) -> dict[str, Any]:
 
 async def _file(request: Request) -> _Found:
     data = await body.read(request, context.of(request).most_body)
-    async with body.form(request, data) as form:
-        picture = await body.field(form, "file")
+    picture = await body.field(request, data, "file")
     if not picture:
         return None, {"code": 1, "msg": "上传的文件不能为空", "data": None}
     return await _solve(request, picture, decoded=True), None
@@ -122,8 +121,7 @@ async def _text(request: Request, name: str) -> bytes | None:
     data = await body.read(request, context.of(request).most_body)
     if name in request.query_params:
         return request.query_params[name].encode()
-    async with body.form(request, data) as form:
-        return await body.field(form, name)
+    return await body.field(request, data, name)
 
 
 async def _solve(request: Request, text: bytes | None, *, decoded: bool = False) -> Answer | None:
