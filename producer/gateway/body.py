@@ -112,20 +112,13 @@ def _urlencoded(body: bytes, name: str) -> bytes | None:
         return None
     value: bytes = found[-1].replace(b"+", b" ")
     # Half of a gateway's work on a picture as a form was to undo, one by one, the hundreds of
-    # escapes that base64 gets there; they are only these.
+    # escapes that base64 gets there; nearly all are these.
     for escaped, character in _ESCAPED_BASE64:
         value = value.replace(escaped, character)
     return unquote_to_bytes(value) if b"%" in value else value
 
 
-_ESCAPED_BASE64 = (
-    (b"%2B", b"+"),
-    (b"%2F", b"/"),
-    (b"%3D", b"="),
-    (b"%2b", b"+"),
-    (b"%2f", b"/"),
-    (b"%3d", b"="),
-)
+_ESCAPED_BASE64 = ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
 
 
 def decode(text: str | bytes) -> bytes:
