@@ -3,8 +3,10 @@
     python -m benchmarks.switching [--rounds 20] [--seconds 2] [--json]
 
 A sender keeps a steady rate of half of what the worker can; each of many short rounds has as many
-seconds without a change as seconds in which one change of model follows the other. All latencies of
-a kind are taken together: a single stall of the machine would decide a round's 99th percentile.
+seconds without a change as seconds in which one change of model follows the other, and as many in
+which the same worker is as often asked what it reads with: where all share two cores, the commands
+alone delay captchas. All latencies of a kind are taken together: a single stall of the machine
+would decide a round's 99th percentile.
 """
 
 import argparse
@@ -86,6 +88,19 @@ def change(url: str, seconds: float) -> int:
     return changes
 
 
+def ask(url: str, seconds: float) -> int:
+    """As many commands, and as often, as `change` needs, that change nothing."""
+    remote = Remote(Settings(broker_url=url))
+    ends, rounds = monotonic() + seconds, 0
+    while monotonic() < ends:
+        workers = remote.workers()
+        remote.ask("model", workers)
+        remote.ask("model", workers)
+        rounds += 1
+        sleep(_PAUSE_S)
+    return rounds
+
+
 def _check(node: str, progress: dict[str, Any]) -> None:
     assert progress["state"] == "done", (node, progress)
 
@@ -99,6 +114,7 @@ def main() -> None:
     pictures = [path.read_bytes() for path in images()]
     changes = 0
     before: list[float] = []
+    asked: list[float] = []
     during: list[float] = []
     with tempfile.TemporaryDirectory() as folder, EmbeddedServer() as server:
         second_model(Path(folder))
@@ -113,6 +129,9 @@ def main() -> None:
             other.submit(change, server.url, 1).result()
             for _ in range(options.rounds):
                 before += latencies(fleet, pictures, rate, options.seconds)
+                asking = other.submit(ask, server.url, options.seconds)
+                asked += latencies(fleet, pictures, rate, options.seconds)
+                asking.result()
                 changing = other.submit(change, server.url, options.seconds)
                 during += latencies(fleet, pictures, rate, options.seconds)
                 changes += changing.result()
@@ -125,13 +144,15 @@ def main() -> None:
             ["median before, ms", median(before)],
             ["median during changes, ms", median(during)],
             ["p99 before, ms", _p99(before)],
+            ["p99 during commands that change nothing, ms", _p99(asked)],
             ["p99 during changes, ms", _p99(during)],
-            ["p99 during, against before", ratio],
+            ["p99 during changes, against before", ratio],
+            ["p99 during changes, against the commands alone", _p99(during) / _p99(asked)],
             ["changes", changes],
         ],
         caveats=[
-            f"{options.rounds} rounds of {options.seconds:g} s without and with changes, one "
-            f"{_PAUSE_S:g} s after the other",
+            f"{options.rounds} rounds of {options.seconds:g} s without anything, with commands, "
+            f"and with changes, one {_PAUSE_S:g} s after the other",
             f"{os.cpu_count()} cores for server, sender and worker together; no answer failed",
             "both models have the same networks, so only the change makes a difference",
         ],

@@ -6,6 +6,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from celery import Celery
+from kombu import Connection
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -20,7 +21,7 @@ _PAUSE_S = 0.1
 
 
 class Remote:
-    """Remote control of the workers that live."""
+    """Remote control of the workers that live; for one thread."""
 
     def __init__(self, settings: Settings) -> None:
         self._server = without_password(settings.broker_url)
@@ -36,6 +37,7 @@ class Remote:
                 sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
             )
         )
+        self._connection: Connection | None = None
 
     def workers(self) -> list[str]:
         """Node names of those that told that they live; raises FleetUnreachable."""
@@ -50,23 +52,37 @@ class Remote:
         """Each worker's reply, by its name; those that say nothing are left out."""
         if not workers:
             return {}
-        with self._reaching(), self._app.connection_for_write() as connection:
-            # A connection of its own: after replies that came too late, the next one's are lost.
+        with self._reaching():
             replies = self._app.control.broadcast(
                 command,
                 arguments=arguments,
                 destination=list(workers),
                 reply=True,
                 timeout=_REPLY_S,
-                connection=connection,
+                connection=self._connect(),
             )
-        return {node: answer for reply in replies or [] for node, answer in reply.items()}
+        answers = {node: answer for reply in replies or [] for node, answer in reply.items()}
+        if len(answers) < len(workers):
+            # What comes too late would be taken for the next reply, or make it be lost.
+            self._disconnect()
+        return answers
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._app.connection_for_write()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         try:
             yield
         except (OperationalError, RedisError, OSError) as error:
+            self._disconnect()
             raise FleetUnreachable(f"{self._server}: {reason(error)}") from None
 
 

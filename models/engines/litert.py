@@ -40,12 +40,18 @@ class LiteRTEngine:
         self._max_bytes = max_bytes
         self._networks = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
         # Whatever is wrong with the files is better known now than in a lane's thread.
-        self.lane()
+        self._first = [self._make()]
 
     def prepare(self, data: object) -> Crops:
         return Crops.from_bytes(data, max_bytes=self._max_bytes)
 
     def lane(self) -> "LiteRTLane":
+        try:
+            return self._first.pop()
+        except IndexError:
+            return self._make()
+
+    def _make(self) -> "LiteRTLane":
         lane = LiteRTLane(self.model, self._networks)
         lane.infer(
             np.zeros((1, *NETWORKS["words"]), np.uint8),
