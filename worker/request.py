@@ -2,9 +2,11 @@
 
 import hashlib
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from celery.utils.time import maybe_iso8601
 from celery.worker import state
 from celery.worker.request import Request
 
@@ -21,13 +23,22 @@ def describe(argument: object) -> str:
     return f"<{type(argument).__name__}>"
 
 
+def _moment(value: Any) -> datetime | None:
+    """ETA and expiry as Celery reads them; several times as fast in the form that all write."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    moment: datetime | None = maybe_iso8601(value)
+    return moment
+
+
 class CaptchaRequest(Request):
     """A request whose arguments are described by the worker, whatever the sender wrote there."""
 
     acknowledged: bool
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, maybe_iso8601=_moment, **options)
         _, _, embed = self._payload
         #: Whether nothing but its result is asked for: no links, chords or chains, and no retries
         #: of Celery's, which wrap the task's body.
