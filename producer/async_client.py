@@ -249,7 +249,8 @@ class AsyncClient:
             if bulk:
                 answers = await self._solve_many([*found.values()], timeout)
             else:
-                answers = [await self._solve_one(image, timeout) for image in found.values()]
+                solving = (self._solve_one(image, timeout) for image in found.values())
+                answers = await asyncio.gather(*solving)
         except TilefleetError as error:
             answers = [error] * len(found)
         outcomes = dict(zip(found, answers, strict=True))

@@ -23,6 +23,10 @@ from producer.source import Source, read, read_all
 
 S = TypeVar("S", bound=Source)
 
+#: Of a `map` whose order is kept, so many captchas are handed to the loop's thread at once; at most
+#: that share of the window, which is only filled again when all of them are answered.
+_MOST_AT_ONCE, _SHARES = 16, 16
+
 
 class Pending:
     """A captcha on its way."""
@@ -131,6 +135,9 @@ class Client:
         it too. What is on its way when the iteration is given up is revoked.
         """
         together = group_size(window, bulk=bulk)
+        if ordered and not bulk:
+            # To wake the other thread for each would be a fourth of all that sending one takes.
+            together = max(1, min(_MOST_AT_ONCE, window // _SHARES))
         background, client = self._open()
         remaining = iter(sources)
         running: deque[tuple[list[S], Future[list[Outcome]]]] = deque()
