@@ -18,6 +18,8 @@ _STEM = (16, 32)
 #: bottlenecks, and how many of those there are.
 _STAGES = ((64, 32, 3), (128, 64, 2))
 _HEAD = 256
+#: Sides of the maps behind the stem and behind each stage.
+SIDES = (17, 9, 5)
 _DROPOUT = 0.1
 
 

@@ -13,18 +13,24 @@ Tiles = NDArray[np.uint8]
 Random = np.random.Generator
 
 #: Shares of the pictures of a batch that are …
-BLENDED = 0.15
-PASTED = 0.15
+BLENDED = 0.25
+PASTED = 0.25
 COMPRESSED = 0.5
+#: Logarithms of the least and the most that a part is enlarged.
+ZOOM = (0.1, 0.9)
 
 
-def view(image: Image.Image, random: Random) -> Image.Image:
-    """A 67×67 view of a picture that has the tile in its middle."""
+def view(image: Image.Image, random: Random, *, zoomed: float = 0.0) -> Image.Image:
+    """A 67×67 view of a picture that has the tile in its middle; of a part of it in a share of
+    `zoomed`."""
     scale = math.exp(random.normal(0, 0.10))
+    zoom = math.exp(random.uniform(*ZOOM)) if zoomed and random.random() < zoomed else 1.0
+    scale *= zoom
     stretch = math.exp(random.normal(0, 0.05))
     angle = random.normal(0, math.radians(5))
     mirror = random.choice((-1.0, 1.0))
-    x, y = random.normal(0, 2.0, 2)
+    # What is cut off may be on any side.
+    x, y = random.normal(0, 2.0 + TILE / 4 * (1 - 1 / zoom), 2)
     cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
     a, b = mirror * cosine * stretch, -mirror * sine
     d, e = sine * stretch, cosine

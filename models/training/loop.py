@@ -10,7 +10,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ _WARM_UP = 0.05
 _LOG = "log.csv"
 #: In the directory of a training: the weights it ended with.
 BEST = "best.weights.h5"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One schedule of the learning rate, from its peak to nearly nothing."""
+
+    epochs: int
+    peak_learning_rate: float
 
 
 class Steps(keras.utils.PyDataset):
@@ -84,7 +93,7 @@ def fit(
     steps_per_epoch: int,
     peak_learning_rate: float,
     loss: Any,
-    metrics: Sequence[Any] = (),
+    metrics: Any = (),
     seed: int,
     progress: bool | None = None,
     monitor: str = "val_loss",
@@ -132,7 +141,7 @@ def fit(
     network.compile(
         optimizer=_optimizer(epochs * steps_per_epoch, peak_learning_rate, weight_decay, average),
         loss=loss,
-        metrics=list(metrics),
+        metrics=metrics or None,
         # XLA on a CPU takes longer to compile than it saves.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )

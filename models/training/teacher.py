@@ -1,37 +1,72 @@
-"""A stored tiles network that labels pictures for another one to learn from."""
+"""A stored tiles network that another one learns from."""
 
 import threading
+from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from models import interpreter
-from models.labels import LABELS
-from models.store import Entry
+from models.convert import to_litert
+from models.store import Entry, load_network
+from models.training.maps import Maps, narrowest
+
+#: Pictures in one call.
+_BATCH = 8
+_LEAST_SPREAD = 1e-3
 
 
 class Teacher:
-    """Calls the LiteRT tiles network of a model; from any thread, one call at a time."""
+    """Says what it sees in tiles, and shows its maps; from any thread, one call at a time."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, *, sides: Sequence[int] = ()) -> None:
+        """Load the tiles network of a model, to show such maps as it has of these sides."""
         self.identity = entry.identity
-        self._interpreter = interpreter.load(entry.read("tiles.tflite"))
-        self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]["index"]
+        network = load_network(entry, "tiles")
+        maps = narrowest(network, sides)
+        #: Side → channels of the maps that are shown.
+        self.channels = {side: int(tensor.shape[-1]) for side, tensor in maps.items()}
+        self._look = _compiled(keras.Model(network.inputs, [*network.outputs, *maps.values()]))
+        self._spread: dict[int, NDArray[np.float32]] = {
+            side: np.ones(count, np.float32) for side, count in self.channels.items()
+        }
         self._lock = threading.Lock()
 
-    def __call__(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 (n, 67, 67, 3) to float32 (n, 80) probabilities."""
-        batch = int(self._input["shape"][0])
-        answers = np.empty((len(tiles), len(LABELS)), np.float32)
+    def measure(self, tiles: NDArray[np.uint8]) -> None:
+        """Let each channel of its maps vary by 1 on these pictures, uint8 (n, 67, 67, 3)."""
+        _, maps = self(tiles)
+        for side, shown in maps.items():
+            self._spread[side] *= np.maximum(shown.std(axis=(0, 1, 2)), _LEAST_SPREAD)
+
+    def __call__(self, tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
+        """uint8 (n, 67, 67, 3) to float32 (n, 80) probabilities, and the maps."""
+        count = len(tiles)
+        filling = np.zeros((-count % _BATCH, *tiles.shape[1:]), np.uint8)
+        tiles = np.concatenate([tiles, filling])
         with self._lock:
-            for start in range(0, len(tiles), batch):
-                part = tiles[start : start + batch]
-                missing = batch - len(part)
-                if missing:
-                    part = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.uint8)])
-                self._interpreter.set_tensor(self._input["index"], part)
-                self._interpreter.invoke()
-                answer = self._interpreter.get_tensor(self._output)
-                answers[start : start + batch] = answer[: batch - missing]
-        return answers
+            parts = [
+                self._look(tiles[start : start + _BATCH]) for start in range(0, len(tiles), _BATCH)
+            ]
+        seen, *shown = (np.concatenate(each)[:count] for each in zip(*parts, strict=True))
+        maps = dict(zip(self.channels, shown, strict=True))
+        return seen, {side: np.divide(each, self._spread[side]) for side, each in maps.items()}
+
+
+def _compiled(network: keras.Model) -> Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]:
+    """All outputs for `_BATCH` pictures: by LiteRT, the fastest on a CPU, if Keras runs on what
+    can write its files, else by Keras."""
+    if keras.backend.backend() != "tensorflow":
+        return lambda tiles: [np.asarray(each) for each in network.predict_on_batch(tiles)]
+    runner = interpreter.load(to_litert(network, _BATCH))
+    (given,) = runner.get_input_details()
+    # LiteRT does not keep the order of outputs; no two have the same shape.
+    index = {tuple(each["shape"][1:]): each["index"] for each in runner.get_output_details()}
+    wanted = [index[tuple(each.shape[1:])] for each in network.outputs]
+
+    def look(tiles: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        runner.set_tensor(given["index"], tiles)
+        runner.invoke()
+        return [runner.get_tensor(each) for each in wanted]
+
+    return look

@@ -3,10 +3,12 @@
 There are few pictures, so the network mostly learns from a teacher: a stored tiles network that
 says what it sees in each view, however moved, recoloured or mixed with another, and the new
 network learns to see the same (Beyer et al., "Knowledge distillation: a good teacher is patient
-and consistent", 2022). Where the true label is known it counts for a share of the target.
+and consistent", 2022), on the way to the answer too (`training.maps`). Where the true label is
+known it counts for a share of the target.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from models.geometry import TILE
 from models.labels import LABELS
 from models.networks import tiles as network_of_tiles
 from models.training import augment, pictures
-from models.training.loop import Steps, fit
+from models.training.loop import Round, Steps, fit
+from models.training.maps import ANSWER, Maps, guess, guessing
 from models.training.pictures import Pictures
 from models.training.teacher import Teacher
 
@@ -31,6 +34,13 @@ _TEMPERATURE = 3.0
 _LEAST = 1e-6
 #: The share of all steps whose weights are averaged, about.
 _AVERAGED = 0.02
+#: Pictures on which the spread of the teacher's maps is measured.
+_MEASURED = 400
+#: In the first, only the teacher's answers count; its maps do from the second on.
+ROUNDS = (Round(75, 5e-3), Round(38, 3e-3))
+
+#: The targets of a batch, by the names of the outputs.
+Targets = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +53,14 @@ class Recipe:
     drawn: float = 0.06
     #: How much of the target a known label is at most, where there is a teacher for the rest.
     truth: float = 0.4
+    #: Share of the views that show a part of a picture only.
+    zoomed: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Makes batches: uint8 (batch, 67, 67, 3) and float32 (batch, 80)."""
+    """Makes batches: uint8 (batch, 67, 67, 3), and what should be seen in them, float32: (batch,
+    80), and the teacher's maps."""
 
     recipe: Recipe
     labelled: Pictures
@@ -55,7 +68,7 @@ class Views:
     drawn: Pictures | None = None
     teacher: Teacher | None = None
 
-    def __call__(self, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __call__(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], Targets]:
         images, truth, is_drawn = self._choose(random)
         views = np.stack([np.asarray(image) for image in images]).astype(np.float32)
         views = augment.recolour(views, random)
@@ -67,9 +80,11 @@ class Views:
         truth[:real] = share * truth[:real] + (1 - share) * truth[others]
         rest = 1 - truth.sum(axis=1, keepdims=True)
         seen = np.full_like(truth, 1 / len(LABELS))
+        maps: Maps = {}
         if self.teacher is not None:
-            seen[:real] = self.teacher(pixels[:real])
-        return pixels, truth + rest * seen
+            answers, maps = self.teacher(pixels)
+            seen[:real] = answers[:real]
+        return pixels, _targets(truth + rest * seen, maps)
 
     def _choose(
         self, random: np.random.Generator
@@ -94,7 +109,7 @@ class Views:
                 image = source.images[index]
                 if image.mode == "RGBA":
                     image = _on_background(image, random)
-                images.append(augment.view(image, random))
+                images.append(augment.view(image, random, zoomed=self.recipe.zoomed))
         return images, np.concatenate(truth), is_drawn
 
 
@@ -106,6 +121,10 @@ def _on_background(image: Image.Image, random: np.random.Generator) -> Image.Ima
     corner = (side - TILE) // 2
     canvas.paste(image, (corner, corner), image)
     return canvas
+
+
+def _targets(answers: NDArray[np.float32], maps: Maps) -> Targets:
+    return {ANSWER: answers, **{guess(side): shown for side, shown in maps.items()}}
 
 
 def softened(target: Any, answer: Any) -> Any:
@@ -124,6 +143,17 @@ def softened(target: Any, answer: Any) -> Any:
     return loss / 2
 
 
+def _accuracy(learner: keras.Model) -> str:
+    """What Keras calls the accuracy of the answer on held-out data."""
+    return f"val_{ANSWER}_acc" if len(learner.outputs) > 1 else "val_acc"
+
+
+def _losses(learner: keras.Model, *, maps: bool) -> dict[str, Any]:
+    """A loss for the answer, and for each guess of a map if `maps`."""
+    guessed = keras.losses.MeanSquaredError() if maps else None
+    return {name: softened if name == ANSWER else guessed for name in learner.output}
+
+
 def train(
     *,
     labelled: Path,
@@ -132,9 +162,9 @@ def train(
     drawn: Path | None = None,
     teacher: str | None = None,
     root: Path | None = None,
-    epochs: int = 75,
+    rounds: Sequence[Round] = ROUNDS,
+    epochs: int | None = None,
     steps_per_epoch: int = 200,
-    peak_learning_rate: float = 5e-3,
     seed: int = 1,
     hold_out: bool = False,
     recipe: Recipe | None = None,
@@ -144,15 +174,20 @@ def train(
 
     `labelled`: folder of LL_KK.jpg, or an .npz file with counts; `unlabelled`: folder of captchas
     (needs a teacher); `drawn`: folder of LL_KK.png; `teacher`: name of a model in the store at
-    `root`; `directory`: where the state is kept. With `hold_out`, labelled pictures 09 and 10 of
-    each class are kept out and measured instead.
+    `root`; `directory`: where the state is kept; `epochs`: of each round, instead of the rounds'
+    own. With `hold_out`, labelled pictures 09 and 10 of each class are kept out and measured.
 
     Returns the network and how it was made, for the manifest. Raises BadTiles and ModelError.
     """
     recipe = recipe or Recipe()
+    if epochs:
+        rounds = [replace(each, epochs=epochs) for each in rounds]
     known = pictures.labelled(labelled)
     held = np.isin(known.numbers, (9, 10))
-    taught = Teacher(store.find(teacher, root=root)) if teacher else None
+    taught = None
+    if teacher:
+        taught = Teacher(store.find(teacher, root=root), sides=network_of_tiles.SIDES)
+        taught.measure(known.tiles()[:_MEASURED])
     views = Views(
         recipe,
         labelled=known.only(~held) if hold_out else known,
@@ -163,30 +198,35 @@ def train(
     held_out = None
     if hold_out:
         kept = known.only(held)
-        held_out = (kept.tiles(), np.eye(len(LABELS), dtype=np.float32)[kept.labels])
+        _, maps = taught(kept.tiles()) if taught else (None, {})
+        truth = np.eye(len(LABELS), dtype=np.float32)[kept.labels]
+        held_out = (kept.tiles(), _targets(truth, maps))
     keras.utils.set_random_seed(seed)
     network = network_of_tiles.build()
-    history = fit(
-        network,
-        Steps(views, steps=steps_per_epoch, seed=seed),
-        held_out,
-        directory=directory,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        peak_learning_rate=peak_learning_rate,
-        loss=softened,
-        metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
-        monitor="val_acc" if hold_out else "loss",
-        average=1 - 1 / max(20, _AVERAGED * epochs * steps_per_epoch),
-        seed=seed,
-        progress=progress,
-    )
+    learner = guessing(network, taught.channels if taught else {})
+    minutes = []
+    for number, each in enumerate(rounds, 1):
+        history = fit(
+            learner,
+            Steps(views, steps=steps_per_epoch, seed=seed + number - 1),
+            held_out,
+            directory=directory / f"round{number}",
+            epochs=each.epochs,
+            steps_per_epoch=steps_per_epoch,
+            peak_learning_rate=each.peak_learning_rate,
+            loss=_losses(learner, maps=number > 1),
+            metrics={ANSWER: [keras.metrics.CategoricalAccuracy(name="acc")]},
+            monitor=_accuracy(learner) if hold_out else "loss",
+            average=1 - 1 / max(20, _AVERAGED * each.epochs * steps_per_epoch),
+            seed=seed,
+            progress=progress,
+        )
+        minutes.append(round(sum(history.get("seconds", ())) / 60, 1))
     made: dict[str, Any] = {
         "from": "random initialisation",
         "seed": seed,
-        "epochs": epochs,
+        "rounds": [asdict(each) for each in rounds],
         "steps_per_epoch": steps_per_epoch,
-        "peak_learning_rate": peak_learning_rate,
         "recipe": asdict(recipe),
         "teacher": taught.identity if taught else None,
         "pictures": {
@@ -194,7 +234,7 @@ def train(
             "cut from captchas": len(views.cut) if views.cut else 0,
             "drawn": len(views.drawn) if views.drawn else 0,
         },
-        "minutes": round(sum(history.get("seconds", ())) / 60, 1),
+        "minutes": minutes,
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }
     return network, made

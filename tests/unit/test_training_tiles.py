@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models import store
 from models.captcha import cut_tiles
 from models.errors import BadTiles
 from models.image import decode
 from models.labels import LABELS
 from models.networks import tiles as network_of_tiles
-from models.training import augment, pictures
+from models.networks import words as network_of_words
+from models.training import augment, maps, pictures
+from models.training.maps import ANSWER
+from models.training.teacher import Teacher
 from models.training.tiles import Recipe, Views, softened, train
 
 
@@ -21,8 +25,8 @@ class Teaching:
 
     identity = "same@00000000"
 
-    def __call__(self, tiles: np.ndarray) -> np.ndarray:
-        return np.full((len(tiles), len(LABELS)), 1 / len(LABELS), np.float32)
+    def __call__(self, tiles: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+        return np.full((len(tiles), len(LABELS)), 1 / len(LABELS), np.float32), {}
 
 
 @pytest.fixture
@@ -158,9 +162,10 @@ def test_a_batch_is_the_same_for_the_same_seed_and_its_targets_sum_to_one(
     assert pixels.shape == (32, 67, 67, 3)
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, again)
-    np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-4)
-    assert targets[-1].argmax() == 79
-    assert targets[-1].max() > 0.9
+    answers = targets[ANSWER]
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-4)
+    assert answers[-1].argmax() == 79
+    assert answers[-1].max() > 0.9
 
 
 def test_a_data_folder_has_a_folder_of_tiles_or_a_collection(
@@ -217,6 +222,81 @@ def test_the_network_converts_to_litert_and_answers_the_same() -> None:
     interpreter.invoke()
     answer = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     np.testing.assert_allclose(answer, network(tiles, training=False), atol=1e-4)
+
+
+def test_the_maps_of_a_network_are_the_last_or_the_narrowest_of_a_side() -> None:
+    network = network_of_tiles.build()
+    own = maps.last(network, network_of_tiles.SIDES)
+    assert {side: tensor.shape[-1] for side, tensor in own.items()} == {17: 32, 9: 64, 5: 256}
+    narrow = maps.narrowest(network, (9, 5, 3))
+    assert {side: tensor.shape[-1] for side, tensor in narrow.items()} == {9: 32, 5: 64}
+
+
+def test_a_network_in_training_guesses_maps_beside_the_same_answer() -> None:
+    network = network_of_tiles.build()
+    learner = maps.guessing(network, {17: 8, 5: 20})
+    tiles = np.random.default_rng(8).integers(0, 256, (2, 67, 67, 3), np.uint8)
+    seen = learner(tiles, training=False)
+    assert {name: tuple(each.shape) for name, each in seen.items()} == {
+        ANSWER: (2, 80),
+        "map17": (2, 17, 17, 8),
+        "map5": (2, 5, 5, 20),
+    }
+    np.testing.assert_allclose(seen[ANSWER], network(tiles, training=False), atol=1e-6)
+
+
+@pytest.fixture
+def stored_teacher(tmp_path: Path) -> Path:
+    """The folder of a store with one model, `teaching`, of random weights."""
+    root = tmp_path / "store"
+    keras.utils.set_random_seed(5)
+    store.save(
+        "teaching",
+        {"words": network_of_words.build(), "tiles": network_of_tiles.build()},
+        training={},
+        evaluation={},
+        root=root,
+    )
+    return root
+
+
+def test_a_teacher_shows_maps_that_vary_by_one_and_answers_as_its_network(
+    stored_teacher: Path,
+) -> None:
+    entry = store.find("teaching", root=stored_teacher)
+    teacher = Teacher(entry, sides=(9, 5))
+    tiles = np.random.default_rng(8).integers(0, 256, (11, 67, 67, 3), np.uint8)
+    teacher.measure(tiles)
+    seen, shown = teacher(tiles)
+    assert {side: each.shape for side, each in shown.items()} == {
+        9: (11, 9, 9, 32),
+        5: (11, 5, 5, 64),
+    }
+    spread = shown[9].std(axis=(0, 1, 2))
+    np.testing.assert_allclose(spread[spread > 0.5], 1, atol=1e-2)
+    expected = store.load_network(entry, "tiles")(tiles, training=False)
+    np.testing.assert_allclose(seen, expected, atol=1e-4)
+
+
+@pytest.mark.training
+def test_a_network_learns_from_a_teachers_answers_then_from_its_maps(
+    labelled_folder: Path, captcha_folder: Path, stored_teacher: Path, tmp_path: Path
+) -> None:
+    network, made = train(
+        labelled=labelled_folder,
+        unlabelled=captcha_folder,
+        teacher="teaching",
+        root=stored_teacher,
+        directory=tmp_path / "run",
+        epochs=1,
+        steps_per_epoch=2,
+        recipe=Recipe(batch=8),
+        progress=False,
+    )
+    assert network.output_shape == (None, 80)
+    assert [each["epochs"] for each in made["rounds"]] == [1, 1]
+    assert made["teacher"].startswith("teaching@")
+    assert "map9_loss" in made["last"]
 
 
 @pytest.mark.training
