@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,11 @@ def fit(
     )
     best = directory / BEST
     wanted = min(epochs, stop_after or epochs)
-    if len(_history(directory).get("loss", ())) >= wanted:
+    mode = "max" if "acc" in monitor else "min"
+    waits = patience if held_out is not None else None
+    if len(_history(directory).get("loss", ())) >= wanted or _gave_up(
+        _history(directory).get(monitor, []), mode, waits
+    ):
         # Keras would ask for a first batch even so, and that may take minutes to make.
         network.load_weights(best)
         return _history(directory)
@@ -145,7 +149,6 @@ def fit(
         # XLA on a CPU takes longer to compile than it saves.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
-    mode = "max" if "acc" in monitor else "min"
     # The order matters: the state holds the raw weights, the best epoch the averaged ones.
     callbacks: list[keras.callbacks.Callback] = [
         _Clock(data),
@@ -164,10 +167,8 @@ def fit(
         keras.callbacks.CSVLogger(str(directory / _LOG), append=True),
         keras.callbacks.TerminateOnNaN(),
     ]
-    if patience is not None and held_out is not None:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=patience)
-        )
+    if waits is not None:
+        callbacks.append(keras.callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=waits))
     bar = sys.stdout.isatty() if progress is None else progress
     network.fit(
         data,
@@ -242,6 +243,14 @@ def _best_so_far(directory: Path, monitor: str, mode: str) -> float | None:
     if not values:
         return None
     return max(values) if mode == "max" else min(values)
+
+
+def _gave_up(values: Sequence[float], mode: str, patience: int | None) -> bool:
+    """Whether an earlier run ended because so many epochs brought nothing better."""
+    if patience is None or not values:
+        return False
+    best = (max if mode == "max" else min)(values)
+    return len(values) - 1 - list(values).index(best) >= patience
 
 
 def plot(history: dict[str, list[float]], path: Path) -> None:

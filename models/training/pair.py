@@ -39,6 +39,8 @@ def train_pair(
     headers: int | None = None,
     epochs: int | None = None,
     steps_per_epoch: int | None = None,
+    hold_out: bool = False,
+    patience: int | None = None,
     directory: Path,
     say: Callable[[str], None] = print,
 ) -> Entry:
@@ -46,8 +48,10 @@ def train_pair(
     none of that name, and store both.
 
     `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `headers` (how many are
-    drawn), `epochs` and `steps_per_epoch` take the place of the recipes' own; `directory` keeps the
-    state. The LiteRT files become int8 if that loses no captcha. Raises ModelError and BadTiles.
+    drawn), `epochs` and `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two
+    of the labelled pictures of each class out of training; `patience` epochs without a better one
+    on held-out data end a round; `directory` keeps the state. The LiteRT files become int8 if that
+    loses no captcha. Raises ModelError and BadTiles.
     """
     labelled = pictures.labelled_in(data)
     wanted = [only] if only else list(NETWORKS)
@@ -56,7 +60,7 @@ def train_pair(
     elif not replace:
         # Better before an hour of training than after it.
         store.check_free(name, root=root)
-    length = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    length = {"epochs": epochs, "steps_per_epoch": steps_per_epoch, "patience": patience}
     chosen: dict[str, Any] = {name: value for name, value in length.items() if value}
     made: dict[str, tuple[keras.Model, Any]] = {}
     if "words" in wanted:
@@ -76,6 +80,7 @@ def train_pair(
             teacher=teacher,
             root=teacher_root,
             directory=directory / "tiles",
+            hold_out=hold_out,
             seed=seed,
             **chosen,
         )

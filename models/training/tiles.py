@@ -167,6 +167,7 @@ def train(
     steps_per_epoch: int = 200,
     seed: int = 1,
     hold_out: bool = False,
+    patience: int | None = None,
     recipe: Recipe | None = None,
     progress: bool | None = None,
 ) -> tuple[keras.Model, dict[str, Any]]:
@@ -175,7 +176,8 @@ def train(
     `labelled`: folder of LL_KK.jpg, or an .npz file with counts; `unlabelled`: folder of captchas
     (needs a teacher); `drawn`: folder of LL_KK.png; `teacher`: name of a model in the store at
     `root`; `directory`: where the state is kept; `epochs`: of each round, instead of the rounds'
-    own. With `hold_out`, labelled pictures 09 and 10 of each class are kept out and measured.
+    own. With `hold_out`, labelled pictures 09 and 10 of each class are kept out, the epoch that is
+    best on them is kept, and `patience` epochs without a better one end a round.
 
     Returns the network and how it was made, for the manifest. Raises BadTiles and ModelError.
     """
@@ -218,6 +220,7 @@ def train(
             metrics={ANSWER: [keras.metrics.CategoricalAccuracy(name="acc")]},
             monitor=_accuracy(learner) if hold_out else "loss",
             average=1 - 1 / max(20, _AVERAGED * each.epochs * steps_per_epoch),
+            patience=patience,
             seed=seed,
             progress=progress,
         )

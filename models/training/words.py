@@ -68,6 +68,7 @@ def train(
     rounds: Sequence[Round] = ROUNDS,
     epochs: int | None = None,
     steps_per_epoch: int = 300,
+    patience: int | None = None,
     seed: int = 1,
     progress: bool | None = None,
 ) -> tuple[keras.Model, dict[str, Any]]:
@@ -76,7 +77,8 @@ def train(
     `font_folders`: where to look for fonts besides our own; those that lack a label's character
     are left out. `strips` headers are drawn for each round, `held_out` others, in fonts of their
     own where there are such, to choose the best epoch; `epochs`: of each round, instead of the
-    rounds' own. Returns the network and how it was made, for the manifest. Raises ModelError.
+    rounds' own; `patience`: so many epochs without a better one on the held-out headers end a
+    round. Returns the network and how it was made, for the manifest. Raises ModelError.
     """
     if epochs:
         rounds = [replace(each, epochs=epochs) for each in rounds]
@@ -100,6 +102,7 @@ def train(
             loss=keras.losses.CategoricalCrossentropy(),
             metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
             average=_AVERAGE,
+            patience=patience,
             seed=seed,
             progress=progress,
         )

@@ -89,6 +89,13 @@ def test_a_finished_training_run_again_changes_nothing(tmp_path: Path) -> None:
         np.testing.assert_array_equal(actual, expected)
 
 
+def test_a_training_that_gets_no_better_ends_and_stays_ended(tmp_path: Path) -> None:
+    still = {"epochs": 20, "peak_learning_rate": 1e-12, "patience": 2}
+    for _ in range(2):
+        history = train(build(), tmp_path, **still)
+        assert len(history["loss"]) == 3
+
+
 def test_without_held_out_data_the_last_epoch_counts(tmp_path: Path) -> None:
     arguments = {"directory": tmp_path, "epochs": 2, "steps_per_epoch": 8, "loss": "mse"}
     data = Steps(batch, steps=8, seed=3)
