@@ -3,27 +3,31 @@
 ::
 
     tiles.npz       images (n, 67, 67, 3) BGR, labels (n, 80) counts: the sure groups, to train on
-    labels.csv      every tile: file, tile, group, label, probability
+    labels.csv      every tile: file, tile, group, label (empty: none of the 80), probability
     beliefs.npz     labels (groups, 80), sightings, places: all groups, to review and correct
     pictures.npy    a picture of each group, RGB
     corrections.jsonl   what people said, one line a decision, in their order, each by the file and
                         tile where the group's picture is: another run may number groups otherwise
     unreadable.csv  files that are no captchas, and why
 
-`tiles.npz` is what ``tilefleet models train`` reads. A count says how far a label is to be
-believed: n of n + 1.
+`tiles.npz` is what ``tilefleet models train`` reads: the format of easy12306
+(github.com/zhaipro/easy12306, mlearn.py). A count says how far a label is to be believed: n of
+n + 1. It and labels.csv have what people said in them whenever they are written.
 """
 
 import csv
 import json
+import os
 import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bootstrap.drafts import written
 from models.errors import BadCollection
 from models.geometry import TILE
 from models.labels import INDEX, LABELS
@@ -43,6 +47,9 @@ _AT_ONCE: Final = 2_000
 
 #: What a reviewer may say instead of a label: a picture of none of the 80.
 NOTHING: Final = ""
+
+#: A line of the table: file, tile from 1, group.
+_Tile = tuple[str, int, int]
 
 
 @dataclass(slots=True)
@@ -90,15 +97,23 @@ class Dataset:
         return LABELS[int(self.labels[group].argmax())]
 
     def probability(self, group: int) -> float:
+        """How sure that is, 0 to 1; 1 for what a person said."""
         return 1.0 if group in self.corrections else float(self.labels[group].max())
 
-    def correct(self, group: int, label: str) -> None:
-        """Note what a person said, on disk before this returns; the last word counts."""
+    def correct(self, group: int, label: str | None) -> None:
+        """Note what a person said, on disk before this returns; the last word counts.
+
+        `label`: one of the 80, NOTHING, or None to take back what was said. Raises OSError.
+        """
         line = json.dumps({"place": self.places[group], "label": label}, ensure_ascii=False)
-        with (self.folder / CORRECTIONS).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with (self.folder / CORRECTIONS).open("ab+") as file:
+            # A line that a crash cut off must not swallow this one.
+            if file.seek(0, os.SEEK_END) and _last_byte(file) != b"\n":
+                file.write(b"\n")
+            file.write(line.encode() + b"\n")
             file.flush()
-        self.corrections[group] = label
+            os.fsync(file.fileno())
+        _say(self.corrections, group, label)
 
     def corrected(self) -> NDArray[np.float32]:
         """float32 (groups, 80): the labels with what people said; a row of zeros for NOTHING."""
@@ -110,11 +125,30 @@ class Dataset:
         return labels
 
     def export(self) -> int:
-        """Write tiles.npz, with what people said; returns how many pictures are in it."""
+        """Write tiles.npz and labels.csv anew, with what people said.
+
+        Returns how many pictures are in tiles.npz. Raises OSError.
+        """
+        if (self.folder / TABLE).exists():
+            self._write_table(_read_tiles(self.folder / TABLE))
+        return self._write_tiles()
+
+    def _write_tiles(self) -> int:
         labels = self.corrected()
         sure = np.flatnonzero(labels.max(axis=1) >= SURE)
         write_counted(self.folder / TILES, self.pictures, labels, sure)
         return len(sure)
+
+    def _write_table(self, tiles: Iterable[_Tile]) -> None:
+        best, probability = self.labels.argmax(axis=1), self.labels.max(axis=1)
+        with written(self.folder / TABLE, text=True) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("file", "tile", "group", "label", "probability"))
+            for name, tile, group in tiles:
+                said = self.corrections.get(group)
+                label = LABELS[best[group]] if said is None else said
+                sure = probability[group] if said is None else 1.0
+                writer.writerow((name, tile, group, label, f"{sure:.4f}"))
 
 
 def write(
@@ -126,28 +160,27 @@ def write(
     groups: NDArray[np.int32],
     unreadable: tuple[tuple[str, str], ...],
 ) -> Dataset:
-    """Write all of it; `groups` is int32 (captchas, 8), `pictures` folder/pictures.npy."""
+    """Write all of it; what people said of an earlier run in `folder` holds.
+
+    `labels`: float32 (groups, 80); `pictures`: what is in folder/pictures.npy; `files`: the
+    captchas, and `groups`, int32 (captchas, 8), which group each of their tiles is in;
+    `unreadable`: (file, why). Raises OSError.
+    """
     flat = groups.ravel()
     sightings = np.bincount(flat, minlength=len(labels)).astype(np.int32)
     places = tuple(f"{files[at // 8]}:{at % 8 + 1}" for at in first_places(groups).tolist())
-    draft = folder / f".{BELIEFS}"
-    with draft.open("wb") as file:
+    with written(folder / BELIEFS) as file:
         np.savez(file, labels=labels, sightings=sightings, places=np.array(places))
-    draft.replace(folder / BELIEFS)
-    best, probability = labels.argmax(axis=1), labels.max(axis=1)
-    with (folder / TABLE).open("w", encoding="utf-8", newline="") as table:
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(("file", "tile", "group", "label", "probability"))
-        for name, row in zip(files, groups.tolist(), strict=True):
-            writer.writerows(
-                (name, tile, group, LABELS[best[group]], f"{probability[group]:.4f}")
-                for tile, group in enumerate(row, 1)
-            )
-    with (folder / UNREADABLE).open("w", encoding="utf-8", newline="") as table:
-        csv.writer(table, lineterminator="\n").writerows([("file", "why"), *unreadable])
+    with written(folder / UNREADABLE, text=True) as file:
+        csv.writer(file, lineterminator="\n").writerows([("file", "why"), *unreadable])
     corrections = _read_corrections(folder, places)
     dataset = Dataset(folder, labels, sightings, pictures, places, corrections)
-    dataset.export()
+    dataset._write_table(
+        (name, tile, group)
+        for name, row in zip(files, groups.tolist(), strict=True)
+        for tile, group in enumerate(row, 1)
+    )
+    dataset._write_tiles()
     return dataset
 
 
@@ -162,10 +195,13 @@ def write_counted(
     labels: NDArray[np.float32],
     chosen: NDArray[np.int64],
 ) -> None:
-    """easy12306's format, all or nothing, and without holding all the pictures at once."""
-    draft = path.with_name(f".{path.name}")
+    """easy12306's format, all or nothing, and without holding all the pictures at once.
+
+    `pictures`: uint8 (groups, 67, 67, 3), RGB; `labels`: float32 (groups, 80); `chosen`: int64, the
+    groups to write. Raises OSError.
+    """
     counts = np.rint(labels[chosen] * _COUNTS).astype(np.uint8)
-    with zipfile.ZipFile(draft, "w") as archive:
+    with written(path) as whole, zipfile.ZipFile(whole, "w") as archive:
         with archive.open("labels.npy", "w") as file:
             np.lib.format.write_array(file, counts)
         with archive.open("images.npy", "w", force_zip64=True) as file:
@@ -178,7 +214,12 @@ def write_counted(
             for start in range(0, len(chosen), _AT_ONCE):
                 part = np.asarray(pictures[chosen[start : start + _AT_ONCE]])
                 file.write(np.ascontiguousarray(part[..., ::-1]).tobytes())
-    draft.replace(path)
+
+
+def _read_tiles(table: Path) -> Iterator[_Tile]:
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield row["file"], int(row["tile"]), int(row["group"])
 
 
 def _read_corrections(folder: Path, places: tuple[str, ...]) -> dict[int, str]:
@@ -188,12 +229,25 @@ def _read_corrections(folder: Path, places: tuple[str, ...]) -> dict[int, str]:
         return {}
     corrections: dict[int, str] = {}
     groups = {place: group for group, place in enumerate(places)}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    # As bytes: what was cut off may end within a character.
+    for line in path.read_bytes().split(b"\n"):
         try:
             said = json.loads(line)
             group, label = groups[said["place"]], said["label"]
         except (ValueError, KeyError, TypeError):
             continue
-        if label == NOTHING or label in INDEX:
-            corrections[group] = label
+        if label is None or label == NOTHING or label in INDEX:
+            _say(corrections, group, label)
     return corrections
+
+
+def _say(corrections: dict[int, str], group: int, label: str | None) -> None:
+    if label is None:
+        corrections.pop(group, None)
+    else:
+        corrections[group] = label
+
+
+def _last_byte(file: BinaryIO) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from models import store
 from models.bootstrap import cooccurrence, dataset, groups, learner, scan, sheets, signatures
 from models.bootstrap.cooccurrence import Beliefs, Rates, Sightings
+from models.bootstrap.drafts import write_array, written
 from models.errors import BadCollection
 from models.geometry import TILE
 from models.labels import LABELS
@@ -175,7 +176,7 @@ def _rounds(
             # Of what it learned from it says nothing: there, what was seen before still holds.
             silent = ~opinion.prior.any(axis=1, keepdims=True)
             prior = opinion.prior if prior is None else np.where(silent, prior, opinion.prior)
-            _write_array(seen_by_network, prior)
+            write_array(seen_by_network, prior)
         beliefs = _estimate(seen, len(pictures), prior, held)
         _save(path, beliefs)
         history.append(beliefs)
@@ -212,7 +213,7 @@ def _grouped(path: Path, found: scan.Scan, seed: int, begin: Begin) -> NDArray[n
     threshold = signatures.find(SIGNATURE).threshold
     tick = begin("finding pictures that come back")
     members = groups.group(found.signatures, threshold, seed=seed, tick=tick)
-    _write_array(path, members)
+    write_array(path, members)
     return members
 
 
@@ -290,8 +291,7 @@ def _claim(out: Path, folder: Path, entry: Entry, seed: int) -> None:
 
 
 def _save(path: Path, beliefs: Beliefs) -> None:
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
+    with written(path) as file:
         np.savez(
             file,
             labels=beliefs.labels,
@@ -300,7 +300,6 @@ def _save(path: Path, beliefs: Beliefs) -> None:
             header_errors=np.array(beliefs.rates.header_errors),
             tiles_per_word=np.array(beliefs.rates.tiles_per_word),
         )
-    draft.replace(path)
 
 
 def _load(path: Path) -> Beliefs:
@@ -314,10 +313,3 @@ def _load(path: Path) -> Beliefs:
             int(arrays["exchanges"]),
             wrong_words,
         )
-
-
-def _write_array(path: Path, array: NDArray[Any]) -> None:
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        np.save(file, array)
-    draft.replace(path)

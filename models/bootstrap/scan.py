@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import interpreter
+from models.bootstrap.drafts import written
 from models.bootstrap.signatures import Signature
 from models.captcha import Crops
 from models.errors import BadCollection, BadRequest
@@ -161,8 +162,7 @@ def _keep(path: Path, files: Sequence[str], outcomes: Sequence[Any]) -> None:
         if isinstance(outcome, str)
     ]
     empty = np.zeros(0)
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
+    with written(path) as file:
         np.savez(
             file,
             files=np.array([each[0] for each in good], dtype=str),
@@ -171,7 +171,6 @@ def _keep(path: Path, files: Sequence[str], outcomes: Sequence[Any]) -> None:
             signatures=np.concatenate([each[3] for each in good]) if good else empty,
             unreadable=np.array(json.dumps(bad, ensure_ascii=False)),
         )
-    draft.replace(path)
 
 
 def _load(path: Path) -> tuple[dict[str, NDArray[Any]], list[tuple[str, str]]]:

@@ -19,9 +19,12 @@ _GREEN, _AMBER, _RED = (0, 120, 60), (180, 110, 0), (190, 0, 0)
 def write(folder: Path, pictures: NDArray[np.uint8], labels: NDArray[np.float32]) -> int:
     """Draw ``LL_label.jpg`` for every label that some group has; returns how many.
 
-    A label with more groups than fit shows the surest half and the most doubtful half.
+    `pictures`: uint8 (groups, 67, 67, 3), RGB; `labels`: float32 (groups, 80). A label with more
+    groups than fit shows the surest half and the most doubtful half. Sheets of an earlier run go.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("[0-9][0-9]_*.jpg"):
+        old.unlink()
     best, probability = labels.argmax(axis=1), labels.max(axis=1)
     drawn = 0
     for index, label in enumerate(LABELS):

@@ -299,21 +299,47 @@ def test_a_scan_keeps_the_order_of_the_files(folder, collection, tmp_path):
     assert (seen.words == collection.headers).mean() > 0.97
 
 
-def test_corrections_survive_and_the_last_word_counts(found, tmp_path):
+@pytest.fixture
+def corrected(found):
+    """Its folder; what is said of it is forgotten afterwards."""
     outcome, out = found
-    opened = dataset.Dataset.open(out)
+    yield out
+    (out / dataset.CORRECTIONS).unlink()
+    outcome.dataset.export()
+
+
+def test_corrections_survive_and_the_last_word_counts(found, corrected):
+    opened = dataset.Dataset.open(corrected)
     opened.correct(0, "锣")
     opened.correct(0, "老虎")
     opened.correct(1, dataset.NOTHING)
-    with (out / dataset.CORRECTIONS).open("a") as file:
-        file.write('{"place": "000')  # The machine went down here.
-    again = dataset.Dataset.open(out)
-    assert again.corrections == {0: "老虎", 1: ""}
+    opened.correct(2, "锣")
+    opened.correct(2, None)
+    with (corrected / dataset.CORRECTIONS).open("ab") as file:
+        file.write('{"place": "000", "label": "锣'.encode()[:-1])  # The machine went down here.
+    again = dataset.Dataset.open(corrected)
+    assert again.corrections == opened.corrections == {0: "老虎", 1: ""}
     assert again.corrected()[0].argmax() == INDEX["老虎"]
     assert again.corrected()[1].max() == 0
-    before = outcome.sure
+    before = found[0].sure
     assert again.export() in (before, before - 1)
-    (out / dataset.CORRECTIONS).unlink()
+    # The line that was cut off does not swallow the next one.
+    again.correct(3, "锣")
+    assert dataset.Dataset.open(corrected).corrections == {0: "老虎", 1: "", 3: "锣"}
+
+
+def test_the_table_has_what_people_said(found, corrected):
+    opened = dataset.Dataset.open(corrected)
+    before = (corrected / dataset.TABLE).read_text(encoding="utf-8").splitlines()
+    opened.correct(0, "锣")
+    opened.correct(1, dataset.NOTHING)
+    opened.export()
+    after = (corrected / dataset.TABLE).read_text(encoding="utf-8").splitlines()
+    assert len(after) == len(before)
+    said = {0: ["锣", "1.0000"], 1: ["", "1.0000"]}
+    for old, new in zip(before[1:], after[1:], strict=True):
+        group = int(old.split(",")[2])
+        assert new.split(",")[3:] == said.get(group, old.split(",")[3:])
 
 
 def test_what_is_no_dataset_is_refused(tmp_path):
