@@ -152,6 +152,15 @@ class _Collector(Collector):
         for fate, count in parts.suspects.counts.items():
             fates.add_metric([fate], count)
         yield fates
+        if (cache := parts.room.tile_cache) is not None:
+            looked_up = CounterMetricFamily(
+                "tilefleet_worker_cache_tiles",
+                "Tiles by what the tile cache found: hit (no network was asked), or miss.",
+                labels=["found"],
+            )
+            looked_up.add_metric(["hit"], cache["hits"])
+            looked_up.add_metric(["miss"], cache["misses"])
+            yield looked_up
         joined, kept = parts.room.without_pass
         for name, what, count in (
             ("joined_captchas", "Captchas that joined one with the same bytes.", joined),

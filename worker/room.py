@@ -159,10 +159,15 @@ class EngineRoom:
         """Captchas that passes have answered."""
         return sum(size * passes for size, passes in self.pass_sizes.items())
 
+    @property
+    def tile_cache(self) -> dict[str, int] | None:
+        """What the engine's tile cache keeps, and its hits and misses; None without one."""
+        cache = getattr(self.engine, "tile_cache", None)
+        return None if cache is None else cache.stats()
+
     def stats(self) -> dict[str, Any]:
         """Plain figures, for ``celery inspect stats``."""
         sizes = self.pass_sizes
-        tile_cache = getattr(self.engine, "tile_cache", None)
         return {
             "model": self.engine.model,
             "lanes": self.lanes,
@@ -173,7 +178,7 @@ class EngineRoom:
             "captchas": self.captchas,
             "joined": self._twins.joined,
             "kept_answers_used": self._twins.kept,
-            "tile_cache": tile_cache.stats() if tile_cache else None,
+            "tile_cache": self.tile_cache,
             "pass_sizes": {str(size): sizes[size] for size in sorted(sizes)},
             "durations": {name: each.encode() for name, each in self.durations.items()},
         }

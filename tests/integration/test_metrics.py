@@ -71,6 +71,7 @@ def port():
 @pytest.fixture(scope="module")
 def worker(server, port):
     environ = {"TILEFLEET_METRICS": str(port), "TILEFLEET_CACHE_S": "60"}
+    environ["TILEFLEET_TILE_CACHE"] = "100"
     with WorkerProcess(server.url, environ=environ) as worker:
         yield worker
 
@@ -102,6 +103,19 @@ def test_every_captcha_is_counted_by_its_outcome(fleet, port, sample):
         assert after.value(f"tilefleet_worker_{what}_seconds_sum") > 0
     assert after.value("tilefleet_worker_waiting_captchas") == 0
     assert after.value("tilefleet_worker_ready") == 1
+
+
+def test_tiles_that_are_known_again_are_counted(fleet, port, sample):
+    def counted():
+        page = Page(port)
+        tiles = "tilefleet_worker_cache_tiles_total"
+        found = [page.value(tiles, found=found) for found in ("hit", "miss")]
+        return (*found, page.value("tilefleet_worker_pass_captchas_sum"))
+
+    fleet.solve(sample + b"seen", timeout=30)
+    hits, misses, captchas = counted()
+    fleet.solve(sample + b"seen again", timeout=30)
+    wait_until(lambda: counted() == (hits + 8, misses, captchas + 1))
 
 
 def test_names_and_units_follow_the_conventions_of_prometheus(worker, port):
