@@ -29,7 +29,7 @@ from benchmarks import report
 from benchmarks.truth import tiles_right
 from models.art.collection import Collection, plan
 from models.bootstrap import cooccurrence, dataset, run
-from models.bootstrap.cooccurrence import Sightings
+from models.bootstrap.beliefs import Sightings
 from models.labels import LABELS, NONE
 
 

@@ -1,7 +1,15 @@
 """Learning from captchas that nobody labelled: ``tilefleet models bootstrap``.
 
-`scan` (captchas to words and signatures), `signatures` (what makes a tile known again), `groups`
-(tiles that are the same picture), `cooccurrence` (words and groups to labels), `learner` (a network
-that sees what repetition cannot tell), `dataset` and `sheets` (what is written), `run` (all of it,
-step by step), `review` (doubtful labels before a person's eyes), `cache` (tiles seen before).
+::
+
+    scan          captchas to words and signatures (`signatures`: what makes a tile known again)
+    groups        tiles that are the same picture
+    enough        whether all that can teach anything
+    cooccurrence  words and groups to labels (`beliefs`, `counts`), and how well they foretell
+                  headers that were held out (`agreement`)
+    learner       a network that sees what repetition cannot tell
+    rounds        estimate, learn, estimate again
+    dataset       what is written, and what people correct in it; `sheets`: pictures for people
+    run           all of it, step by step (`progress`), each step's outcome kept (`drafts`)
+    dedupe        which pictures there are, and which signature tells them apart best
 """

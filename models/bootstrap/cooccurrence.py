@@ -15,23 +15,20 @@ exchange the rates are estimated anew from what is believed then (EM).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import comb, factorial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.decision import TILES_PER_WORD
+from models.bootstrap.agreement import agree
+from models.bootstrap.beliefs import MOST, Beliefs, Rates, Sightings
+from models.bootstrap.counts import Floats, count_tiles, factors
 from models.labels import LABELS, NONE
 
-Floats = NDArray[np.float64]
-
-#: Most tiles that show one word.
-MOST = 4
 #: Exchanges of messages at most, and the share of an old message that stays in a new one.
 _EXCHANGES = 25
 _DAMPING = 0.4
-#: The mean log probability of the held-out words must grow by this much an exchange.
+#: The mean log probability of the held-out words must grow by this much an exchange; without
+#: held-out ones, beliefs must move by this much on average.
 _GAIN = 1e-3
 #: Beliefs are never surer than this, so that no message is infinite.
 _LEAST = 1e-7
@@ -42,50 +39,6 @@ _STEPS = (0.4, 0.7, 0.9)
 _AT_ONCE = 20_000
 #: What the estimated rates begin with, as that many captchas seen before.
 _PRIOR_WEIGHT = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sightings:
-    """What was seen: captchas as groups and words."""
-
-    #: int32 (captchas, 8): the group of each tile.
-    groups: NDArray[np.int32]
-    #: int16 (captchas, 2): the header's words as read; NONE for no second one.
-    words: NDArray[np.int16]
-    #: float (captchas, 2): how sure the words network is of each.
-    confidence: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.groups)
-
-    def only(self, chosen: NDArray[np.bool_]) -> "Sightings":
-        return Sightings(self.groups[chosen], self.words[chosen], self.confidence[chosen])
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What the model knows about captchas in general."""
-
-    header_errors: tuple[float, ...] = (0.4, 0.15, 0.05, 0.02)
-    tiles_per_word: tuple[float, ...] = tuple(
-        rate / sum(TILES_PER_WORD[:MOST]) for rate in TILES_PER_WORD[:MOST]
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Beliefs:
-    """What came out."""
-
-    #: float32 (groups, 80): P(label).
-    labels: NDArray[np.float32]
-    rates: Rates
-    #: Of the held-out headers' words: mean log probability by the tiles, and share that the tiles
-    #: show; NaN if nothing was held out.
-    log_agreement: float
-    agreement: float
-    exchanges: int
-    #: Share of all words in headers that name another thing or were misread.
-    wrong_words: float
 
 
 def fit(
@@ -129,45 +82,6 @@ def fit(
         before = labels
     assert best is not None
     return best
-
-
-def agree(
-    held_out: Sightings, labels: NDArray[np.float32], rates: Rates, wrong_words: float
-) -> tuple[float, float]:
-    """How well tiles' labels foretell headers that they were not estimated from.
-
-    Of all 80 words, which one was asked for, by the tiles alone? The mean log probability of the
-    header's words; and the share of these words that some tile shows, more likely than not. (That
-    share cannot reach 1 where headers are wrong, and the first figure not 0: every tile shows
-    something that might have been asked for.)
-    """
-    weights = _weights_of_one(rates)
-    log_probabilities, hits = [], []
-    for start in range(0, len(held_out), 2_000):
-        part = slice(start, start + 2_000)
-        # (n, 8, 80): each tile's probability of each label.
-        shown = labels[held_out.groups[part]].astype(np.float64)
-        counts = _count(np.moveaxis(shown, 1, -1)[..., np.newaxis])  # (n, 80, MOST + 2)
-        score = counts @ weights * (1 - wrong_words) + wrong_words
-        words = held_out.words[part]
-        for column in range(2):
-            rows = np.flatnonzero(words[:, column] != NONE)
-            if column == 1 and len(rows) == 0:
-                continue
-            word = words[rows, column]
-            own = score[rows, word].copy()
-            others = score[rows].copy()
-            # The header's other word is explained by itself.
-            other_word = words[rows, 1 - column]
-            two = np.flatnonzero(other_word != NONE)
-            others[two, other_word[two]] = 0
-            others[np.arange(len(rows)), word] = own
-            log_probabilities.append(np.log(own / others.sum(axis=1)))
-            absent = np.prod(1 - shown[rows, :, word], axis=1)
-            hits.append(absent < 0.5)
-    if not log_probabilities:
-        return float("nan"), float("nan")
-    return float(np.concatenate(log_probabilities).mean()), float(np.concatenate(hits).mean())
 
 
 class _Part:
@@ -225,93 +139,37 @@ def _messages(shown: Floats, trust: Floats, rates: Rates) -> tuple[Floats, Float
     and how many words have 1 … MOST tiles.
     """
     words = shown.shape[2]
-    weights = _weights(trust, rates)
+    likelier = factors(trust, rates)
     messages = np.empty_like(shown)
     for tile in range(8):
-        others = _count(np.delete(shown, tile, axis=1).swapaxes(1, 2)[:, None, :, :])[:, 0]
+        others = count_tiles(np.delete(shown, tile, axis=1).swapaxes(1, 2)[:, None, :, :])[:, 0]
         # The tile shows no word, the first, or the second.
-        likelihood = [(others * weights).reshape(len(shown), -1).sum(axis=1)]
+        likelihood = [(others * likelier).reshape(len(shown), -1).sum(axis=1)]
         for word in range(words):
-            more = np.zeros_like(weights)
-            ahead: list[slice] = [slice(None)] * weights.ndim
+            more = np.zeros_like(likelier)
+            ahead: list[slice] = [slice(None)] * likelier.ndim
             behind = ahead.copy()
             ahead[word + 1], behind[word + 1] = slice(1, None), slice(None, -1)
-            more[tuple(behind)] = weights[tuple(ahead)]
+            more[tuple(behind)] = likelier[tuple(ahead)]
             likelihood.append((others * more).reshape(len(shown), -1).sum(axis=1))
         for word in range(words):
             messages[:, tile, word] = np.log(
                 np.maximum(likelihood[word + 1], 1e-300) / np.maximum(likelihood[0], 1e-300)
             )
     # What is believed of each captcha as a whole.
-    counts = _count(shown.swapaxes(1, 2)[:, None, :, :])[:, 0]
-    joint = counts * weights
+    counts = count_tiles(shown.swapaxes(1, 2)[:, None, :, :])[:, 0]
+    joint = counts * likelier
     total = joint.reshape(len(shown), -1).sum(axis=1)
     wrong, tiles = np.empty_like(trust), np.zeros(MOST)
     for word in range(words):
         doubted = trust.copy()
         doubted[:, word] = 0
-        without = (counts * _weights(doubted, rates)).reshape(len(shown), -1).sum(axis=1)
+        without = (counts * factors(doubted, rates)).reshape(len(shown), -1).sum(axis=1)
         wrong[:, word] = (1 - trust[:, word]) * without / total
         axes = tuple(axis for axis in range(1, joint.ndim) if axis != word + 1)
         each = (joint.sum(axis=axes) if axes else joint) / total[:, None]
         tiles += each[:, 1 : MOST + 1].sum(axis=0)
     return messages, wrong, tiles
-
-
-def _count(shown: Floats) -> Floats:
-    """How many tiles show each word: (n, m, words, tiles) of P(tile shows word) to
-    (n, m, MOST + 2 for each word), the probability of each combination of counts. A last axis of
-    (…, tiles, 1) is one word: (n, m, tiles, 1) works alike."""
-    if shown.shape[-1] == 1:
-        shown = shown.swapaxes(-1, -2)
-    n, m, words, tiles = shown.shape
-    size = MOST + 2
-    counts = np.zeros((n, m, *([size] * words)))
-    nothing: tuple[slice | int, ...] = (slice(None), slice(None), *([0] * words))
-    counts[nothing] = 1
-    for tile in range(tiles):
-        each = shown[..., tile]  # (n, m, words)
-        wide: tuple[slice | None, ...] = (slice(None), slice(None), *([None] * words))
-        following = counts * (1 - each.sum(axis=2))[wide]
-        for word in range(words):
-            ahead = [slice(None)] * counts.ndim
-            behind = [slice(None)] * counts.ndim
-            ahead[word + 2], behind[word + 2] = slice(1, None), slice(None, -1)
-            following[tuple(ahead)] += counts[tuple(behind)] * each[..., word][wide]
-        counts = following
-    return counts
-
-
-def _weights_of_one(rates: Rates) -> Floats:
-    """(MOST + 2,): how much likelier k tiles of a word are for being asked for."""
-    chance = 1 / len(LABELS)
-    weights = np.zeros(MOST + 2)
-    for k, rate in enumerate(rates.tiles_per_word, 1):
-        weights[k] = rate / (comb(8, k) * chance**k * (1 - chance) ** (8 - k))
-    return weights
-
-
-def _weights(trust: Floats, rates: Rates) -> Floats:
-    """(n, MOST + 2 for each word): the same for all words of each captcha, each of them asked for
-    or not."""
-    one = _weights_of_one(rates)
-    if trust.shape[1] == 1:
-        return trust * one + (1 - trust)
-    chance = 1 / len(LABELS)
-    both = np.zeros((MOST + 2, MOST + 2))
-    for a, first in enumerate(rates.tiles_per_word, 1):
-        for b, second in enumerate(rates.tiles_per_word, 1):
-            ways = factorial(8) / (factorial(a) * factorial(b) * factorial(8 - a - b))
-            by_chance = ways * chance ** (a + b) * (1 - 2 * chance) ** (8 - a - b)
-            both[a, b] = first * second / by_chance
-    one_asked, other_asked = trust[:, :1, None], trust[:, 1:, None]
-    mixed: Floats = (
-        one_asked * other_asked * both
-        + one_asked * (1 - other_asked) * one[:, None]
-        + (1 - one_asked) * other_asked * one[None, :]
-        + (1 - one_asked) * (1 - other_asked)
-    )
-    return mixed
 
 
 def _estimate(parts: list[tuple[Floats, Floats, Floats]]) -> tuple[Rates, float]:

@@ -19,7 +19,7 @@ from models import store
 from models.art import alter
 from models.art.collection import load_pictures
 from models.bootstrap import groups, scan, signatures
-from models.bootstrap.run import Begin
+from models.bootstrap.progress import Begin
 from models.settings import Settings
 
 #: Altered copies of each picture, and pictures at most: all pairs are compared.

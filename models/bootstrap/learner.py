@@ -6,14 +6,17 @@ which becomes their prior; how far it is to be believed is measured on a tenth o
 which it never learns.
 """
 
-from collections.abc import Callable
+import io
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.bootstrap.progress import Tick, unheard
 from models.labels import LABELS
 
 #: A group whose label is this probable is one to learn from …
@@ -43,10 +46,18 @@ class Opinion:
 
     #: float32 (groups, 80): log probability of each label; 0 for those it learned from.
     prior: NDArray[np.float32]
+    #: Groups: those that it learned from, and all.
     learned_from: int
+    groups: int
     #: Share of the kept sure groups to which it gives the same label.
     agreement: float
     temperature: float
+
+    def __str__(self) -> str:
+        return (
+            f"the network learned from {self.learned_from} of {self.groups} groups; on sure ones "
+            f"kept from it, it agrees with {self.agreement:.3f} (temperature {self.temperature})"
+        )
 
 
 def learn(
@@ -57,13 +68,13 @@ def learn(
     before: Path | None,
     steps: int,
     seed: int,
-    say: Callable[[str], None],
+    tick: Tick = unheard,
 ) -> Opinion | None:
     """Train on the sure groups, look at the others.
 
     `pictures`: uint8 (groups, 67, 67, 3), RGB, may be on disk; `labels`: float32 (groups, 80);
     `before`: the directory of the round that this one goes on from; the seed is the same in all
-    rounds. None if too few are sure.
+    rounds; `tick` is told how many of its batches it has seen. None if too few are sure.
     """
     sure = labels.max(axis=1) >= SURE
     known = labels.argmax(axis=1)
@@ -75,11 +86,17 @@ def learn(
     rest = order[len(aside) :]
     taught = np.sort(rest[sure[rest]][:_MOST])
     network = _train(
-        pictures, labels, taught, directory=directory, before=before, steps=steps, seed=seed
+        pictures,
+        labels,
+        taught,
+        directory=directory,
+        before=before,
+        steps=steps,
+        seed=seed,
+        tick=tick,
     )
     learned = np.union1d(taught, np.load(before / _LEARNED)) if before else taught
     np.save(directory / _LEARNED, learned)
-    say(f"the network learned from {len(taught)} groups; it looks at all {len(labels)}")
     log_seen = np.log(np.maximum(look(network, pictures), _LEAST_PROBABILITY))
     temperature = min(
         _TEMPERATURES,
@@ -89,10 +106,10 @@ def learn(
     # What it learned by heart is no second opinion.
     prior[learned] = 0
     agreement = float((log_seen[kept].argmax(axis=1) == known[kept]).mean())
-    return Opinion(prior, len(taught), agreement, temperature)
+    return Opinion(prior, len(taught), len(labels), agreement, temperature)
 
 
-def look(network: object, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+def look(network: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Probabilities, float32 (n, 80), of uint8 (n, 67, 67, 3)."""
     seen = np.empty((len(pictures), len(LABELS)), np.float32)
     for start in range(0, len(pictures), _AT_ONCE):
@@ -100,8 +117,7 @@ def look(network: object, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         # Whole batches only: another size would be compiled anew.
         full = np.zeros((_AT_ONCE, *part.shape[1:]), np.uint8)
         full[: len(part)] = part
-        answers = network.predict_on_batch(full)  # type: ignore[attr-defined]
-        seen[start : start + len(part)] = answers[: len(part)]
+        seen[start : start + len(part)] = network.predict_on_batch(full)[: len(part)]
     return seen
 
 
@@ -114,7 +130,8 @@ def _train(
     before: Path | None,
     steps: int,
     seed: int,
-) -> object:
+    tick: Tick,
+) -> Any:
     from models.engines import choose_keras_backend
 
     choose_keras_backend()
@@ -123,26 +140,33 @@ def _train(
     from models.networks.tiles import build
     from models.training.loop import BEST, Steps, fit
 
+    class Counted(Steps):
+        def __getitem__(self, step: int) -> Any:
+            tick(min(self.epoch, epochs - 1) * _STEPS + step, epochs * _STEPS)
+            return super().__getitem__(step)
+
     keras.utils.set_random_seed(seed)
     network = build()
     if before:
         network.load_weights(before / BEST)
     epochs = max(1, round(steps / _STEPS))
-    fit(
-        network,
-        Steps(_Views(pictures, labels, taught), steps=_STEPS, seed=seed),
-        None,
-        directory=directory,
-        epochs=epochs,
-        steps_per_epoch=_STEPS,
-        peak_learning_rate=_PEAK,
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=_SMOOTHING),
-        metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
-        monitor="loss",
-        average=0.98,
-        seed=seed,
-        progress=False,
-    )
+    # Keras's lines for each epoch: `tick` tells as much, and only on a terminal.
+    with redirect_stdout(io.StringIO()):
+        fit(
+            network,
+            Counted(_Views(pictures, labels, taught), steps=_STEPS, seed=seed),
+            None,
+            directory=directory,
+            epochs=epochs,
+            steps_per_epoch=_STEPS,
+            peak_learning_rate=_PEAK,
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=_SMOOTHING),
+            metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
+            monitor="loss",
+            average=0.98,
+            seed=seed,
+            progress=False,
+        )
     return network
 
 

@@ -1,21 +1,18 @@
 """Labels from captchas that nobody labelled: a small collection of ours, and what may go wrong."""
 
 import csv
-import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from models import store
-from models.art import alter, pictures
-from models.art.collection import TRUTH, plan
-from models.bootstrap import cooccurrence, dataset, groups, learner, run, scan, signatures
-from models.bootstrap.cooccurrence import Rates, Sightings
+from models.art import pictures
+from models.art.collection import plan
+from models.bootstrap import dataset, enough, groups, learner, run, scan, signatures
 from models.captcha import Crops
-from models.decision import TILES_PER_WORD
-from models.errors import BadCollection, BadTiles, TilefleetError
-from models.labels import INDEX, LABELS, NONE
+from models.errors import BadCollection
+from models.labels import INDEX, LABELS
 from models.training.pictures import labelled
 
 
@@ -51,166 +48,6 @@ def found(folder, tmp_path_factory):
     """What bootstrapping makes of it, by repetition alone."""
     out = tmp_path_factory.mktemp("found")
     return bootstrap(folder, out), out
-
-
-# Collections --------------------------------------------------------------------------------------
-
-
-def test_every_picture_of_a_collection_comes_back_as_often_as_was_asked():
-    drawn = plan(pictures.TILES, captchas=300, repeats=8, seed=1)
-    times = np.bincount(drawn.shown.ravel(), minlength=len(drawn.labels))
-    assert len(drawn.labels) == 300
-    assert abs(times - 8).mean() < 0.5
-
-
-def test_headers_are_wrong_as_often_as_was_asked_and_tiles_show_what_was_meant():
-    drawn = plan(pictures.TILES, captchas=1500, repeats=20, header_errors=0.1, seed=2)
-    words = drawn.asked != NONE
-    assert 0.07 < (drawn.asked != drawn.headers)[words].mean() < 0.13
-    assert np.array_equal(words, drawn.headers != NONE)
-    for tiles, asked in zip(drawn.tile_labels, drawn.asked, strict=True):
-        assert set(asked[asked != NONE].tolist()) <= set(tiles.tolist())
-
-
-def test_the_same_seed_draws_the_same_collection(collection, folder):
-    again = plan(pictures.TILES, captchas=240, pool=30, header_errors=0.03, seed=4)
-    assert again.draw(17) == collection.draw(17) == (folder / "000017.jpg").read_bytes()
-    Crops.from_bytes(again.draw(17), max_bytes=1 << 20)
-
-
-def test_copies_of_a_picture_are_like_it_and_not_the_same():
-    rng = np.random.default_rng(1)
-    picture = plan(pictures.TILES, captchas=3, pool=30).picture(0)
-    copies = [alter.again(picture, rng) for _ in range(4)]
-    inside = np.asarray(picture)[alter.MARGIN : -alter.MARGIN, alter.MARGIN : -alter.MARGIN]
-    for copy in copies:
-        assert copy.shape == (67, 67, 3)
-        assert 0 < np.abs(copy.astype(int) - inside).mean() < 40
-    assert len({copy.tobytes() for copy in copies}) == 4
-
-
-def test_a_pool_too_small_to_ask_for_anything_is_refused():
-    with pytest.raises(BadTiles, match="a pool of 2 pictures has 2 labels"):
-        plan(pictures.TILES, captchas=10, pool=2)
-
-
-# Signatures and groups ----------------------------------------------------------------------------
-
-
-def copies_of(collection, count=6):
-    rng = np.random.default_rng(3)
-    tiles = [alter.again(collection.picture(each), rng) for each in range(30) for _ in range(count)]
-    return np.stack(tiles), np.repeat(np.arange(30), count)
-
-
-@pytest.mark.parametrize("name", ["average", "difference", "perceptual", "wavelet", "colour"])
-def test_copies_are_nearer_than_other_pictures(collection, name):
-    tiles, truth = copies_of(collection)
-    vectors = signatures.find(name)(tiles)
-    distances = np.square(vectors[:, None] - vectors[None]).sum(axis=2) / 2
-    np.fill_diagonal(distances, np.inf)
-    assert (truth[distances.argmin(axis=1)] == truth).mean() > 0.85
-    assert np.linalg.norm(vectors, axis=1).max() <= 1.001
-
-
-def test_an_unknown_signature_is_named():
-    with pytest.raises(TilefleetError, match=r"no signature called 'md5'; there are: average"):
-        signatures.find("md5")
-
-
-def test_groups_are_the_pictures(collection):
-    tiles, truth = copies_of(collection)
-    signature = signatures.find("colour")
-    members = groups.group(signature(tiles), signature.threshold)
-    assert len(members) == len(tiles)
-    for group in set(members.tolist()):
-        assert len(set(truth[members == group].tolist())) == 1
-    assert len(set(members.tolist())) < 45
-    # Numbered by first appearance.
-    assert members[0] == 0
-    assert (np.maximum.accumulate(members)[1:] - np.maximum.accumulate(members)[:-1]).max() <= 1
-
-
-def test_neither_nothing_nor_one_tile_is_a_difficulty():
-    for count in (0, 1):
-        assert groups.group(np.zeros((count, 107), np.float16), 0.07).tolist() == [0] * count
-
-
-# The model ----------------------------------------------------------------------------------------
-
-
-def test_the_message_to_a_tile_is_what_bayes_says():
-    """Against all 2^8 ways in which eight tiles may show one word."""
-    rng = np.random.default_rng(5)
-    shown = rng.uniform(0.01, 0.6, (1, 8, 1))
-    rates, trust = Rates(), 0.9
-    messages, _, _ = cooccurrence._messages(shown, np.array([[trust]]), rates)
-    chance = 1 / len(LABELS)
-    weights = {True: 0.0, False: 0.0}
-    for ways in np.ndindex(*(2,) * 8):
-        ways = np.array(ways)
-        k = int(ways.sum())
-        beliefs = np.where(ways[1:], shown[0, 1:, 0], 1 - shown[0, 1:, 0]).prod()
-        asked = 0.0
-        if 1 <= k <= cooccurrence.MOST:
-            arrangements = np.array([1, 8, 28, 56, 70])[k]
-            by_chance = chance**k * (1 - chance) ** (8 - k)
-            asked = rates.tiles_per_word[k - 1] / arrangements / by_chance
-        weights[bool(ways[0])] += beliefs * (trust * asked + 1 - trust)
-    assert messages[0, 0, 0] == pytest.approx(np.log(weights[True] / weights[False]))
-
-
-def sightings(captchas, seed, header_errors=0.0):
-    drawn = plan(pictures.TILES, captchas=captchas, pool=60, header_errors=header_errors, seed=seed)
-    sure = np.where(drawn.headers == NONE, 1.0, 0.97)
-    return drawn, Sightings(drawn.shown, drawn.headers, sure)
-
-
-@pytest.mark.parametrize("header_errors", [0.0, 0.05, 0.1])
-def test_more_captchas_tell_more(header_errors):
-    right = []
-    for captchas in (30, 90, 640):
-        drawn, seen = sightings(captchas, 6, header_errors)
-        beliefs = cooccurrence.fit(seen, len(drawn.labels))
-        right.append((beliefs.labels.argmax(axis=1) == drawn.labels)[drawn.shown].mean())
-    assert right[0] < right[1] <= right[2]
-    assert right[2] > 0.97
-
-
-def test_the_rates_are_found():
-    drawn, seen = sightings(1500, 7, 0.1)
-    beliefs = cooccurrence.fit(seen, len(drawn.labels))
-    assert beliefs.wrong_words == pytest.approx(0.1, abs=0.03)
-    assert np.allclose(beliefs.rates.tiles_per_word[:3], TILES_PER_WORD[:3], atol=0.06)
-
-
-def test_held_out_headers_tell_good_labels_from_bad():
-    drawn, seen = sightings(300, 8)
-    held = np.arange(len(seen)) % 10 == 0
-    truth = np.eye(len(LABELS), dtype=np.float32)[drawn.labels]
-    good = cooccurrence.agree(seen.only(held), truth, Rates(), 0.02)
-    bad = cooccurrence.agree(seen.only(held), np.roll(truth, 1, axis=1), Rates(), 0.02)
-    assert good[0] > bad[0]
-    assert good[1] == 1.0
-
-
-def test_a_picture_seen_once_is_what_a_network_sees_in_it():
-    seen = Sightings(
-        np.arange(8, dtype=np.int32)[np.newaxis],
-        np.array([[INDEX["锣"], NONE]], np.int16),
-        np.array([[0.99, 0.99]]),
-    )
-    prior = np.zeros((8, len(LABELS)), np.float32)
-    prior[:, :] = np.log(0.1 / 79)
-    prior[np.arange(8), np.arange(8)] = np.log(0.9)
-    prior[3] = np.log(1 / 80)
-    beliefs = cooccurrence.fit(seen, 8, prior=prior)
-    assert beliefs.labels[0].argmax() == 0
-    # Of the one it knows nothing about, the header tells: seven others show something else.
-    assert beliefs.labels[3].argmax() == INDEX["锣"]
-
-
-# All of it ----------------------------------------------------------------------------------------
 
 
 def test_tiles_get_their_labels_without_any(collection, found):
@@ -267,6 +104,30 @@ def test_a_run_that_was_cut_off_goes_on(folder, found, tmp_path, monkeypatch):
     assert np.array_equal(again.dataset.labels, found[0].dataset.labels)
 
 
+def test_learning_ends_when_headers_agree_no_better_and_is_not_begun_again(
+    folder, tmp_path, monkeypatch
+):
+    asked = []
+
+    def knows_nothing(pictures, labels, **options):
+        asked.append(options["directory"].name)
+        return learner.Opinion(np.zeros_like(labels), 0, len(labels), 0.0, 1.0)
+
+    monkeypatch.setattr(learner, "learn", knows_nothing)
+    first = bootstrap(folder, tmp_path, rounds=3)
+    assert len(first.rounds) == 2
+    again = bootstrap(folder, tmp_path, rounds=3)
+    assert np.array_equal(again.dataset.labels, first.dataset.labels)
+    assert asked == ["learner1"]
+
+
+def test_a_run_tells_its_time(found):
+    outcome, _ = found
+    assert {"reading captchas", "estimating labels"} <= set(outcome.seconds)
+    each = 1000 * sum(outcome.seconds.values()) / 240
+    assert f"{each:.2f} ms a captcha: reading captchas" in outcome.lines()[-1]
+
+
 def test_a_folder_is_not_mixed_with_what_was_begun_for_another(folder, found, tmp_path):
     plan(pictures.TILES, captchas=3, pool=30).write(tmp_path)
     with pytest.raises(BadCollection, match=r"was begun with folder .*; files 241, now 3"):
@@ -289,7 +150,7 @@ def test_what_is_missing_is_said(tmp_path):
 
 def test_pictures_that_never_come_back_tell_nothing():
     with pytest.raises(BadCollection, match=r"100 captchas show 800 pictures, 800 of them once"):
-        run._check_repeats("there", np.arange(800, dtype=np.int32))
+        enough.check_repeats("there", np.arange(800, dtype=np.int32))
 
 
 def test_a_scan_keeps_the_order_of_the_files(folder, collection, tmp_path):
@@ -345,52 +206,3 @@ def test_the_table_has_what_people_said(found, corrected):
 def test_what_is_no_dataset_is_refused(tmp_path):
     with pytest.raises(BadCollection, match="is no dataset"):
         dataset.Dataset.open(tmp_path)
-
-
-@pytest.mark.training
-def test_a_network_learns_from_sure_groups_and_looks_at_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(learner, "LEAST_SURE", 20)
-    monkeypatch.setattr(learner, "LEAST_LABELS", 3)
-    monkeypatch.setattr(learner, "_STEPS", 2)
-    monkeypatch.setattr(learner, "_AT_ONCE", 64)
-    # Small, so that it is compiled in a moment.
-    monkeypatch.setattr("models.networks.tiles._STAGES", ((8, 4, 1),))
-    drawn = plan(pictures.TILES, captchas=40, pool=60)
-    inside = slice(alter.MARGIN, -alter.MARGIN)
-    tiles = np.stack([np.asarray(drawn.picture(n))[inside, inside] for n in range(60)])
-    truth = np.eye(len(LABELS), dtype=np.float32)[drawn.labels]
-    truth[40:] = 1 / len(LABELS)
-    options = {"steps": 4, "seed": 1, "say": silent}
-    first = learner.learn(tiles, truth, directory=tmp_path / "1", before=None, **options)
-    assert first is not None
-    # A tenth is never learned from.
-    assert 34 <= first.learned_from <= 40
-    silent_groups = ~(first.prior != 0).any(axis=1)
-    assert silent_groups.sum() == first.learned_from
-    assert not silent_groups[40:].any()
-    assert np.allclose(np.exp(first.prior[40:]).sum(axis=1), 1, atol=1e-4)
-
-    # Other groups are sure now: of those of before it still says nothing.
-    truth = np.roll(truth, 20, axis=0)
-    second = learner.learn(tiles, truth, directory=tmp_path / "2", before=tmp_path / "1", **options)
-    assert second is not None
-    heard = (second.prior != 0).any(axis=1)
-    assert not heard[silent_groups].any()
-    assert 2 <= heard.sum() <= 8
-
-
-def test_too_few_sure_groups_teach_no_network(tmp_path):
-    labels = np.full((50, len(LABELS)), 1 / len(LABELS), np.float32)
-    tiles = np.zeros((50, 67, 67, 3), np.uint8)
-    options = {"directory": tmp_path, "before": None, "steps": 5, "seed": 1, "say": silent}
-    assert learner.learn(tiles, labels, **options) is None
-
-
-def test_the_truth_is_written_beside_a_collection(folder, collection):
-    with (folder / TRUTH).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["file"] for row in rows] == [collection.name(n) for n in range(240)]
-    assert rows[5]["labels"].split() == [LABELS[label] for label in collection.tile_labels[5]]
-    assert json.loads(json.dumps(rows[5]))["pictures"].split() == [
-        str(each) for each in collection.shown[5]
-    ]
