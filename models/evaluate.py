@@ -19,6 +19,8 @@ THRESHOLDS: Final = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 #: An answer to a word outside the 80 should be less confident than this.
 DOUBT: Final = 0.5
 _BINS = 10
+#: Pairs that a summary keeps.
+_MOST_CONFUSIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +35,19 @@ class Outcome:
 
     @property
     def words_right(self) -> bool:
+        """Whether all words of the header were read, and in their order."""
         return self.answer is not None and self.truth.words == tuple(
             word.label for word in self.answer.words
         )
 
     @property
     def exact(self) -> bool:
+        """Whether the picks are the right ones, no more and no less."""
         return self.answer is not None and self.answer.picks == self.truth.picks
 
     @property
     def confidence(self) -> float:
+        """How probable the model says it is that the picks are right; 0 without an answer."""
         return self.answer.confidence if self.answer else 0.0
 
     @property
@@ -93,6 +98,7 @@ class Score:
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> Self:
+        """Count; of nothing, all figures are zero."""
         known = [outcome for outcome in outcomes if outcome.truth.known]
         strange = [outcome for outcome in outcomes if not outcome.truth.known]
         exact = np.array([outcome.exact for outcome in known], bool)
@@ -120,7 +126,11 @@ class Score:
         return asdict(self)
 
     def summary(self) -> dict[str, Any]:
-        """What a manifest keeps."""
+        """What a manifest keeps, as plain JSON types: counts, rounded shares, milliseconds.
+
+        `selective` has a row for each of THRESHOLDS: the threshold, coverage, precision (or None);
+        `confusions` the most frequent ones, as above.
+        """
         at = next(level for level in self.selective if level.threshold == 0.9)
         figures: dict[str, Any] = {
             "captchas": self.captchas,
@@ -129,6 +139,17 @@ class Score:
             "coverage_at_0.9": round(at.coverage, 3),
             "exact_at_0.9": None if at.precision is None else round(at.precision, 3),
             "calibration_error": round(self.calibration_error, 3),
+            "tiles_right": round(self.tiles_right, 3),
+            "selective": [
+                [
+                    level.threshold,
+                    round(level.coverage, 3),
+                    None if level.precision is None else round(level.precision, 3),
+                ]
+                for level in self.selective
+            ],
+            "confusions": [list(pair) for pair in self.confusions[:_MOST_CONFUSIONS]],
+            "ms": round(self.ms, 2),
         }
         if self.strange:
             figures |= {"strange": self.strange, "strange_doubted": self.strange_doubted}

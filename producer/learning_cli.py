@@ -1,54 +1,17 @@
 """``tilefleet models bootstrap / dedupe / review``: labels from captchas that nobody labelled."""
 
-import sys
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
 from models.settings import Settings
-
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_OUT = click.Path(file_okay=False, path_type=Path)
-
-
-class _Bars:
-    """A bar for each step on a terminal; nothing in a pipe."""
-
-    def __init__(self) -> None:
-        self._open = ExitStack()
-
-    def begin(self, step: str) -> Any:
-        self.close()
-        if not sys.stderr.isatty():
-            return lambda done, of: None
-        # Its length is known once the step tells it.
-        bar = self._open.enter_context(
-            click.progressbar(length=1, label=step, file=sys.stderr, show_pos=True)
-        )
-        before = 0
-
-        def tick(done: int, of: int) -> None:
-            nonlocal before
-            bar.length = of
-            bar.update(done - before)
-            before = done
-
-        return tick
-
-    def say(self, line: str) -> None:
-        self.close()
-        click.echo(line, err=True)
-
-    def close(self) -> None:
-        self._open.close()
-        self._open = ExitStack()
+from producer.bars import Bars
+from producer.kinds import FOLDER, OUT
 
 
 @click.command()
-@click.argument("folder", type=_FOLDER)
-@click.option("--out", type=_OUT, required=True, help="Folder to fill; the same again goes on.")
+@click.argument("folder", type=FOLDER)
+@click.option("--out", type=OUT, required=True, help="Folder to fill; the same again goes on.")
 @click.option("--words", metavar="NAME", help="Stored model whose words network reads headers.")
 @click.option(
     "--rounds",
@@ -73,7 +36,7 @@ def bootstrap(
     from models.bootstrap.run import bootstrap as run
 
     settings = Settings.from_environ()
-    bars = _Bars()
+    bars = Bars()
     try:
         outcome = run(
             folder,
@@ -95,8 +58,8 @@ def bootstrap(
 
 
 @click.command()
-@click.argument("folder", type=_FOLDER)
-@click.option("--out", type=_OUT, required=True, help="Folder for pictures.csv and the curve.")
+@click.argument("folder", type=FOLDER)
+@click.option("--out", type=OUT, required=True, help="Folder for pictures.csv and the curve.")
 @click.option("--signature", default="colour", show_default=True, help="What tells pictures apart.")
 @click.option(
     "--compare",
@@ -111,7 +74,7 @@ def dedupe(folder: Path, out: Path, signature: str, compare: bool, seed: int) ->
     """
     from models.bootstrap import dedupe as report
 
-    bars = _Bars()
+    bars = Bars()
     try:
         if compare:
             lines = report.compare(folder, out, seed=seed, begin=bars.begin)
@@ -125,7 +88,7 @@ def dedupe(folder: Path, out: Path, signature: str, compare: bool, seed: int) ->
 
 
 @click.command()
-@click.argument("dataset", type=_FOLDER)
+@click.argument("dataset", type=FOLDER)
 @click.option("--port", type=click.IntRange(0, 65535), default=8077, show_default=True)
 def review(dataset: Path, port: int) -> None:
     """Confirm or correct doubtful labels of DATASET in a browser, with the keyboard.

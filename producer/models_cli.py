@@ -1,19 +1,20 @@
-"""``tilefleet models …``: list, import, train and evaluate what the workers load.
+"""``tilefleet models …``: what is in the store, and which model workers read with.
 
-`learning_cli` has the commands for captchas that nobody labelled.
+`training_cli` has the commands that make and measure networks, `learning_cli` those for captchas
+that nobody labelled.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from models.settings import Settings
+from producer.kinds import FOLDER
 from producer.learning_cli import bootstrap, dedupe, review
+from producer.training_cli import evaluate, train
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 # A file that is missing gets the store's own clear error.
 _FILE = click.Path(path_type=Path)
 
@@ -23,15 +24,19 @@ def models() -> None:
     """The model store."""
 
 
-for _command in (bootstrap, dedupe, review):
+for _command in (train, evaluate, bootstrap, dedupe, review):
     models.add_command(_command)
 
 
 @models.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_models(as_json: bool) -> None:
-    """Show the models, the one that workers load marked with a star."""
+    """Show the models: where they come from, and how right they are.
+
+    The one that workers load is marked with a star. --json has all that their manifests tell.
+    """
     from models import store
+    from producer.catalogue import show_model
 
     settings = Settings.from_environ()
     for entry in store.entries(root=settings.store):
@@ -50,12 +55,8 @@ def list_models(as_json: bool) -> None:
                 "evaluation": manifest.evaluation,
             }
             click.echo(json.dumps(row, ensure_ascii=False))
-            continue
-        mark = "*" if manifest.name == settings.model else " "
-        sizes = ", ".join(f"{name} {count:,}" for name, count in manifest.parameters.items())
-        click.echo(f"{mark} {entry.identity}  {manifest.precision}, parameters: {sizes}")
-        for what, figures in manifest.evaluation.items():
-            click.echo(f"    {what}: {_figures(figures)}")
+        else:
+            click.echo(show_model(manifest, chosen=manifest.name == settings.model))
 
 
 @models.command("import")
@@ -118,63 +119,10 @@ def use(name: str, workers: tuple[str, ...], timeout: float, as_json: bool) -> N
 
 
 @models.command()
-@click.argument("name", required=False)
-@click.option("--captchas", type=_FOLDER, help="Folder with answers.csv.")
-@click.option("--headers", type=click.IntRange(min=1), help="Draw so many headers of each kind.")
-@click.option("--fonts", type=_FOLDER, multiple=True, help="Folder of font files, for --headers.")
-@click.option("--report", type=_FILE, help="Folder to write figures and pictures to.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def evaluate(
-    name: str | None,
-    captchas: Path | None,
-    headers: int | None,
-    fonts: tuple[Path, ...],
-    report: Path | None,
-    as_json: bool,
-) -> None:
-    """Count how often a model is right on captchas with known answers, and how sure it is.
-
-    Captchas that ask for a word outside the 80 are counted apart: their answers should be unsure.
-    With --headers, words are read from drawn headers in fonts that no network was trained with
-    (those of --fonts that training holds out).
-    """
-    from models.evaluate import Score, outcomes
-    from models.reader import Reader
-    from models.truth import truths
-    from producer.scores import show_score
-
-    if captchas is None and headers is None:
-        raise click.UsageError("give --captchas FOLDER or --headers COUNT")
-    settings = Settings.from_environ()
-    reader = Reader(replace(settings, model=name) if name else settings)
-    shown: dict[str, Any] = {"model": reader.engine.model}
-    if captchas is not None:
-        found = outcomes(reader, truths(captchas))
-        score = Score.of(found)
-        shown |= score.encode()
-        if report is not None:
-            from models.charts import write
-
-            write(report, reader.engine.model, found, score)
-        if not as_json:
-            click.echo(show_score(reader.engine.model, score))
-    if headers is not None:
-        from models.training.headers import read_headers
-
-        kinds = read_headers(reader, headers, font_folders=fonts)
-        shown["headers"] = kinds
-        if not as_json:
-            for kind, share in kinds.items():
-                click.echo(f"{kind} headers read: {share:.1%}")
-    if as_json:
-        click.echo(json.dumps(shown, ensure_ascii=False))
-
-
-@models.command()
 @click.argument("name")
 @click.option("--precision", type=click.Choice(["float32", "int8"]), required=True)
 @click.option("--name", "new_name", required=True, help="Its name in the store.")
-@click.option("--data", type=_FOLDER, help="Folder with captchas2016/, to measure activations on.")
+@click.option("--data", type=FOLDER, help="Folder with captchas2016/, to measure activations on.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
 def convert(name: str, precision: str, new_name: str, data: Path | None, overwrite: bool) -> None:
     """Store a model again with LiteRT files in float32, or in int8: a fifth of the time."""
@@ -190,83 +138,3 @@ def convert(name: str, precision: str, new_name: str, data: Path | None, overwri
         store.check_free(new_name, root=settings.store)
     made = precisions.convert(entry, precision, name=new_name, root=settings.store, data=data)
     click.echo(f"stored {made.identity} in {made.folder}")
-
-
-def _figures(figures: Any) -> str:
-    if isinstance(figures, dict):
-        return ", ".join(f"{key} {value}" for key, value in figures.items())
-    return str(figures)
-
-
-@models.command()
-@click.option(
-    "--data", type=_FOLDER, required=True, help="Folder with tiles/ (or tiles.npz), captchas2016/."
-)
-@click.option(
-    "--fonts", type=_FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
-)
-@click.option("--teacher", metavar="NAME", help="Stored model whose soft labels teach the tiles.")
-@click.option("--name", default="builtin", show_default=True, help="Its name in the store.")
-@click.option("--store", "root", type=_FILE, help="Store to write to; the settings' if not given.")
-@click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
-@click.option(
-    "--only",
-    type=click.Choice(["words", "tiles"]),
-    help="Train one, keep the other (or take the built-in one).",
-)
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--headers", type=click.IntRange(min=1), help="How many to draw, likewise.")
-@click.option(
-    "--epochs", type=click.IntRange(min=1), help="Of each network, instead of the recipe's."
-)
-@click.option("--steps", type=click.IntRange(min=1), help="Of each epoch, likewise.")
-@click.option(
-    "--directory",
-    type=_FILE,
-    default=Path("build/training"),
-    show_default=True,
-    help="Where the state is kept: the same command run again goes on.",
-)
-def train(
-    data: Path,
-    fonts: tuple[Path, ...],
-    teacher: str | None,
-    name: str,
-    root: Path | None,
-    overwrite: bool,
-    only: str | None,
-    seed: int,
-    headers: int | None,
-    epochs: int | None,
-    steps: int | None,
-    directory: Path,
-) -> None:
-    """Train both networks from random initialisation, measure and store them.
-
-    Headers are drawn. Tiles are learned from DATA/tiles (or DATA/tiles.npz, as "models bootstrap"
-    writes it), from those of DATA/captchas2016 as a teacher sees them, and from our own drawn
-    ones. DATA/captchas is only measured.
-    """
-    from models.engines import choose_keras_backend
-
-    settings = Settings.from_environ()
-    choose_keras_backend()
-    from models.training.pair import train_pair
-
-    entry = train_pair(
-        data,
-        fonts=fonts,
-        teacher=teacher,
-        name=name,
-        root=root or settings.store,
-        teacher_root=settings.store,
-        replace=overwrite,
-        only=only,
-        seed=seed,
-        headers=headers,
-        epochs=epochs,
-        steps_per_epoch=steps,
-        directory=directory,
-        say=click.echo,
-    )
-    click.echo(f"stored {entry.identity} in {entry.folder}")

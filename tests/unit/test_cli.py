@@ -80,11 +80,13 @@ def test_a_wrong_setting_is_one_line(run, monkeypatch):
         assert result.stderr.startswith("tilefleet: TILEFLEET_ENGINE='gpu'")
 
 
-def test_models_are_listed_with_their_figures(run):
+def test_models_are_listed_with_where_they_come_from_and_their_figures(run):
     result = run("models", "list")
     assert result.exit_code == 0
-    assert result.stdout.startswith("* builtin@")
-    assert "exact" in result.stdout
+    model, words, tiles, *figures = result.stdout.splitlines()
+    assert model.startswith("* builtin@")
+    assert all("parameters, from random initialisation" in line for line in (words, tiles))
+    assert any("exact 4" in line and "calibration error" in line for line in figures)
     row = json.loads(run("models", "list", "--json").stdout)
     assert row["parameters"]["tiles"] > 0
 

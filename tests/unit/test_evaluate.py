@@ -54,6 +54,15 @@ def test_a_score_counts_what_is_right_and_how_sure_it_was(found):
     assert json.loads(json.dumps(score.encode()))["exact"] == 2
 
 
+def test_a_manifest_keeps_how_right_how_sure_what_is_mistaken_and_how_long(found):
+    kept = json.loads(json.dumps(Score.of(found).summary()))
+    assert [0.9, 0.5, 0.5] in kept["selective"]
+    assert [0.99, 0.0, None] in kept["selective"]
+    assert ["老虎", LABELS[0], 2] in kept["confusions"]
+    assert 0 < kept["calibration_error"] < 1
+    assert kept["ms"] == 2.0
+
+
 def test_a_score_of_nothing_is_all_zeros():
     score = Score.of([])
     assert (score.captchas, score.exact, score.calibration_error, score.ms) == (0, 0, 0, 0)
