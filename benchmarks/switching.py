@@ -15,6 +15,7 @@ import os
 import shutil
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median, quantiles
@@ -77,9 +78,15 @@ def latencies(fleet: Client, pictures: list[bytes], rate: float, seconds: float)
     return times
 
 
+@cache
+def _remote(url: str) -> Remote:
+    """One for all rounds: making it costs as much as many changes, and is none of theirs."""
+    return Remote(Settings(broker_url=url))
+
+
 def change(url: str, seconds: float) -> int:
     """Change the model again and again for so long, as ``tilefleet models use``; how often."""
-    remote = Remote(Settings(broker_url=url))
+    remote = _remote(url)
     ends, changes = monotonic() + seconds, 0
     while monotonic() < ends:
         use_model(remote, ("second", "builtin")[changes % 2], timeout=30, say=_check)
@@ -90,7 +97,7 @@ def change(url: str, seconds: float) -> int:
 
 def ask(url: str, seconds: float) -> int:
     """As many commands, and as often, as `change` needs, that change nothing."""
-    remote = Remote(Settings(broker_url=url))
+    remote = _remote(url)
     ends, rounds = monotonic() + seconds, 0
     while monotonic() < ends:
         workers = remote.workers()

@@ -116,12 +116,13 @@ def use_model(
             open_.remove(node)
             say(node, {"state": "failed", "why": reply["error"]})
     while open_ and monotonic() < ends:
+        # Before the first question, too: loading takes about as long, and each costs a worker that
+        # has captchas to read about a millisecond.
+        sleep(_PAUSE_S)
         for node, progress in remote.ask("model", open_).items():
             if progress.get("state") in ("done", "failed"):
                 open_.remove(node)
                 say(node, progress)
-        if open_:
-            sleep(_PAUSE_S)
     if open_:
         raise AnswerTimeout(
             f"not finished after {timeout:g} s: {', '.join(open_)}; "

@@ -210,7 +210,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         """The engine that this worker has, with another model."""
         if self._settings.engine == "null":
             raise EngineUnavailable("the null engine reads without a model")
-        return engines.load(replace(self._settings, model=name))
+        return engines.load(replace(self._settings, model=name), beside=True)
 
     def _figures(self) -> Figures:
         """What the beacon tells once a second."""

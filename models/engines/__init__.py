@@ -13,9 +13,10 @@ from models.store import find
 __all__ = ["Engine", "Lane", "load"]
 
 
-def load(settings: Settings) -> Engine:
+def load(settings: Settings, *, beside: bool = False) -> Engine:
     """The engine and model that the settings name, loaded but not yet warm.
 
+    `beside`: another engine is reading in this process, and goes first.
     Raises ModelError if the model or the engine's library is missing or unusable.
     """
     if settings.engine == "null":
@@ -29,7 +30,7 @@ def load(settings: Settings) -> Engine:
         _require("ai_edge_litert", "litert", "worker")
         from models.engines.litert import LiteRTEngine
 
-        return LiteRTEngine(entry, tile_cache=settings.tile_cache, **options)
+        return LiteRTEngine(entry, tile_cache=settings.tile_cache, beside=beside, **options)
     choose_keras_backend()
     from models.engines.keras import KerasEngine
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import interpreter
+from models import background, interpreter
 from models.captcha import Crops
 from models.decision import Probabilities
 from models.engines.base import NetworkLane
@@ -31,13 +31,24 @@ class LiteRTEngine:
     in_cycles = False
 
     def __init__(
-        self, entry: Entry, *, max_batch: int, max_bytes: int, tile_cache: int = 0
+        self,
+        entry: Entry,
+        *,
+        max_batch: int,
+        max_bytes: int,
+        tile_cache: int = 0,
+        beside: bool = False,
     ) -> None:
-        """`tile_cache`: how many pictures of tiles are known again; 0 for none."""
+        """`tile_cache`: how many pictures of tiles are known again; 0 for none.
+
+        `beside`: another engine is reading in this process, and its captchas go first while lanes
+        of this one are warmed.
+        """
         self.model = entry.identity
         self.tile_cache = TileCache(tile_cache) if tile_cache else None
         self.max_batch = max_batch or MAX_BATCH
         self._max_bytes = max_bytes
+        self._beside = beside
         self._networks = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
         # Whatever is wrong with the files is better known now than in a lane's thread.
         self._first = [self._make()]
@@ -53,10 +64,10 @@ class LiteRTEngine:
 
     def _make(self) -> "LiteRTLane":
         lane = LiteRTLane(self.model, self._networks)
-        lane.infer(
-            np.zeros((1, *NETWORKS["words"]), np.uint8),
-            np.zeros((1, 8, *NETWORKS["tiles"]), np.uint8),
-        )
+        if self._beside:
+            background.run(lane.warm_up)
+        else:
+            lane.warm_up()
         lane.tile_cache = self.tile_cache
         return lane
 
@@ -71,6 +82,12 @@ class LiteRTLane(NetworkLane):
         super().__init__(model)
         self._words = _Network("words", networks["words"])
         self._tiles = _Network("tiles", networks["tiles"])
+
+    def warm_up(self) -> None:
+        self.infer(
+            np.zeros((1, *NETWORKS["words"]), np.uint8),
+            np.zeros((1, 8, *NETWORKS["tiles"]), np.uint8),
+        )
 
     def infer(
         self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]
