@@ -13,7 +13,8 @@ from kombu.utils.json import dumps
 NAME: Final = "fast-json"
 
 
-def _encode(value: Any) -> str:
+def encode(value: Any) -> str:
+    """JSON text."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:
@@ -22,6 +23,6 @@ def _encode(value: Any) -> str:
 
 
 def install() -> None:
-    register(NAME, _encode, None, "application/json", "utf-8")
+    register(NAME, encode, None, "application/json", "utf-8")
     # The type keeps the name that settings of accepted content know.
     registry.type_to_name["application/json"] = "json"
