@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 #: Most messages claimed at once, and most acknowledged with them.
 _MOST_CLAIMED = 64
 _MOST_ACKNOWLEDGED = 1000
+#: Characters of a body that is written by orjson when it is published.
+_LONG = 4096
 #: Seconds between looks at the queues where the server does not tell about changes.
 _POLL_S = 0.05
 
@@ -132,8 +134,8 @@ class Channel(redis.Channel):
         return [self.global_keyprefix + key for key in keys]
 
     def _put_fanout(self, exchange: str, message: Any, routing_key: str, **options: Any) -> None:
-        """Events, mostly: dozens in a message, whose text kombu would go through in Python."""
-        if options.get("_publish_batch") is not None:
+        """Dozens of events in one message: text that kombu would go through in Python."""
+        if len(message.get("body", "")) < _LONG or options.get("_publish_batch") is not None:
             super()._put_fanout(exchange, message, routing_key, **options)
             return
         text = fast_json.encode(message)
