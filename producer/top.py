@@ -1,7 +1,8 @@
 """``tilefleet top``: the fleet on one screen, as its workers tell it once a second.
 
 A look costs the server a few reads, however large the fleet is; nothing is asked of the workers
-(`producer.watch`). Rates, pass sizes and latencies are those of the last seconds (`Trend`).
+(`producer.watch`). Rates, pass sizes and latencies are those of the last seconds
+(`producer.trend`).
 """
 
 import json
@@ -24,53 +25,12 @@ from models.report import Report
 from models.settings import Settings
 from producer.progress import span
 from producer.show import bar
+from producer.trend import Trend
 from producer.watch import View, Watch
 
-#: Lines of a worker that are kept: the seconds that rates are taken over.
-_LINES: Final = 6
-#: Rates in the little curve.
-_CURVE: Final = 60
 _STEPS: Final = "▁▂▃▄▅▆▇█"
 #: Width of a screen where nobody says how wide it is.
 _WIDTH: Final = 120
-
-
-class Trend:
-    """What the workers counted in the last seconds, from their totals."""
-
-    def __init__(self) -> None:
-        self._lines: dict[str, deque[Figures]] = {}
-        #: The fleet's rates, oldest first.
-        self.curve: deque[float] = deque(maxlen=_CURVE)
-
-    def add(self, view: View) -> None:
-        """The next look."""
-        self._lines = {name: self._lines.get(name, deque(maxlen=_LINES)) for name in view.workers}
-        for name, worker in view.workers.items():
-            lines = self._lines[name]
-            if lines and worker.figures.uptime_s < lines[-1].uptime_s:
-                # Started anew under its name.
-                lines.clear()
-            if not lines or worker.figures.uptime_s > lines[-1].uptime_s:
-                lines.append(worker.figures)
-        self.curve.append(self.rate)
-
-    def of(self, name: str) -> Figures | None:
-        """One worker's; None before its second line."""
-        lines = self._lines[name]
-        return lines[-1].since(lines[0]) if len(lines) > 1 else None
-
-    @property
-    def rate(self) -> float:
-        """Captchas a second, all workers together."""
-        return sum(each.rate for each in self._each())
-
-    @property
-    def total(self) -> Figures:
-        return Figures.total(self._each())
-
-    def _each(self) -> list[Figures]:
-        return [each for name in self._lines if (each := self.of(name)) is not None]
 
 
 def run(settings: Settings, *, every_s: float, once: bool, as_json: bool) -> None:
@@ -136,16 +96,17 @@ def as_object(server: str, view: View, trend: Trend) -> dict[str, Any]:
         "pass_size": round(recent.pass_size, 2),
         "pass_sizes": {str(size): recent.passes[size] for size in sorted(recent.passes)},
         "errors": dict(Counter(recent.errors)),
-        "workers": {name: _worker(worker, trend.of(name)) for name, worker in view.workers.items()},
+        "workers": {name: _worker(name, worker, trend) for name, worker in view.workers.items()},
     }
 
 
-def _worker(worker: Report, recent: Figures | None) -> dict[str, Any]:
-    figures = worker.figures
+def _worker(name: str, worker: Report, trend: Trend) -> dict[str, Any]:
+    recent, figures = trend.of(name), worker.figures
     return {
         "model": worker.model,
         "engine": figures.engine,
         "uptime_s": figures.uptime_s,
+        "silent_s": round(trend.silent_s(name), 1),
         "rate": None if recent is None else round(recent.rate, 1),
         "capacity": worker.rate or None,
         "lanes": figures.lanes,
@@ -211,7 +172,7 @@ def _workers(view: View, trend: Trend) -> Table:
             name,
             worker.model,
             f"{figures.engine} ×{figures.lanes}",
-            "…" if recent is None else f"{recent.rate:,.0f}",
+            _rate(recent, trend.silent_s(name)),
             f"{figures.waiting:,}",
             f"{figures.running:,}",
             f"{recent.pass_size:.1f}" if recent and recent.passes else "-",
@@ -221,6 +182,12 @@ def _workers(view: View, trend: Trend) -> Table:
             span(figures.uptime_s),
         )
     return table
+
+
+def _rate(recent: Figures | None, silent_s: float) -> Text:
+    if silent_s:
+        return Text(f"silent {silent_s:.0f} s", style="bold yellow")
+    return Text("…" if recent is None else f"{recent.rate:,.0f}")
 
 
 def _recent(recent: Figures) -> Table:

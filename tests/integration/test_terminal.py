@@ -221,7 +221,7 @@ def test_top_shows_each_worker_and_what_waits(tilefleet, null_worker):
     with Client(null_worker.server.url) as fleet, Redis.from_url(null_worker.server.url) as redis:
         null_worker.process.send_signal(signal.SIGSTOP)
         try:
-            pending = [fleet.submit(b"any") for _ in range(200)]
+            pending = [fleet.submit(b"%d" % number) for number in range(200)]
             found = json.loads(tilefleet("top", "--once", "--json").stdout)
             waiting = redis.llen(wire.LANE)
         finally:
