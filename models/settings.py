@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from models import wire
+from models import values, wire
 from models.errors import SettingError
 
 ENGINES: Final = ("auto", "litert", "keras", "null")
@@ -27,53 +27,6 @@ _IN_FILES: Final = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
 
 #: Variables with our prefix that are read elsewhere: where tests find the real data.
 _OTHER_VARIABLES: Final = frozenset({"TILEFLEET_DATA"})
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"one of {', '.join(allowed)}")
-        return text
-
-    return parse
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        wanted = f"a whole number from {low} to {high}"
-        try:
-            number = int(text)
-        except ValueError:
-            raise ValueError(wanted) from None
-        if not low <= number <= high:
-            raise ValueError(wanted)
-        return number
-
-    return parse
-
-
-def _share(text: str) -> float:
-    wanted = "a number from 0 to 1"
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(wanted) from None
-    if not 0 <= number <= 1:
-        raise ValueError(wanted)
-    return number
-
-
-def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise ValueError("a port such as 9101, or host:port to listen on more than loopback")
-    return f"{host or '127.0.0.1'}:{port}"
-
-
-def _name(text: str) -> str:
-    if not text or any(character in text for character in "/\\\0") or text.startswith("."):
-        raise ValueError("a model's name: no slash, and no dot in front")
-    return text
 
 
 def _broker_url(text: str) -> str:
@@ -125,21 +78,23 @@ class Settings:
     )
     transport: str = _setting(
         "TILEFLEET_TRANSPORT",
-        _one_of("batch", "stock"),
+        values.one_of("batch", "stock"),
         "how workers claim messages: batch (many at once, none lost), or stock (kombu's own)",
         "batch",
     )
     lease_s: int = _setting(
         "TILEFLEET_LEASE_S",
-        _whole(1, 3600),
+        values.whole(1, 3600),
         "seconds after which another worker takes over what a lost one had claimed; the same "
         "on every node",
         wire.LEASE_S,
     )
-    model: str = _setting("TILEFLEET_MODEL", _name, "which model of the store reads", "builtin")
+    model: str = _setting(
+        "TILEFLEET_MODEL", values.name, "which model of the store reads", "builtin"
+    )
     engine: str = _setting(
         "TILEFLEET_ENGINE",
-        _one_of(*ENGINES),
+        values.one_of(*ENGINES),
         "what runs it: auto, litert, keras, or null (answers without looking)",
         "auto",
     )
@@ -147,53 +102,56 @@ class Settings:
         "TILEFLEET_STORE", Path, "folder of imported and trained models", default_store
     )
     max_batch: int = _setting(
-        "TILEFLEET_MAX_BATCH", _whole(0, 4096), "most captchas in one pass; 0: the engine's own", 0
+        "TILEFLEET_MAX_BATCH",
+        values.whole(0, 4096),
+        "most captchas in one pass; 0: the engine's own",
+        0,
     )
     max_bytes: int = _setting(
-        "TILEFLEET_MAX_BYTES", _whole(1024, 1 << 30), "largest image accepted, bytes", 2 << 20
+        "TILEFLEET_MAX_BYTES", values.whole(1024, 1 << 30), "largest image accepted, bytes", 2 << 20
     )
     max_list: int = _setting(
-        "TILEFLEET_MAX_LIST", _whole(1, 4096), "most captchas in one worker.solve_many", 256
+        "TILEFLEET_MAX_LIST", values.whole(1, 4096), "most captchas in one worker.solve_many", 256
     )
     max_waiting: int = _setting(
         "TILEFLEET_MAX_WAITING",
-        _whole(1, 10_000_000),
+        values.whole(1, 10_000_000),
         "most captchas that may wait on the lane captcha, per worker; senders are refused above",
         1000,
     )
     max_waiting_bulk: int = _setting(
         "TILEFLEET_MAX_WAITING_BULK",
-        _whole(1, 10_000_000),
+        values.whole(1, 10_000_000),
         "the same for captcha.bulk, in messages",
         20_000,
     )
     cache_s: int = _setting(
         "TILEFLEET_CACHE_S",
-        _whole(0, 3600),
+        values.whole(0, 3600),
         "seconds for which an answer is kept for captchas with the same bytes; 0: not at all",
         0,
     )
     tile_cache: int = _setting(
         "TILEFLEET_TILE_CACHE",
-        _whole(0, 50_000),
+        values.whole(0, 50_000),
         "pictures of tiles that the litert engine knows again without its network; 0: none",
         0,
     )
     events: float = _setting(
         "TILEFLEET_EVENTS",
-        _share,
+        values.share,
         "share of captchas whose events are sent to Flower and other monitors, 0 to 1",
         1.0,
     )
     metrics: str = _setting(
         "TILEFLEET_METRICS",
-        _address,
+        values.address,
         "[host:]port where a worker has its Prometheus metrics; none: it has none",
         "",
     )
     log: str = _setting(
         "TILEFLEET_LOG",
-        _one_of("text", "json"),
+        values.one_of("text", "json"),
         "how workers and the gateway write their log: text, or json (an object a line)",
         "text",
     )
@@ -206,7 +164,7 @@ class Settings:
     )
     shutdown_s: int = _setting(
         "TILEFLEET_SHUTDOWN_S",
-        _whole(1, 3600),
+        values.whole(1, 3600),
         "seconds a stopping worker or gateway may take to finish what it accepted",
         20,
     )
@@ -226,18 +184,18 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read and validate; raises SettingError with the variable, its value and what it takes."""
         environ = os.environ if environ is None else environ
-        values: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         for setting in fields(cls):
             variable = setting.metadata["variable"]
             text = environ.get(variable, "") or _from_file(variable, environ)
             if not text:
                 continue
             try:
-                values[setting.name] = setting.metadata["parse"](text)
+                given[setting.name] = setting.metadata["parse"](text)
             except ValueError as error:
                 shown = without_password(text)
                 raise SettingError(f"{variable}={shown!r} is not usable: give {error}") from None
-        return cls(**values)
+        return cls(**given)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(variable, value, meaning) of each setting, for people; a password is not shown."""

@@ -1,0 +1,57 @@
+"""From a variable's text to a setting's value; each raises ValueError with what it takes."""
+
+from collections.abc import Callable
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """One of these words."""
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        wanted = f"a whole number from {low} to {high}"
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError(wanted) from None
+        if not low <= number <= high:
+            raise ValueError(wanted)
+        return number
+
+    return parse
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    wanted = "a number from 0 to 1"
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not 0 <= number <= 1:
+        raise ValueError(wanted)
+    return number
+
+
+def address(text: str) -> str:
+    """``host:port``; a port alone is loopback's."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError("a port such as 9101, or host:port to listen on more than loopback")
+    return f"{host or '127.0.0.1'}:{port}"
+
+
+def name(text: str) -> str:
+    """What a folder of the model store may be called."""
+    if not text or any(character in text for character in "/\\\0") or text.startswith("."):
+        raise ValueError("a model's name: no slash, and no dot in front")
+    return text
