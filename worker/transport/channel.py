@@ -10,14 +10,13 @@ Here the same connection, at the same places of kombu's event loop, carries `scr
         └──── a queue has changed (the server tells), or there is something to acknowledge
 
 While armed the connection waits for the server's word that one of the queues that it has just
-looked at has changed: client-side caching's invalidation message, which is sent once, and takes no
-message off any queue (https://redis.io/docs/latest/develop/reference/client-side-caching/).
-Where the server or the account does not allow that, the queues are looked at every `_POLL_S`.
+looked at has changed (`tracking`); that takes no message off any queue. Where the server or the
+account does not allow it, the queues are looked at every `POLL_S`.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from queue import Empty
@@ -25,10 +24,7 @@ from time import monotonic
 from typing import Any, ClassVar
 from uuid import uuid4
 
-import orjson
-import pybase64
-from kombu.transport import redis, virtual
-from kombu.utils.json import loads
+from kombu.transport import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -37,7 +33,9 @@ from worker import fast_json
 from worker.transport import scripts
 from worker.transport.claim import Claim, Claimed
 from worker.transport.counts import counts
+from worker.transport.message import Base64, Message, Unreadable, parse
 from worker.transport.qos import QoS
+from worker.transport.tracking import POLL_S, Tracking
 
 logger = logging.getLogger(__name__)
 
@@ -46,42 +44,6 @@ _MOST_CLAIMED = 64
 _MOST_ACKNOWLEDGED = 1000
 #: Characters of a body that is written by orjson when it is published.
 _LONG = 4096
-#: Seconds between looks at the queues where the server does not tell about changes.
-_POLL_S = 0.05
-
-
-class Unreadable(Exception):
-    """What was on the queue is no message in kombu's format."""
-
-
-class Message(virtual.Message):
-    """Raises Unreadable instead of whatever a malformed one runs into."""
-
-    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
-        try:
-            super().__init__(payload, channel=channel, **options)
-        except Exception as error:
-            raise Unreadable(reason(error)) from None
-        # The server has it; here the decoded one is enough.
-        payload.pop("body", None)
-
-
-class Base64(virtual.base.Base64):
-    """As kombu's, seven times as fast: bodies are most of what a worker reads."""
-
-    def encode(self, body: str | bytes) -> str:
-        return pybase64.b64encode_as_string(body.encode() if isinstance(body, str) else body)
-
-    def decode(self, text: str) -> bytes:
-        return pybase64.b64decode(text)
-
-
-def parse(text: bytes) -> Any:
-    """As kombu's JSON, three times as fast where its typed values do not occur."""
-    if b'"__type__"' not in text:
-        with suppress(orjson.JSONDecodeError):
-            return orjson.loads(text)
-    return loads(text)
 
 
 class Channel(redis.Channel):
@@ -99,10 +61,7 @@ class Channel(redis.Channel):
         self._claim: Claim | None = None
         #: Whether the connection waits for the server's word.
         self._armed = False
-        self._told = False
-        #: The socket that was asked to be told, and whether it is.
-        self._asked: Any = None
-        self._tracking = False
+        self._tracking = Tracking()
         super().__init__(*args, **options)
         if not self.ack_emulation:
             raise ValueError(
@@ -151,7 +110,7 @@ class Channel(redis.Channel):
         if not queues:
             return
         connection = self.client.connection
-        self._ask(connection)
+        self._tracking.ask(connection)
         tags = list(islice(self.qos.acknowledged, _MOST_ACKNOWLEDGED))
         claim = self._new_claim(queues, *self._room(), tags)
         self._in_poll = connection
@@ -187,12 +146,12 @@ class Channel(redis.Channel):
         """Read what the server says unasked: that a queue has changed, or that it goes away."""
         connection = self.client.connection
         try:
-            while not self._told and connection.can_read(timeout=0):
+            while not self._tracking.told and connection.can_read(timeout=0):
                 connection.read_response(push_request=True)
         except self.connection_errors:
             self._lost()
             raise
-        if self._told:
+        if self._tracking.told:
             self.disarm()
 
     def settle(self) -> None:
@@ -229,7 +188,7 @@ class Channel(redis.Channel):
     @property
     def longest_wait(self) -> float:
         """Seconds after which the queues are looked at again in any case."""
-        return float(self.brpop_timeout or 1) if self._tracking else _POLL_S
+        return float(self.brpop_timeout or 1) if self._tracking.on else POLL_S
 
     def basic_get(self, queue: str, no_ack: bool = False, **options: Any) -> Any:
         """One message, at once or not at all."""
@@ -316,14 +275,14 @@ class Channel(redis.Channel):
         claimed = list(claim.read(reply))
         counts.exchanges += 1
         counts.claimed += len(claimed)
-        self._armed, self._told = claim.has_all(reply), False
+        self._armed, self._tracking.told = claim.has_all(reply), False
         if not self._armed:
             self._in_poll = False
-        elif self._tracking:
+        elif self._tracking.on:
             # The word may have been read together with the reply.
             self.listen()
         elif (call_later := self.connection.cycle.call_later) is not None:
-            call_later(_POLL_S, self.disarm)
+            call_later(POLL_S, self.disarm)
         return claimed
 
     def _lost(self) -> None:
@@ -353,22 +312,6 @@ class Channel(redis.Channel):
             # Of any class: nesting too deep for the parser is a RecursionError.
             raise Unreadable(reason(error)) from None
         return payload
-
-    def _ask(self, connection: Any) -> None:
-        """Have the server tell this connection when something that it has looked at changes."""
-        if connection._sock is self._asked:
-            return
-        self._asked, self._tracking = connection._sock, False
-        try:
-            connection._parser.set_invalidation_push_handler(self._on_change)
-            connection.send_command("CLIENT", "TRACKING", "ON", "NOLOOP", check_health=False)
-            connection.read_response()
-            self._tracking = True
-        except (AttributeError, ResponseError) as error:
-            logger.warning("The queues are looked at every %g s: %r", _POLL_S, error)
-
-    def _on_change(self, _: Any) -> None:
-        self._told = True
 
 
 class SentinelChannel(Channel, redis.SentinelChannel):
