@@ -31,7 +31,7 @@ from models.settings import Settings
 from producer import Client
 from producer.client import Pending
 from producer.embedded import EmbeddedServer
-from producer.remote import Remote, use_model
+from producer.remote import LOOK_S, Remote, use_model
 from producer.workers import WorkerProcess
 
 #: Pause between two changes, seconds: the slowest one in a hundred has to be one of a change.
@@ -102,6 +102,7 @@ def ask(url: str, seconds: float) -> int:
     while monotonic() < ends:
         workers = remote.workers()
         remote.ask("model", workers)
+        sleep(LOOK_S)
         remote.ask("model", workers)
         rounds += 1
         sleep(_PAUSE_S)

@@ -17,7 +17,7 @@ from models.settings import Settings, without_password
 #: Seconds to wait for a reply; a worker that hangs is one that says nothing.
 _REPLY_S = 3.0
 #: Seconds between looks at what the workers do.
-_PAUSE_S = 0.1
+LOOK_S = 0.1
 
 
 class Remote:
@@ -118,7 +118,7 @@ def use_model(
     while open_ and monotonic() < ends:
         # Before the first question, too: loading takes about as long, and each costs a worker that
         # has captchas to read about a millisecond.
-        sleep(_PAUSE_S)
+        sleep(LOOK_S)
         for node, progress in remote.ask("model", open_).items():
             if progress.get("state") in ("done", "failed"):
                 open_.remove(node)

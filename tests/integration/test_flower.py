@@ -129,6 +129,19 @@ def test_nobody_gets_in_without_the_password_that_was_printed_once(monitor):
             stranger.get(path)
 
 
+def test_without_a_password_there_are_counts_and_names_of_workers_only(monitor, worker, fleet):
+    fleet.solve(b"counted", timeout=20)
+    stranger = Flower(monitor.port, monitor._log)
+    page = wait_until(
+        lambda: (page := stranger.get("/metrics")) and "flower_events_total" in page and page
+    )
+    labels = set(re.findall(r'(\w+)="', page))
+    assert labels <= {"worker", "type", "task", "le", "generation", "version"} | {
+        "implementation", "major", "minor", "patchlevel"
+    }  # fmt: skip
+    assert "sha256" not in page
+
+
 def test_every_captcha_is_there_with_its_steps_and_without_its_bytes(monitor, fleet):
     good = fleet.submit(b"secret image")
     good.result(20)

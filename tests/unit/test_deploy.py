@@ -227,6 +227,24 @@ def test_what_others_made_is_pinned_and_what_is_mounted_is_there():
             assert door.startswith("127.0.0.1:"), f"{name} is open unless told otherwise"
 
 
+def test_a_gateway_that_others_reach_serves_holders_of_a_key_only():
+    pod = workloads()["gateway"]["containers"][0]
+    keys = {each["name"]: each.get("value") for each in pod["env"]}["TILEFLEET_KEYS"]
+    environment = compose()["services"]["gateway"]["environment"]
+    assert environment["TILEFLEET_KEYS"] == keys
+    for command in (
+        json.loads(dict(stages()["gateway"])["CMD"]),
+        compose()["services"]["gateway"]["command"],
+        pod["command"],
+    ):
+        assert "--open" not in command
+
+
+def test_no_password_is_in_a_command_line_that_others_see():
+    for path in DEPLOY.rglob("*.yaml"):
+        assert not re.search(r"--pass(word)?\b|redis-cli .*-a ", path.read_text()), path
+
+
 def test_prometheus_asks_the_services_that_there_are():
     jobs = yaml.safe_load((DEPLOY / "prometheus/prometheus.yaml").read_text())["scrape_configs"]
     asked = {
