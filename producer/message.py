@@ -4,8 +4,6 @@ For the asyncio client, which has no Celery under it. The format is Celery's sec
 (https://docs.celeryq.dev/en/stable/internals/protocol.html) in kombu's envelope for Redis.
 """
 
-import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +12,8 @@ from typing import Any
 from uuid import uuid4
 
 import msgpack
+import orjson
+import pybase64
 
 from models import errors, wire
 from models.answer import Answer
@@ -123,7 +123,7 @@ def _task(name: str, argument: object, lane: str, expires: float, described: str
 def _envelope(
     body: object, headers: dict[str, Any], *, exchange: str, routing_key: str, **properties: Any
 ) -> bytes:
-    envelope = json.dumps(
+    envelope = orjson.dumps(
         {
             "content-encoding": "binary",
             "content-type": "application/x-msgpack",
@@ -139,5 +139,4 @@ def _envelope(
         }
     )
     # Put in as it is: base64 has nothing to escape, and to look for it takes most of the time.
-    encoded = base64.b64encode(msgpack.packb(body))
-    return b'{"body": "%b", %b' % (encoded, envelope[1:].encode())
+    return b'{"body":"%b",%b' % (pybase64.b64encode(msgpack.packb(body)), envelope[1:])
