@@ -31,12 +31,18 @@ TIMEOUT_S = 30.0
 #: Captchas of the bulk lane that go in one message.
 _TOGETHER = 32
 
+#: Of a `map` whose order is kept, so many captchas are sent and waited for at once; at most that
+#: share of the window, which is only filled again when all of them are answered.
+_MOST_AT_ONCE, _SHARES = 16, 16
 
-def group_size(window: int, *, bulk: bool) -> int:
+
+def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
     """How many captchas of a `map` go together; raises ValueError for a window below 1."""
     if window < 1:
         raise ValueError(f"window is {window}; at least 1 captcha has to be on its way")
-    return min(_TOGETHER, window) if bulk else 1
+    if bulk:
+        return min(_TOGETHER, window)
+    return max(1, min(_MOST_AT_ONCE, window // _SHARES)) if ordered else 1
 
 
 class AsyncPending:
@@ -76,6 +82,15 @@ class AsyncPending:
             self._wire.forget(self.id, revoke=True)
             self._future.cancel()
 
+    def outcome(self, timeout: float) -> Outcome:
+        """The answer or the error, where all that is known is that `timeout` seconds are over."""
+        try:
+            if not self._future.done():
+                raise self._too_late(timeout)
+            return self.answer()
+        except TilefleetError as error:
+            return error
+
     async def many(self, timeout: float) -> list[Outcome]:
         """The same of a list of captchas."""
         await self._wait(timeout)
@@ -89,15 +104,21 @@ class AsyncPending:
         return message.outcome(self._future.result())
 
     async def _wait(self, timeout: float) -> None:
-        done, _ = await asyncio.wait([self._future], timeout=timeout)
-        if not done:
-            fate = (
-                "it has expired" if monotonic() > self._expires_at else "it may still be answered"
-            )
-            raise AnswerTimeout(
-                f"no answer within {timeout:g} s from {self._wire.name} ({fate}): "
-                "is a worker running? Start one with: celery -A worker worker"
-            )
+        await wait_for([self], timeout)
+        if not self._future.done():
+            raise self._too_late(timeout)
+
+    def _too_late(self, timeout: float) -> AnswerTimeout:
+        fate = "it has expired" if monotonic() > self._expires_at else "it may still be answered"
+        return AnswerTimeout(
+            f"no answer within {timeout:g} s from {self._wire.name} ({fate}): "
+            "is a worker running? Start one with: celery -A worker worker"
+        )
+
+
+async def wait_for(pending: Sequence[AsyncPending], timeout: float) -> None:
+    """Until all of them are ready, or `timeout` seconds are over."""
+    await asyncio.wait([each._future for each in pending], timeout=timeout)
 
 
 class AsyncClient:
@@ -131,7 +152,9 @@ class AsyncClient:
         read, BadMessage for what cannot be an image, Overloaded, FleetUnreachable.
         """
         lane = wire.BULK_LANE if bulk else wire.LANE
-        return await self._send(message.solve(read(source), lane=lane, expires=expires), expires)
+        sending = message.solve(read(source), lane=lane, expires=expires)
+        (pending,) = await self._send([sending], expires)
+        return pending
 
     async def map(
         self,
@@ -164,7 +187,7 @@ class AsyncClient:
         ordered: bool = True,
     ) -> AsyncIterator[tuple[S, Outcome]]:
         """`map` that gives a captcha's error in the place of its answer, and goes on."""
-        together = group_size(window, bulk=bulk)
+        together = group_size(window, bulk=bulk, ordered=ordered)
         remaining = iter(sources)
         running: deque[tuple[list[S], asyncio.Task[list[Outcome]]]] = deque()
         try:
@@ -219,16 +242,20 @@ class AsyncClient:
             )
         return self._opened
 
-    async def _send(self, sending: Message, expires: float) -> AsyncPending:
-        line, lane = self._wire, sending.lane
+    async def _send(self, messages: Sequence[Message], expires: float) -> list[AsyncPending]:
+        """Messages of one lane, all of them or none."""
+        line, lane = self._wire, messages[0].lane
         if line.gauge.is_full(lane) and not line.gauge.is_fresh(lane):
             await line.look(lane)
         if line.gauge.is_full(lane):
             raise line.gauge.overloaded(lane)
-        line.gauge.sent(lane)
-        pending = AsyncPending(sending, await line.send(sending), line, expires=expires)
+        line.gauge.sent(lane, len(messages))
+        futures = await line.send(messages)
         line.look_soon(lane)
-        return pending
+        return [
+            AsyncPending(sent, future, line, expires=expires)
+            for sent, future in zip(messages, futures, strict=True)
+        ]
 
     async def _result(self, pending: AsyncPending, timeout: float) -> Answer:
         try:
@@ -245,31 +272,33 @@ class AsyncClient:
         In one message if they are `bulk`, else in one for each.
         """
         found = {number: image for number, image in enumerate(images) if isinstance(image, bytes)}
-        try:
-            if bulk:
-                answers = await self._solve_many([*found.values()], timeout)
-            else:
-                solving = (self._solve_one(image, timeout) for image in found.values())
-                answers = await asyncio.gather(*solving)
-        except TilefleetError as error:
-            answers = [error] * len(found)
+        answers: list[Outcome] = []
+        if found:
+            solve = self._solve_many if bulk else self._solve_each
+            try:
+                answers = await solve([*found.values()], timeout)
+            except TilefleetError as error:
+                answers = [error] * len(found)
         outcomes = dict(zip(found, answers, strict=True))
         return [
             outcomes[number] if isinstance(image, bytes) else image
             for number, image in enumerate(images)
         ]
 
-    async def _solve_one(self, image: bytes, timeout: float) -> Outcome:
+    async def _solve_each(self, images: list[bytes], timeout: float) -> list[Outcome]:
+        sending = [message.solve(image, lane=wire.LANE, expires=timeout) for image in images]
+        pending = await self._send(sending, timeout)
         try:
-            return await self.solve(image, timeout)
-        except TilefleetError as error:
-            return error
+            await wait_for(pending, timeout)
+            return [each.outcome(timeout) for each in pending]
+        finally:
+            # Of those that are ready already, nothing.
+            for each in pending:
+                each.cancel()
 
     async def _solve_many(self, images: list[bytes], timeout: float) -> list[Outcome]:
-        if not images:
-            return []
         sending = message.solve_many(images, lane=wire.BULK_LANE, expires=timeout)
-        pending = await self._send(sending, timeout)
+        (pending,) = await self._send([sending], timeout)
         try:
             return await pending.many(timeout)
         except (asyncio.CancelledError, AnswerTimeout):

@@ -23,10 +23,6 @@ from producer.source import Source, read, read_all
 
 S = TypeVar("S", bound=Source)
 
-#: Of a `map` whose order is kept, so many captchas are handed to the loop's thread at once; at most
-#: that share of the window, which is only filled again when all of them are answered.
-_MOST_AT_ONCE, _SHARES = 16, 16
-
 
 class Pending:
     """A captcha on its way."""
@@ -134,10 +130,7 @@ class Client:
         Only FleetUnreachable is raised: it is not this captcha's fault, and the next would meet
         it too. What is on its way when the iteration is given up is revoked.
         """
-        together = group_size(window, bulk=bulk)
-        if ordered and not bulk:
-            # To wake the other thread for each would be a fourth of all that sending one takes.
-            together = max(1, min(_MOST_AT_ONCE, window // _SHARES))
+        together = group_size(window, bulk=bulk, ordered=ordered)
         background, client = self._open()
         remaining = iter(sources)
         running: deque[tuple[list[S], Future[list[Outcome]]]] = deque()

@@ -32,8 +32,8 @@ class Gauge:
             self._sent[lane] = 0
             self._looked[lane] = monotonic()
 
-    def sent(self, lane: str) -> None:
-        self._sent[lane] += 1
+    def sent(self, lane: str, count: int) -> None:
+        self._sent[lane] += count
 
     def is_fresh(self, lane: str) -> bool:
         return monotonic() - self._looked.get(lane, float("-inf")) < _FRESH_S

@@ -19,8 +19,8 @@ from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from models.settings import Settings
-from producer import async_wire
 from producer.async_client import AsyncClient
+from producer.connection import connect
 from producer.gateway import api, legacy, metrics, openapi, page, problem
 from producer.gateway.context import Context
 from producer.gateway.keys import Key, KeyFile
@@ -70,7 +70,7 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[dict[str, Any]]:
         settings = self._settings
-        store = async_wire.connect(settings.broker_url, settings.sentinel_master, socket_timeout=5)
+        store = connect(settings.broker_url, settings.sentinel_master, socket_timeout=5)
         async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
             quota = Quota(store, key_prefix=settings.key_prefix)
             here = Context(settings, fleet, quota, self._metrics, store, self.document)

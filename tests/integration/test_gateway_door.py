@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from starlette.exceptions import HTTPException
 
 from models.errors import BadKeyFile
-from producer.async_wire import connect as connect_store
 from producer.cli import main
+from producer.connection import connect as connect_store
 from producer.embedded import EmbeddedServer
 from producer.gateway.keys import Key, KeyFile, changing
 from producer.gateway.quota import BUCKET, Quota
