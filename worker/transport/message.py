@@ -10,6 +10,9 @@ from kombu.utils.json import loads
 
 from models.errors import reason
 
+#: The key of what kombu's JSON has its own way of writing.
+_TYPED = b'"__type__"'
+
 
 class Unreadable(Exception):
     """What was on the queue is no message in kombu's format."""
@@ -39,7 +42,9 @@ class Base64(virtual.base.Base64):
 
 def parse(text: bytes) -> Any:
     """As kombu's JSON, three times as fast where its typed values do not occur."""
-    if b'"__type__"' not in text:
+    # A body that comes first, as everybody writes it, is not searched: it has no quotes in it.
+    after_body = max(0, text.find(b'"', len(b'{"body": "')) - len(_TYPED))
+    if text.find(_TYPED, after_body) < 0:
         with suppress(orjson.JSONDecodeError):
             return orjson.loads(text)
     return loads(text)
