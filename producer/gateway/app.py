@@ -1,6 +1,6 @@
 """The application: routes, who may come in, and what every request has in common.
 
-One class around Starlette's router does what is common: it counts, refuses what is too much at
+One class before Starlette's routes does what is common: it counts, refuses what is too much at
 once, asks for keys, turns errors into replies, and writes a line for each request: sizes and
 outcomes, nothing that a client sent.
 """
@@ -61,11 +61,12 @@ class Gateway:
         # For everybody: who watches has no key, and the page is what asks for one.
         self._open_paths = {route.path for route in (*page.ROUTES, *api.OPEN_ROUTES)}
         self.routes: list[Route] = [*api.ROUTES, *api.OPEN_ROUTES, *page.ROUTES, *old]
-        self._paths = {route.path for route in self.routes}
+        #: One for each path, and none with a part that varies: to look it up is enough.
+        self._route = {route.path: route for route in self.routes}
         self.document = openapi.document(
             settings, version=metrics.VERSION, keys=keys is not None, legacy=bool(old)
         )
-        self._router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
+        self._router = Router(lifespan=self._lifespan)
 
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[dict[str, Any]]:
@@ -103,7 +104,10 @@ class Gateway:
         self._now += 1
         try:
             self._admit(scope)
-            await self._router(scope, receive, note)
+            route = self._route.get(scope["path"])
+            if route is None:
+                raise HTTPException(404)
+            await route.handle(scope, receive, note)
         except asyncio.CancelledError:
             if not state["gone"]:
                 raise
@@ -152,7 +156,7 @@ class Gateway:
         return key
 
     def _note(self, scope: Scope, status: int, seconds: float, received: int) -> None:
-        path = scope["path"] if scope["path"] in self._paths else "other"
+        path = scope["path"] if scope["path"] in self._route else "other"
         self._metrics.served(path, status, seconds, received)
         if logger.isEnabledFor(logging.INFO):
             logger.info(

@@ -107,18 +107,26 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
 
 
 def _urlencoded(body: bytes, name: str) -> bytes | None:
-    found = re.findall(rb"(?:^|&)%b=([^&]*)" % re.escape(name.encode()), body)
+    key = name.encode() + b"="
+    found = [part for part in body.split(b"&") if part.startswith(key)]
     if not found:
         return None
-    value: bytes = found[-1].replace(b"+", b" ")
-    # Half of a gateway's work on a picture as a form was to undo, one by one, the hundreds of
-    # escapes that base64 gets there; nearly all are these.
-    for escaped, character in _ESCAPED_BASE64:
-        value = value.replace(escaped, character)
-    return unquote_to_bytes(value) if b"%" in value else value
+    return _unescaped(found[-1].removeprefix(key).replace(b"+", b" "))
 
 
-_ESCAPED_BASE64 = ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
+def _unescaped(value: bytes) -> bytes:
+    """As `unquote_to_bytes`, several times as fast for the hundreds of escapes of a picture.
+
+    Quoted-printable differs in its sign only, and is read in C; what else it gives a meaning to,
+    and escapes that are none, go the slow way.
+    """
+    if b"%" not in value:
+        return value
+    if not any(special in value for special in (b"=", b"\r", b"\n")):
+        plain = binascii.a2b_qp(value.replace(b"%", b"="))
+        if len(value) - len(plain) == 2 * value.count(b"%"):
+            return plain
+    return unquote_to_bytes(value)
 
 
 def decode(text: str | bytes) -> bytes:
@@ -130,7 +138,11 @@ def decode(text: str | bytes) -> bytes:
         text = text.encode("latin-1", "replace")
     if prefix := _DATA_URL.match(text):
         text = text[prefix.end() :]
-    text = text.strip().translate(_LIKE_BASE64, b"\r\n\t").rstrip(b"=")
+    try:
+        # As most write it.
+        return pybase64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        text = text.strip().translate(_LIKE_BASE64, b"\r\n\t").rstrip(b"=")
     try:
         return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:

@@ -26,6 +26,12 @@ def field(form: bytes, kind: str = "application/x-www-form-urlencoded; charset=U
         "notimg=1&img=%252B%2520%25+%zz%",
         "img=first&img=second",
         "img=%E4%B8%AD%e6%96%87",
+        # What quoted-printable has a meaning for.
+        "img=%2B%\n&x",
+        "img=%2B%\r",
+        "img=%2B%%2B",
+        "img=%3D%",
+        "img=_ab%3",
     ],
 )
 def test_a_field_is_what_the_standard_library_reads(form):
