@@ -15,7 +15,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -25,7 +24,6 @@ from urllib.parse import quote_plus
 
 from benchmarks import load, report
 from benchmarks.endtoend import images
-from models.legacy import import_pair
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
 
@@ -33,17 +31,16 @@ _CONNECTIONS = 64
 _PICTURE = 13_500
 #: Enough to keep the old server busy.
 _OLD_CONNECTIONS = 4
-_OLD_MODEL = "12306-ocr"
 
 
 @contextmanager
-def listening(url: str, *command: str, **environ: str) -> Iterator[int]:
+def listening(url: str, *command: str) -> Iterator[int]:
     """A server process on a free port, which the command gets as its last argument."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", *command, str(port)],
-        env={**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url, **environ},
+        env={**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -105,20 +102,10 @@ def real(
     rounds: int, seconds: float, model: str, legacy: Path | None
 ) -> tuple[list[load.Run], list[load.Run]]:
     """(through the gateway, the old servers' path), in turns."""
-    old_model = model
     make = forms([path.read_bytes() for path in images()])
+    networks = ["--legacy", str(legacy)] if legacy else ["--model", model]
     ours, old = [], []
-    with tempfile.TemporaryDirectory() as store, EmbeddedServer() as server:
-        environ = {}
-        if legacy is not None:
-            old_model, environ = _OLD_MODEL, {"TILEFLEET_STORE": store}
-            import_pair(
-                legacy / f"{_OLD_MODEL}-text.h5",
-                legacy / f"{_OLD_MODEL}-image.h5",
-                name=_OLD_MODEL,
-                root=Path(store),
-                say=lambda line: None,
-            )
+    with EmbeddedServer() as server:
         for _ in range(rounds):
             with (
                 WorkerProcess(server.url, environ={"TILEFLEET_MODEL": model}),
@@ -129,7 +116,7 @@ def real(
                         port, make, connections=_CONNECTIONS, seconds=seconds, warm_s=1
                     )
                 )
-            with listening(server.url, "benchmarks.old_server", old_model, **environ) as port:
+            with listening(server.url, "benchmarks.old_server", *networks) as port:
                 old.append(
                     load.closed_loop(
                         port, make, connections=_OLD_CONNECTIONS, seconds=seconds, warm_s=2
@@ -180,7 +167,7 @@ def main() -> None:
             f"{len(images())} captchas again and again, none identical to another",
             f"the old servers' path has {_OLD_CONNECTIONS} connections and Flask's own server: "
             "more make it no faster; it reads with "
-            + (f"the networks of {_OLD_MODEL}" if options.legacy else "the same networks"),
+            + ("the networks of 12306-ocr" if options.legacy else "the same networks"),
         ],
         as_json=options.json,
     )

@@ -1,43 +1,108 @@
 """The old servers' way, to be compared with: Flask, one picture per request, Keras `predict`.
 
-    python -m benchmarks.old_server MODEL PORT
+    python -m benchmarks.old_server (--legacy DIR | --model NAME) PORT
 
-As 12306-ocr does it (`POST /check`, a form with base64): decode, cut, one `predict` for the words
-and one for the eight tiles, arg-max. The networks are those of a store's MODEL: its
-own pair, imported, or ours.
+As 12306-ocr and 12306_code_server do it (`POST /check`, a form with base64): `predict` for the
+first word, for the second where there is one (its place depends on the first's length), and for
+the eight tiles; arg-max. With the networks of 12306-ocr from DIR, or with those of a store's
+model, which read both words in one `predict`.
 """
 
+import argparse
 import base64
-import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from flask import Flask, Response, jsonify, request
+from numpy.typing import NDArray
 
-from models import store
-from models.captcha import Crops
+from models import legacy_file, store
+from models.captcha import Crops, cut_tiles
+from models.image import decode
 from models.labels import LABELS
+from models.networks import legacy
+from models.networks.legacy_words import CROP_HEIGHT, CROP_WIDTH, CROP_X, CROP_Y, EMPTY, OFFSETS
 from models.settings import Settings
 from models.store import load_network
 
+#: Image bytes to the numbers of the tiles to pick.
+Read = Callable[[bytes], list[int]]
 
-def make(model: str) -> Flask:
-    settings = Settings.from_environ()
-    entry = store.find(model, root=settings.store)
+_MAX_BYTES = 1 << 20
+
+
+def of_12306_ocr(folder: Path) -> Read:
+    """As its `ml_predict.py` reads, with its preprocessing in NumPy instead of OpenCV."""
+    import keras
+
+    networks = {}
+    for name, shape in (("text", (CROP_HEIGHT, CROP_WIDTH, 1)), ("image", (67, 67, 3))):
+        pictures = keras.Input(shape)
+        file = legacy_file.read(folder / f"12306-ocr-{name}.h5")
+        networks[name] = keras.Model(pictures, legacy.apply(file, pictures))
+    text, image = networks["text"], networks["image"]
+
+    def read(data: bytes) -> list[int]:
+        pixels = decode(data, max_bytes=_MAX_BYTES)
+        strip = pixels[CROP_Y : CROP_Y + CROP_HEIGHT].astype(np.int64)
+        grey = ((strip @ (4899, 9617, 1868) + 8192) >> 14) / 255
+        first = _word(text, grey[:, CROP_X : CROP_X + CROP_WIDTH])
+        asked = {first}
+        left = CROP_X + OFFSETS[len(LABELS[first])]
+        second = grey[:, left : left + CROP_WIDTH]
+        if second.mean() < EMPTY:
+            asked.add(_word(text, second))
+        blue_first = cut_tiles(pixels)[..., ::-1].astype(np.float32)
+        blue_first -= np.array([103.939, 116.779, 123.68], np.float32)
+        return _matching(image.predict(blue_first, verbose=0), asked)
+
+    return read
+
+
+def of_store(model: str) -> Read:
+    """The same with networks that take pixels, and both words at once."""
+    entry = store.find(model, root=Settings.from_environ().store)
     words, tiles = load_network(entry, "words"), load_network(entry, "tiles")
+
+    def read(data: bytes) -> list[int]:
+        crops = Crops.from_bytes(data, max_bytes=_MAX_BYTES)
+        asked = words.predict(crops.header[None], verbose=0)[0].argmax(axis=-1)
+        return _matching(tiles.predict(crops.tiles, verbose=0), set(asked.tolist()))
+
+    return read
+
+
+def _word(text: Any, grey: NDArray[np.float64]) -> int:
+    return int(text.predict(grey[None, ..., None], verbose=0).argmax())
+
+
+def _matching(tiles: NDArray[np.float32], asked: set[int]) -> list[int]:
+    return [number for number, label in enumerate(tiles.argmax(axis=-1), 1) if label in asked]
+
+
+def make(read: Read) -> Flask:
     app = Flask("old")
 
     @app.post("/check")
     def check() -> Response:
-        crops = Crops.from_bytes(
-            base64.b64decode(request.form["img"].replace(" ", "+")), max_bytes=settings.max_bytes
-        )
-        asked = words.predict(crops.header[None], verbose=0)[0].argmax(axis=-1)
-        shown = tiles.predict(crops.tiles, verbose=0).argmax(axis=-1)
-        labels = {int(word) for word in asked if word < len(LABELS)}
-        picks = [number for number, label in enumerate(shown, 1) if int(label) in labels]
+        picks = read(base64.b64decode(request.form["img"].replace(" ", "+")))
         return jsonify(msg="success", result=picks or "")
 
     return app
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    networks = parser.add_mutually_exclusive_group(required=True)
+    networks.add_argument("--legacy", type=Path, help="folder with the networks of 12306-ocr")
+    networks.add_argument("--model", help="of the store")
+    parser.add_argument("port", type=int)
+    options = parser.parse_args()
+    read = of_12306_ocr(options.legacy) if options.legacy else of_store(options.model)
+    make(read).run(port=options.port)
+
+
 if __name__ == "__main__":
-    make(sys.argv[1]).run(port=int(sys.argv[2]))
+    main()
