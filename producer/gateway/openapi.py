@@ -3,20 +3,16 @@
 Written by hand beside the code; a test holds every route, status and reply against it.
 """
 
-from typing import Any
-
-from models import geometry, wire
-from models.labels import LABELS
+from models import geometry
 from models.settings import Settings
 from producer.gateway import problem
+from producer.gateway.schemas import SCHEMAS, Schema, named, record
 
 #: Seconds to wait for an answer, unless the request says otherwise, and at most.
 TIMEOUT_S, LONGEST_S = 10.0, 60.0
 
-_Object = dict[str, Any]
 
-
-def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> _Object:
+def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> Schema:
     """`keys`: whether keys are asked for; `legacy`: whether old paths are there."""
     paths = _clean(settings) | _watched()
     if keys:
@@ -24,7 +20,7 @@ def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> _
             for operation in paths[path].values():
                 operation["security"] = [{"bearer": []}, {"header": []}]
                 operation["responses"] |= _problems(401)
-    components: _Object = {"schemas": _SCHEMAS, "responses": _PROBLEMS}
+    components: Schema = {"schemas": SCHEMAS, "responses": _PROBLEMS}
     if keys:
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
@@ -43,7 +39,7 @@ def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> _
     }
 
 
-def _clean(settings: Settings) -> _Object:
+def _clean(settings: Settings) -> Schema:
     timeout = {
         "name": "timeout",
         "in": "query",
@@ -81,7 +77,7 @@ def _clean(settings: Settings) -> _Object:
                         "multipart/form-data": {
                             "schema": {"type": "object", "additionalProperties": file}
                         },
-                        "application/json": {"schema": _object({"image": base64})},
+                        "application/json": {"schema": record({"image": base64})},
                     },
                 },
                 "responses": {
@@ -105,7 +101,7 @@ def _clean(settings: Settings) -> _Object:
                             }
                         },
                         "application/json": {
-                            "schema": _object(
+                            "schema": record(
                                 {
                                     "images": {
                                         "type": "array",
@@ -127,8 +123,8 @@ def _clean(settings: Settings) -> _Object:
     }
 
 
-def _watched() -> _Object:
-    def get(name: str, summary: str, responses: _Object) -> _Object:
+def _watched() -> Schema:
+    def get(name: str, summary: str, responses: Schema) -> Schema:
         return {"get": {"operationId": name, "summary": summary, "responses": responses}}
 
     return {
@@ -146,17 +142,17 @@ def _watched() -> _Object:
     }
 
 
-def _old() -> _Object:
+def _old() -> Schema:
     """The old servers' paths: always 200, as their clients expect."""
     code = {"type": "integer"}
-    verify = _object(
+    verify = record(
         {
             "code": code,
             "massage": {"type": "string"},
             "data": {"type": "array", "items": {"type": "string", "pattern": "^[1-8]$"}},
         }
     )
-    check = _object(
+    check = record(
         {
             "msg": {"enum": ["success", "Wrong format. "]},
             "result": {
@@ -168,22 +164,20 @@ def _old() -> _Object:
         },
         optional=["result"],
     )
-    clicks = _object(
-        {"code": code, "msg": {"type": "string"}, "data": {"type": ["string", "null"]}}
-    )
-    labels = _object(
+    clicks = record({"code": code, "msg": {"type": "string"}, "data": {"type": ["string", "null"]}})
+    labels = record(
         {
             "code": code,
             "msg": {"type": "string"},
             "data": {
                 "oneOf": [
                     {"type": "null"},
-                    _object(
+                    record(
                         {
                             "questions": {"type": "array", "items": {"type": "string"}},
                             "pictures": {
                                 "type": "array",
-                                "items": _object(
+                                "items": record(
                                     {
                                         "x": {"type": "integer", "minimum": 0, "maximum": 3},
                                         "y": {"type": "integer", "minimum": 0, "maximum": 1},
@@ -198,7 +192,7 @@ def _old() -> _Object:
         }
     )
 
-    def post(server: str, field: str, reply: _Object, *, file: bool = False) -> _Object:
+    def post(server: str, field: str, reply: Schema, *, file: bool = False) -> Schema:
         kind = "multipart/form-data" if file else "application/x-www-form-urlencoded"
         content = {"type": "string", **({} if file else {"contentEncoding": "base64"})}
         return {
@@ -206,7 +200,7 @@ def _old() -> _Object:
                 "summary": f"As {server} answers.",
                 "deprecated": True,
                 "requestBody": {
-                    "content": {kind: {"schema": _object({field: content}, optional=[field])}}
+                    "content": {kind: {"schema": record({field: content}, optional=[field])}}
                 },
                 "responses": {
                     **_inline("200", "Whatever happens.", reply),
@@ -227,44 +221,30 @@ def _old() -> _Object:
     }
 
 
-def _object(properties: _Object, *, optional: list[str] | None = None) -> _Object:
-    """A JSON object with these and no other properties, all there but for the optional ones."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name not in (optional or [])],
-        "additionalProperties": False,
-    }
-
-
-def _schema(name: str) -> _Object:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _inline(status: str, what: str, schema: _Object) -> _Object:
+def _inline(status: str, what: str, schema: Schema) -> Schema:
     return {status: {"description": what, "content": {"application/json": {"schema": schema}}}}
 
 
-def _reply(status: str, what: str, schema: str) -> _Object:
-    return _inline(status, what, _schema(schema))
+def _reply(status: str, what: str, schema: str) -> Schema:
+    return _inline(status, what, named(schema))
 
 
-def _ok(what: str, schema: str) -> _Object:
+def _ok(what: str, schema: str) -> Schema:
     return _reply("200", what, schema)
 
 
-def _text(what: str, kind: str = "text/plain") -> _Object:
+def _text(what: str, kind: str = "text/plain") -> Schema:
     return {"200": {"description": what, "content": {kind: {"schema": {"type": "string"}}}}}
 
 
-def _problems(*statuses: int) -> _Object:
+def _problems(*statuses: int) -> Schema:
     return {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses}
 
 
-def _problem(what: str, *, retry: bool = False) -> _Object:
-    described: _Object = {
+def _problem(what: str, *, retry: bool = False) -> Schema:
+    described: Schema = {
         "description": what,
-        "content": {problem.MEDIA_TYPE: {"schema": _schema("Problem")}},
+        "content": {problem.MEDIA_TYPE: {"schema": named("Problem")}},
     }
     if retry:
         described["headers"] = {
@@ -286,90 +266,4 @@ _PROBLEMS = {
     "500": _problem("The networks, or the gateway, failed on it."),
     "503": _problem("Too much at once, or no fleet there.", retry=True),
     "504": _problem("No answer in time."),
-}
-
-_PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
-_COUNT = {"type": "integer", "minimum": 0}
-
-_SCHEMAS: _Object = {
-    "Answer": _object(
-        {
-            "words": {
-                "type": "array",
-                "items": _schema("Reading"),
-                "minItems": 1,
-                "maxItems": 2,
-                "description": "What the header asks for.",
-            },
-            "tiles": {
-                "type": "array",
-                "items": _schema("Reading"),
-                "minItems": 8,
-                "maxItems": 8,
-                "description": "Row by row.",
-            },
-            "picks": {
-                "type": "array",
-                "items": {"type": "integer", "minimum": 1, "maximum": 8},
-                "description": "Numbers of the tiles that show one of the words.",
-            },
-            "points": {
-                "type": "array",
-                "items": {
-                    "type": "array",
-                    "items": {"type": "integer"},
-                    "minItems": 2,
-                    "maxItems": 2,
-                },
-                "description": "Where to click for each pick: x, y in pixels.",
-            },
-            "confidence": {**_PROBABILITY, "description": "That the picks are exactly right."},
-            "model": {"type": "string", "examples": ["builtin@3f2a9c1e"]},
-            "timing": _object(
-                {
-                    "queued_ms": {"type": "number", "minimum": 0},
-                    "pass_ms": {"type": "number", "minimum": 0},
-                    "pass_size": {"type": "integer", "minimum": 1},
-                }
-            ),
-        },
-        optional=["timing"],
-    ),
-    "Reading": _object(
-        {"label": {"type": "string", "enum": list(LABELS)}, "confidence": _PROBABILITY}
-    ),
-    "Outcomes": {
-        "type": "array",
-        "items": {"oneOf": [_schema("Answer"), _schema("ErrorInList")]},
-    },
-    "ErrorInList": _object(
-        {"error": _object({"type": {"type": "string"}, "message": {"type": "string"}})}
-    ),
-    "Fleet": _object(
-        {
-            "workers": _COUNT,
-            "captchas_per_second": {
-                "type": "number",
-                "minimum": 0,
-                "description": "Of all workers when they have more than enough; 0 while unknown.",
-            },
-            "waiting": _object({wire.LANE: _COUNT, wire.BULK_LANE: _COUNT}),
-            "drain_seconds": {
-                "type": ["number", "null"],
-                "description": "Until all that waits is read; null while nobody knows.",
-            },
-            "answered": {**_COUNT, "description": "Captchas, by this gateway since it began."},
-        }
-    ),
-    "Problem": _object(
-        {
-            "type": {
-                "type": "string",
-                "examples": [problem.TYPE + "NotAnImage", "about:blank"],
-            },
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-        }
-    ),
 }
