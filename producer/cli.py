@@ -10,10 +10,12 @@ from typing import Any
 
 import click
 
-from models.errors import SettingError, TilefleetError
+from models.errors import TilefleetError
 from models.settings import Settings, unknown_variables
 from producer.keys_cli import keys
 from producer.models_cli import models
+from producer.samples_cli import samples
+from producer.serve_cli import serve
 
 #: What some commands need and a client has not, and the extra that brings it.
 _EXTRAS = {
@@ -240,121 +242,8 @@ def health(live: bool, stale: float, gateway: str | None, timeout: float) -> Non
     sys.exit(0 if found.good else 1)
 
 
-@main.command()
-@click.option(
-    "--tiles",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of tile pictures LL_KK.*, LL being the label's index; ours if not given.",
-)
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to fill."
-)
-@click.option("--count", type=click.IntRange(min=1), default=24, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--repeats",
-    type=click.IntRange(min=1),
-    help="An unlabelled collection: how often each picture comes back, slightly altered.",
-)
-@click.option(
-    "--header-errors",
-    type=click.FloatRange(0, 0.5),
-    default=0.0,
-    show_default=True,
-    help="With --repeats: share of headers' words that name another thing.",
-)
-def samples(
-    tiles: Path | None,
-    out: Path,
-    count: int,
-    seed: int,
-    repeats: int | None,
-    header_errors: float,
-) -> None:
-    """Draw captchas with known answers, from any folder of tile pictures.
-
-    With --repeats, a collection to learn from without labels; the truth is in truth.csv.
-    """
-    from models.art.captcha import generate
-    from models.art.collection import plan
-    from models.art.pictures import TILES
-
-    if repeats:
-        drawn = plan(
-            tiles or TILES, captchas=count, repeats=repeats, header_errors=header_errors, seed=seed
-        )
-        with click.progressbar(range(count), label="drawing", file=sys.stderr) as numbers:
-            drawn.write(out, numbers)
-        click.echo(f"{count} captchas of {len(drawn.labels)} pictures, and truth.csv in {out}")
-        return
-    generate(tiles or TILES, out, count=count, seed=seed)
-    click.echo(f"{count} captchas and answers.csv in {out}")
-
-
-@main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    help="Port to listen on; 0 takes a free one.",
-)
-@click.option(
-    "--keys",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File of API keys (tilefleet keys add); TILEFLEET_KEYS if not given.",
-)
-@click.option("--open", "open_", is_flag=True, help="Serve other machines without keys.")
-@click.option(
-    "--legacy",
-    type=click.Choice(["on", "off", "loopback"]),
-    default="loopback",
-    show_default=True,
-    help="The paths of old servers: for everybody (others need a key), nobody, or this machine.",
-)
-@click.option(
-    "--max-requests", type=click.IntRange(min=1), default=512, show_default=True, help="At once."
-)
-@click.option("--log-requests", is_flag=True, help="A line for each: path, outcome, sizes.")
-def serve(
-    host: str,
-    port: int,
-    keys: Path | None,
-    open_: bool,
-    legacy: str,
-    max_requests: int,
-    log_requests: bool,
-) -> None:
-    """Serve captchas over HTTP: POST a picture to /v1/solve, or open the page at /."""
-    from producer.gateway import server
-    from producer.gateway.app import Gateway
-    from producer.gateway.keys import KeyFile
-
-    settings = Settings.from_environ()
-    file = keys or (Path(settings.keys) if settings.keys else None)
-    app = Gateway(
-        settings,
-        keys=KeyFile(file) if file else None,
-        legacy_paths=legacy,
-        most_requests=max_requests,
-    )
-    server.log(settings.log, requests=log_requests)
-    sockets = server.listen(host, port)
-    if not (file or open_ or server.is_near(sockets)):
-        server.close(sockets)
-        raise SettingError(
-            f"{host} can be reached from other machines: give --keys FILE (tilefleet keys add "
-            "makes one), or --open to serve everybody"
-        )
-    port = sockets[0].getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"http://{shown}:{port}/ takes captchas", err=True)
-    server.run(app, sockets, shutdown_s=settings.shutdown_s)
-
-
-main.add_command(keys)
-main.add_command(models)
+for command in (serve, samples, keys, models):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()
