@@ -5,9 +5,9 @@
 ...     answer = fleet.solve("captcha.jpg", timeout=5)
 
 Needs neither the worker's code nor a network: a captcha is sent by name. Reading order: `client`,
-`async_client` (on `async_wire` and `message`), then `cli` (the command line, with one module for
-each command), `gateway` (HTTP), `embedded` and `workers` (a server and workers of one's own),
-`demo`.
+`async_client` (on `async_wire`, `results` and `message`), then `cli` (the command line, with a
+module for each command), `gateway` (HTTP), `embedded` and `workers` (a server and workers of one's
+own), `demo`.
 """
 
 from importlib import import_module
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from models.answer import Answer
     from models.errors import TilefleetError
-    from producer.async_client import AsyncClient, AsyncPending
+    from producer.async_client import AsyncClient
+    from producer.async_pending import AsyncPending
     from producer.client import Client, Pending
 
 __all__ = ["Answer", "AsyncClient", "AsyncPending", "Client", "Pending", "TilefleetError"]
@@ -24,7 +25,7 @@ __all__ = ["Answer", "AsyncClient", "AsyncPending", "Client", "Pending", "Tilefl
 _HOMES = {
     "Answer": "models.answer",
     "AsyncClient": "producer.async_client",
-    "AsyncPending": "producer.async_client",
+    "AsyncPending": "producer.async_pending",
     "Client": "producer.client",
     "Pending": "producer.client",
     "TilefleetError": "models.errors",

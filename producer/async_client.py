@@ -9,24 +9,20 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
-from time import monotonic
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from models import wire
 from models.answer import Answer
-from models.errors import AnswerTimeout, BadMessage, Revoked, TilefleetError
+from models.errors import AnswerTimeout, BadMessage, TilefleetError
 from models.settings import Settings, verified, without_password
 from producer import message
+from producer.async_pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
 from producer.async_wire import AsyncWire
 from producer.gauge import Gauge
 from producer.message import Message
 from producer.source import Source, read, read_all
 
 S = TypeVar("S", bound=Source)
-Outcome = Answer | TilefleetError | OSError
-
-#: Seconds to wait for an answer, unless the caller says otherwise.
-TIMEOUT_S = 30.0
 
 #: Captchas of the bulk lane that go in one message.
 _TOGETHER = 32
@@ -43,82 +39,6 @@ def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
     if bulk:
         return min(_TOGETHER, window)
     return max(1, min(_MOST_AT_ONCE, window // _SHARES)) if ordered else 1
-
-
-class AsyncPending:
-    """A captcha on its way."""
-
-    def __init__(
-        self, sent: Message, future: "asyncio.Future[Any]", line: AsyncWire, *, expires: float
-    ) -> None:
-        #: Celery's task id: for ``AsyncResult``, Flower and ``inspect``.
-        self.id = sent.id
-        self._future = future
-        self._wire = line
-        self._expires_at = monotonic() + expires
-
-    def ready(self) -> bool:
-        """Whether `result` would return or raise at once."""
-        return self._future.done()
-
-    async def result(self, timeout: float = TIMEOUT_S) -> Answer:
-        """Wait up to `timeout` seconds for the answer; may be asked again.
-
-        Raises AnswerTimeout, Revoked, FleetUnreachable if the client was closed, or what the
-        worker found: BadRequest, EngineError.
-        """
-        await self._wait(timeout)
-        return self.answer()
-
-    def answer(self) -> Answer:
-        """The answer of one that is ready; raises as `result`."""
-        result = self._outcome()
-        assert isinstance(result, dict)
-        return Answer.decode(result)
-
-    def cancel(self) -> None:
-        """Nobody wants it any more: workers that have not begun with it will not read it."""
-        if not self._future.done():
-            self._wire.forget(self.id, revoke=True)
-            self._future.cancel()
-
-    def outcome(self, timeout: float) -> Outcome:
-        """The answer or the error, where all that is known is that `timeout` seconds are over."""
-        try:
-            if not self._future.done():
-                raise self._too_late(timeout)
-            return self.answer()
-        except TilefleetError as error:
-            return error
-
-    async def many(self, timeout: float) -> list[Outcome]:
-        """The same of a list of captchas."""
-        await self._wait(timeout)
-        results = self._outcome()
-        assert isinstance(results, list)
-        return [message.answer(result) for result in results]
-
-    def _outcome(self) -> Any:
-        if self._future.cancelled():
-            raise Revoked(f"{self.id}: cancelled by its sender")
-        return message.outcome(self._future.result())
-
-    async def _wait(self, timeout: float) -> None:
-        await wait_for([self], timeout)
-        if not self._future.done():
-            raise self._too_late(timeout)
-
-    def _too_late(self, timeout: float) -> AnswerTimeout:
-        fate = "it has expired" if monotonic() > self._expires_at else "it may still be answered"
-        return AnswerTimeout(
-            f"no answer within {timeout:g} s from {self._wire.name} ({fate}): "
-            "is a worker running? Start one with: celery -A worker worker"
-        )
-
-
-async def wait_for(pending: Sequence[AsyncPending], timeout: float) -> None:
-    """Until all of them are ready, or `timeout` seconds are over."""
-    await asyncio.wait([each._future for each in pending], timeout=timeout)
 
 
 class AsyncClient:

@@ -17,7 +17,8 @@ from typing import Self, TypeVar
 from models import wire
 from models.answer import Answer
 from models.errors import FleetUnreachable
-from producer.async_client import TIMEOUT_S, AsyncClient, AsyncPending, Outcome, group_size
+from producer.async_client import AsyncClient, group_size
+from producer.async_pending import TIMEOUT_S, AsyncPending, Outcome
 from producer.background import Background
 from producer.source import Source, read, read_all
 
