@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any
 
-from celery import Celery
 from kombu import Connection
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from models import report, wire
 from models.errors import AnswerTimeout, FleetError, FleetUnreachable, reason
 from models.settings import Settings, without_password
+from producer.celery_app import application, living
 
 #: Seconds to wait for a reply; a worker that hangs is one that says nothing.
 _REPLY_S = 3.0
@@ -25,28 +24,14 @@ class Remote:
 
     def __init__(self, settings: Settings) -> None:
         self._server = without_password(settings.broker_url)
-        self._key = settings.key_prefix + report.KEY
-        self._app = Celery(
-            "tilefleet-remote",
-            broker=settings.broker_url,
-            backend=settings.result_backend,
-            set_as_current=False,
-        )
-        self._app.conf.update(
-            wire.celery_settings(
-                sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
-            )
-        )
+        self._settings = settings
+        self._app = application("tilefleet-remote", settings)
         self._connection: Connection | None = None
 
     def workers(self) -> list[str]:
         """Node names of those that told that they live; raises FleetUnreachable."""
         with self._reaching():
-            pipeline = self._app.backend.client.pipeline(transaction=False)
-            now, lines = pipeline.time().hgetall(self._key).execute()
-        return sorted(
-            node.decode() for node, line in lines.items() if report.decode(now[0], line) is not None
-        )
+            return list(living(self._app, self._settings))
 
     def ask(self, command: str, workers: Sequence[str], **arguments: Any) -> dict[str, Any]:
         """Each worker's reply, by its name; those that say nothing are left out."""

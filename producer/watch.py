@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
-from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError
 
-from models import report, wire
+from models import wire
 from models.errors import FleetUnreachable, reason
 from models.report import Report
 from models.settings import Settings, without_password
+from producer.celery_app import application, living
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,8 @@ class Watch(AbstractContextManager["Watch"]):
 
     def __init__(self, settings: Settings) -> None:
         self.server = without_password(settings.broker_url)
-        self._key = settings.key_prefix + report.KEY
-        self._app = Celery(
-            "tilefleet-watch",
-            broker=settings.broker_url,
-            backend=settings.result_backend,
-            set_as_current=False,
-        )
-        self._app.conf.update(
-            wire.celery_settings(
-                sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
-            )
-        )
+        self._settings = settings
+        self._app = application("tilefleet-watch", settings)
         self._connection = self._app.connection_for_read()
 
     def __exit__(self, *_: object) -> None:
@@ -56,8 +46,7 @@ class Watch(AbstractContextManager["Watch"]):
     def look(self) -> View:
         """What is so now; raises FleetUnreachable."""
         try:
-            pipeline = self._app.backend.client.pipeline(transaction=False)
-            now, lines = pipeline.time().hgetall(self._key).execute()
+            workers = living(self._app, self._settings)
             channel = self._connection.default_channel
             claimed = channel.client.hlen(channel.unacked_key)
             waiting = {lane: self._waiting(channel, lane) for lane in (wire.LANE, wire.BULK_LANE)}
@@ -66,11 +55,6 @@ class Watch(AbstractContextManager["Watch"]):
                 self._connection.close()
             self._connection = self._app.connection_for_read()
             raise FleetUnreachable(f"{self.server}: {reason(error)}") from None
-        workers = {
-            name.decode(errors="replace"): each
-            for name, line in sorted(lines.items())
-            if (each := report.decode(now[0], line)) is not None
-        }
         return View(workers, waiting, int(claimed))
 
     @staticmethod
