@@ -40,7 +40,9 @@ bench: $(VENV)/dev ## the benchmarks; some minutes
 	$(BIN)/python -m benchmarks.batcher
 	$(BIN)/python -m benchmarks.queue
 	$(BIN)/python -m benchmarks.endtoend
+	$(BIN)/python -m benchmarks.clients
 	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.terminal
 
 samples: $(VENV)/demo ## draw the sample captchas again
 	$(BIN)/tilefleet samples --out samples

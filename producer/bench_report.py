@@ -82,7 +82,7 @@ def draw(plan: Plan, tally: Tally, path: Path) -> None:
     """
     import numpy as np
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     taken = np.array(tally.latencies) * 1000
     figure = Figure(figsize=(9, 4.6), dpi=130, layout="constrained")
@@ -94,6 +94,7 @@ def draw(plan: Plan, tally: Tally, path: Path) -> None:
     )
     axes.set_xlabel("latency, ms (logarithmic)")
     axes.set_ylabel("captchas")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     if taken.size:
         low, high = taken.min() * 0.95, taken.max() * 1.25
