@@ -1,17 +1,12 @@
 // One captcha at a time: shown, sent, and drawn over with what the fleet reads in it.
 
+import { drawing, element, get, one, percent } from "./parts.js";
+
 const SAMPLES = 4;
 const TILE = 67;
 const XS = [5, 77, 149, 221];
 const YS = [40, 112];
-// Milliseconds between looks at the fleet, and how many of them the curve shows.
-const LOOK_MS = 2000;
-const LOOKS = 30;
 const LARGEST = 8 << 20;
-
-const get = (id) => document.getElementById(id);
-const percent = (share) => `${Math.round(share * 100)} %`;
-const one = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 let sample = 0;
 let sending = 0; // which captcha is the latest: an answer to another one is not shown
@@ -139,7 +134,7 @@ function mark(answer) {
     if (!is) marks.push(drawing("rect", { ...box, class: "other" }));
     marks.push(drawing("rect", { x, y: y + TILE - 15, width: TILE, height: 15, class: is ? "strip picked" : "strip" }));
     marks.push(drawing("text", { x: x + 4, y: y + TILE - 4, class: "strip-text" }, tile.label));
-    marks.push(drawing("text", { x: x + TILE - 4, y: y + TILE - 4, class: "strip-share" }, String(Math.round(tile.confidence * 100))));
+    marks.push(drawing("text", { x: x + TILE - 4, y: y + TILE - 4, class: "strip-share" }, percent(tile.confidence, "")));
     if (is) {
       const [cx, cy] = [x + TILE - 8, y + 8];
       marks.push(
@@ -150,20 +145,6 @@ function mark(answer) {
   });
   get("marks").replaceChildren(...marks);
   get("marks").removeAttribute("hidden");
-}
-
-function element(name, attributes, ...children) {
-  return filled(document.createElement(name), attributes, children);
-}
-
-function drawing(name, attributes, ...children) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
-}
-
-function filled(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
 }
 
 // Ways in -----------------------------------------------------------------------------------------
@@ -246,59 +227,3 @@ function closeDoor() {
   get("show-door").setAttribute("aria-expanded", "false");
   get("show-door").focus();
 }
-
-// The fleet ---------------------------------------------------------------------------------------
-
-const rates = [];
-let before = null;
-
-async function look() {
-  if (document.hidden) return;
-  try {
-    // 503 says that there is no worker, and what waits for one.
-    const reply = await fetch("readyz", { cache: "no-store" });
-    seen(await reply.json(), performance.now());
-  } catch {
-    before = null;
-    status("away", "The gateway does not answer");
-  }
-}
-
-function seen(fleet, at) {
-  const workers = fleet.workers;
-  status(workers ? "ready" : "empty", workers ? `Ready: ${one(workers, "worker")}` : "No workers");
-  get("workers").textContent = workers;
-  get("waiting").textContent = fleet.waiting.captcha.toLocaleString("en");
-  get("waiting-bulk").textContent = fleet.waiting["captcha.bulk"].toLocaleString("en");
-  const drain = fleet.drain_seconds;
-  get("drain").textContent = drain === null ? "–" : drain < 0.05 ? "now" : `${drain.toFixed(1)} s`;
-  if (before && fleet.answered >= before.answered && at > before.at) {
-    const rate = ((fleet.answered - before.answered) * 1000) / (at - before.at);
-    rates.push(rate);
-    if (rates.length > LOOKS) rates.shift();
-    get("rate").textContent = rate >= 10 || rate === 0 ? rate.toFixed(0) : rate.toFixed(1);
-    draw();
-  }
-  before = { answered: fleet.answered, at };
-}
-
-function status(is, text) {
-  const pill = get("status");
-  // Only a change is read out.
-  if (pill.textContent !== text) pill.textContent = text;
-  pill.dataset.is = is;
-}
-
-function draw() {
-  const most = Math.max(1, ...rates);
-  const start = LOOKS - rates.length;
-  const points = rates.map((rate, at) =>
-    `${(((start + at) * 120) / (LOOKS - 1)).toFixed(1)} ${(30 - (28 * rate) / most).toFixed(1)}`);
-  const [area, curve] = get("spark").children;
-  curve.setAttribute("d", `M${points.join("L")}`);
-  area.setAttribute("d", `M${points.join("L")}V32H${((start * 120) / (LOOKS - 1)).toFixed(1)}Z`);
-}
-
-document.addEventListener("visibilitychange", look);
-setInterval(look, LOOK_MS);
-look();
