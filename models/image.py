@@ -126,4 +126,5 @@ def _to_rgb(image: Image.Image) -> Pixels:
         page = Image.new("RGBA", image.size, "white")
         page.alpha_composite(image.convert("RGBA"))
         image = page
-    return np.asarray(image.convert("RGB"))
+    # Nearly all are RGB already, of which `convert` would make a copy.
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
