@@ -18,7 +18,7 @@ from producer.kinds import FOLDER, OUT
 @click.option(
     "--fonts", type=FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
 )
-@click.option("--teacher", metavar="NAME", help="Stored model whose soft labels teach the tiles.")
+@click.option("--teacher", metavar="NAME", help="Stored model that teaches the tiles.")
 @click.option("--name", default="builtin", show_default=True, help="Its name in the store.")
 @click.option("--store", "root", type=OUT, help="Store to write to; the settings' if not given.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
@@ -30,9 +30,17 @@ from producer.kinds import FOLDER, OUT
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--headers", type=click.IntRange(min=1), help="How many to draw, likewise.")
 @click.option(
-    "--epochs", type=click.IntRange(min=1), help="Of each network, instead of the recipe's."
+    "--epochs", type=click.IntRange(min=1), help="Of each round, instead of the recipe's."
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Of each epoch, likewise.")
+@click.option(
+    "--hold-out", is_flag=True, help="Keep two labelled pictures of each class out, to measure on."
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="End a round after so many epochs without a better one on held-out data.",
+)
 @click.option(
     "--directory",
     type=OUT,
@@ -52,13 +60,16 @@ def train(
     headers: int | None,
     epochs: int | None,
     steps: int | None,
+    hold_out: bool,
+    patience: int | None,
     directory: Path,
 ) -> None:
     """Train both networks from random initialisation, measure and store them.
 
     Headers are drawn. Tiles are learned from DATA/tiles (or DATA/tiles.npz, as "models bootstrap"
     writes it), from those of DATA/captchas2016 as a teacher sees them, and from our own drawn
-    ones. DATA/captchas is only measured.
+    ones. DATA/captchas is only measured. Drawn headers are always held out; tiles are with
+    --hold-out.
     """
     from models.engines import choose_keras_backend
 
@@ -79,6 +90,8 @@ def train(
         headers=headers,
         epochs=epochs,
         steps_per_epoch=steps,
+        hold_out=hold_out,
+        patience=patience,
         directory=directory,
         say=click.echo,
     )
