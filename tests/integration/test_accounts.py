@@ -236,7 +236,7 @@ def test_a_role_can_do_no_more(guarded, role):
 
 def test_whoever_has_no_password_can_do_nothing(guarded):
     url = guarded.server.url_of()
-    with Client(url) as fleet, pytest.raises(FleetUnreachable, match="authenticate"):
+    with Client(url) as fleet, pytest.raises(FleetUnreachable, match="Authentication required"):
         fleet.solve(b"any", timeout=5)
 
 
