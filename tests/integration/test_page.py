@@ -50,6 +50,10 @@ def page(visited, clients):
     return visited
 
 
+def percent(share):
+    return f"{'99+' if 0.995 <= share < 1 else round(share * 100)} %"
+
+
 def test_a_sample_is_shown_with_words_tiles_and_picks(page, clients):
     expected = clients[0].post("/v1/solve", content=(SAMPLES / "002.jpg").read_bytes()).json()
     page["sample"].click()
@@ -59,7 +63,7 @@ def test_a_sample_is_shown_with_words_tiles_and_picks(page, clients):
     ]
     tiles = [tile.text.split("\n")[:2] for tile in page.all("#tiles li")]
     assert tiles == [
-        [tile["label"], f"{number} · {round(tile['confidence'] * 100)} %"]
+        [tile["label"], f"{number} · {percent(tile['confidence'])}"]
         for number, tile in enumerate(expected["tiles"], 1)
     ]
     picked = [number for number, tile in enumerate(page.all("#tiles li"), 1) if picks(tile)]
@@ -203,6 +207,16 @@ def test_nothing_comes_from_elsewhere_and_nothing_is_refused(page):
     assert page.driver.get_log("browser") == []
 
 
+def test_only_what_is_certain_is_100_percent(page):
+    ask = """
+        const [shares, done] = arguments;
+        import("/site/parts.js").then((parts) => done(shares.map((share) => parts.percent(share))));
+    """
+    shares = [0.4, 0.994, 0.9967, 1]
+    shown = page.driver.execute_async_script(ask, shares)
+    assert shown == ["40 %", "99 %", "99+ %", "100 %"] == [percent(share) for share in shares]
+
+
 def test_the_page_refuses_what_is_not_its_own(clients):
     reply = clients[0].get("/", headers={"accept": "text/html,*/*;q=0.8"})
     policy = reply.headers["content-security-policy"]
@@ -210,7 +224,7 @@ def test_the_page_refuses_what_is_not_its_own(clients):
     assert "unsafe" not in policy
     assert "//" not in policy
     assert reply.headers["vary"] == "Accept"
-    for part in ("style.css", "page.js", "icon.svg", "sample-1.jpg"):
+    for part in ("style.css", "page.js", "parts.js", "icon.svg", "sample-1.jpg"):
         assert clients[0].get(f"/site/{part}").headers["x-content-type-options"] == "nosniff"
     assert clients[0].get("/site/../app.py").status_code == 404
 
