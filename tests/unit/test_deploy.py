@@ -274,6 +274,21 @@ def test_prometheus_asks_the_services_that_there_are():
     assert provider["options"]["path"] in mounted
 
 
+def test_prometheus_takes_its_configuration_and_alerts_tell_what_they_should(tmp_path):
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed")
+    shutil.copytree(DEPLOY / "prometheus", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "gateway.key").touch()
+    configuration = tmp_path / "prometheus.yaml"
+    configuration.write_text(configuration.read_text().replace("/etc/prometheus/", f"{tmp_path}/"))
+    for arguments in (
+        ["check", "config", configuration],
+        ["test", "rules", REPOSITORY / "tests/unit/alerts.yaml"],
+    ):
+        done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 # Kubernetes --------------------------------------------------------------------------------------
 
 
