@@ -56,9 +56,12 @@ def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
 
 
 @pytest.mark.training
-def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path):
+def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatch):
+    from models.training import pair
     from models.training.pair import train_pair
 
+    # A temperature is found on as few; drawing thousands takes longer than all the training here.
+    monkeypatch.setattr(pair, "_CALIBRATED_ON", 100)
     said = []
     entry = train_pair(
         data_folder,
