@@ -16,8 +16,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from producer.embedded import EmbeddedServer
+from tests.deployment import DEPLOY, PASSWORDS, compose, seconds
 from tests.fleet import wait_until
-from tests.unit.test_deploy import DEPLOY, PASSWORDS, compose, seconds
 
 USER = "somebody:with-a-password"
 
