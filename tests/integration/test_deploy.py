@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from base64 import b64encode
@@ -16,17 +15,11 @@ from urllib.request import Request, urlopen
 import pytest
 
 from producer.embedded import EmbeddedServer
+from tests.chaos.servers import free_port
 from tests.deployment import DEPLOY, PASSWORDS, compose, seconds
 from tests.fleet import wait_until
 
 USER = "somebody:with-a-password"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def server_options() -> list[str]:
@@ -114,8 +107,8 @@ def test_the_services_of_compose_read_a_captcha_and_show_it(tmp_path, sample):
         for name in ("flower", "gateway", "worker"):
             here = f"@127.0.0.1:{server.port}/"
             stack.enter_context(container(name, here, doors, tmp_path))
-        wait_until(lambda: answers(doors["5555"], "/healthcheck"))
-        wait_until(lambda: answers(doors["8000"], "/readyz"))
+        wait_until(lambda: answers(doors["5555"], "/healthcheck"), 60)
+        wait_until(lambda: answers(doors["8000"], "/readyz"), 60)
         with pytest.raises(HTTPError, match="401"):
             ask(doors["8000"], "/v1/solve", sample)
         bearer = f"Bearer {(tmp_path / 'gateway.key').read_text().strip()}"

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from base64 import b64encode
@@ -19,6 +18,7 @@ from models import errors, wire
 from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
+from tests.chaos.servers import free_port
 from tests.conftest import REPOSITORY
 from tests.fleet import NULL, another_app, solve, wait_until
 
@@ -58,9 +58,7 @@ class Flower:
 @contextmanager
 def flower(url: str, folder: Path, **environ: str):
     """``celery -A worker flower`` with its state in `folder`; killed by its process id."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = folder / "log"
     environ = {
         **os.environ,

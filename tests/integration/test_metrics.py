@@ -1,7 +1,6 @@
 """A worker's Prometheus metrics, and that dashboards and alerts ask only for what there is."""
 
 import json
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -18,19 +17,13 @@ from producer import Client
 from producer.embedded import EmbeddedServer
 from producer.workers import WorkerProcess
 from tests import promql
+from tests.chaos.servers import free_port
 from tests.conftest import REPOSITORY
 from tests.fleet import NULL, wait_until
 
 DEPLOY = REPOSITORY / "deploy"
 #: Every server that Prometheus asks gives these.
 OF_PROMETHEUS = {"job", "instance"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Page:
