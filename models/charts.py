@@ -18,8 +18,11 @@ from models.labels import INDEX
 #: Has the characters of all labels.
 _FONT = FOLDER / "TilefleetSans-Bold.otf"
 _RIGHT, _WRONG, _TEXT = (0, 140, 60), (215, 30, 30), (30, 30, 30)
-_ZOOM, _COLUMNS, _CAPTION = 2, 3, 44
+_ZOOM, _COLUMNS, _CAPTION = 2, 3, 64
 _BINS = 10
+#: Failures on the contact sheet: the surest ones.
+_MOST_FAILURES = 60
+_LEGEND = 34
 
 
 def write(folder: Path, model: str, outcomes: Sequence[Outcome], score: Score) -> None:
@@ -35,7 +38,7 @@ def write(folder: Path, model: str, outcomes: Sequence[Outcome], score: Score) -
     known = [outcome for outcome in outcomes if outcome.truth.known]
     if known:
         _reliability(known, score).savefig(folder / "reliability.png", dpi=110)
-        _selective(known).savefig(folder / "selective.png", dpi=110)
+        _selective(known, score).savefig(folder / "selective.png", dpi=110)
     pairs = Counter(pair for outcome in known for pair in outcome.seen())
     if pairs:
         _confusion(pairs).savefig(folder / "confusion.png", dpi=110)
@@ -45,16 +48,27 @@ def write(folder: Path, model: str, outcomes: Sequence[Outcome], score: Score) -
 
 
 def contact_sheet(outcomes: Sequence[Outcome]) -> Image.Image:
-    """Each captcha at twice its size: green frames are right, red ones are picked wrongly.
+    """The surest failures first, each at twice its size, with what was seen and what was right.
 
-    Under each tile stands what it was taken for, and under the captcha what was read and right.
+    A wide green frame: right. A narrow frame: picked, green rightly and red wrongly. On each tile
+    stands what it was taken for, and under the captcha what was right and what was answered.
     """
     width, height = CAPTCHA_WIDTH * _ZOOM, CAPTCHA_HEIGHT * _ZOOM + _CAPTION
-    columns = min(_COLUMNS, len(outcomes))
-    rows = -(-len(outcomes) // columns)
-    sheet = Image.new("RGB", (columns * (width + 8), rows * (height + 8)), "white")
-    for index, outcome in enumerate(sorted(outcomes, key=lambda each: -each.confidence)):
-        place = (index % columns * (width + 8), index // columns * (height + 8))
+    chosen = sorted(outcomes, key=lambda each: -each.confidence)[:_MOST_FAILURES]
+    columns = min(_COLUMNS, len(chosen))
+    rows = -(-len(chosen) // columns)
+    sheet = Image.new("RGB", (columns * (width + 8), _LEGEND + rows * (height + 8)), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.truetype(_FONT, 15)
+    x = 4.0
+    for text, colour in (
+        (f"{len(chosen)} of {len(outcomes)} failures", _TEXT),
+        ("wide: right", _RIGHT),
+        ("narrow: picked wrongly", _WRONG),
+    ):
+        pen.text((x, 6), text, colour, font=font)
+        x += pen.textlength(text, font=font) + 20
+    for index, outcome in enumerate(chosen):
+        place = (index % columns * (width + 8), _LEGEND + index // columns * (height + 8))
         sheet.paste(_failure(outcome, (width, height)), place)
     return sheet
 
@@ -65,9 +79,11 @@ def _failure(outcome: Outcome, size: tuple[int, int]) -> Image.Image:
     large, small = (ImageFont.truetype(_FONT, points) for points in (17, 13))
     caption = (4, CAPTCHA_HEIGHT * _ZOOM + 2)
     truth, answer = outcome.truth, outcome.answer
-    right = f"{' '.join(truth.words)} {_numbers(truth.picks)}"
+    right = f"right: {' '.join(truth.words)} {_numbers(truth.picks)}"
+    pen.text(caption, right, _RIGHT, font=large)
+    pen.text((caption[0], caption[1] + 40), truth.path.name, _TEXT, font=small)
     if answer is None:
-        pen.text(caption, f"{right} / ?", _WRONG, font=large)
+        pen.text((caption[0], caption[1] + 20), "could not be read", _WRONG, font=large)
         return page
     with Image.open(io.BytesIO(truth.path.read_bytes())) as file:
         picture = file.convert("RGB").resize((size[0], CAPTCHA_HEIGHT * _ZOOM))
@@ -85,8 +101,8 @@ def _failure(outcome: Outcome, size: tuple[int, int]) -> Image.Image:
         pen.rectangle((box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2), fill="white")
         pen.text((x + 6, y + side - 20), label, _TEXT, font=small)
     read = f"{' '.join(word.label for word in answer.words)} {_numbers(answer.picks)}"
-    pen.text(caption, right, _RIGHT, font=large)
-    pen.text((caption[0], caption[1] + 20), f"{read} {answer.confidence:.2f}", _WRONG, font=large)
+    answered = f"answered: {read}, confidence {answer.confidence:.2f}"
+    pen.text((caption[0], caption[1] + 20), answered, _WRONG, font=large)
     return page
 
 
@@ -102,24 +118,45 @@ def _reliability(known: Sequence[Outcome], score: Score) -> Any:
     spans = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     for span in np.unique(spans):
         chosen = spans == span
-        axes.bar((span + 0.5) / _BINS, exact[chosen].mean(), 0.9 / _BINS, color="#4477aa")
-        axes.text((span + 0.5) / _BINS, 0.02, f"{chosen.sum()}", ha="center", color="white")
+        middle, share = (span + 0.5) / _BINS, exact[chosen].mean()
+        axes.bar(middle, share, 0.9 / _BINS, color="#4477aa")
+        # How many there are, in the bar, or above one that is too low.
+        inside = share > 0.1
+        axes.text(
+            middle,
+            0.02 if inside else share + 0.02,
+            f"{chosen.sum()}",
+            ha="center",
+            color="white" if inside else "black",
+        )
     axes.plot([0, 1], [0, 1], color="#999999", linestyle="--")
     axes.set(xlabel="confidence", ylabel="share exactly right", xlim=(0, 1), ylim=(0, 1.02))
     axes.set_title(f"{len(known)} captchas, calibration error {score.calibration_error:.3f}")
     return figure
 
 
-def _selective(known: Sequence[Outcome]) -> Any:
+def _selective(known: Sequence[Outcome], score: Score) -> Any:
     """How many are right among the most confident, for every share of them."""
     figure, axes = _figure(5, 4.2)
     ordered = sorted(known, key=lambda outcome: -outcome.confidence)
     exact = np.array([outcome.exact for outcome in ordered], float)
     counts = np.arange(1, len(exact) + 1)
-    axes.step(counts / len(exact), exact.cumsum() / counts, where="post", color="#4477aa")
+    precision = exact.cumsum() / counts
+    axes.step(counts / len(exact), precision, where="post", color="#4477aa")
+    for level in score.selective:
+        if level.precision is not None:
+            axes.plot(level.coverage, level.precision, "o", color="#cc5533", markersize=4)
+            axes.annotate(
+                f"{level.threshold:g}",
+                (level.coverage, level.precision),
+                (0, -13),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+            )
     axes.set(xlabel="coverage (most confident first)", ylabel="exactly right", xlim=(0, 1))
-    axes.set_ylim(min(0.5, float((exact.cumsum() / counts).min())), 1.01)
-    axes.set_title("selective accuracy")
+    axes.set_ylim(min(0.5, float(precision.min()) - 0.05), 1.01)
+    axes.set_title("selective accuracy; dots: confidence at least")
     axes.grid(alpha=0.3)
     return figure
 
@@ -135,11 +172,20 @@ def _confusion(pairs: Counter[tuple[str, str]]) -> Any:
         matrix[place[shown], place[seen]] += times
     side = max(4.0, 0.19 * len(labels) + 1.2)
     figure, axes = _figure(side, side)
-    axes.imshow(np.where(matrix == 0, np.nan, matrix), cmap="viridis_r")
+    # Blue what is right, red what is not, the deeper the more often; and the number itself.
+    signed = np.where(np.eye(len(labels), dtype=bool), -matrix, matrix)
+    most = matrix.max()
+    axes.imshow(
+        np.where(matrix == 0, np.nan, signed), cmap="RdBu_r", vmin=-1.6 * most, vmax=1.6 * most
+    )
+    for row, column in np.argwhere(matrix > 0):
+        number = f"{matrix[row, column]:.0f}"
+        axes.text(column, row, number, ha="center", va="center", fontsize=7)
     font = FontProperties(fname=_FONT, size=8)
     axes.set_xticks(range(len(labels)), labels, rotation=90, fontproperties=font)
     axes.set_yticks(range(len(labels)), labels, fontproperties=font)
     axes.set(xlabel="taken for", ylabel="shown")
+    axes.set_title("tiles that were asked for, captchas with one word", fontsize=10)
     axes.grid(alpha=0.2)
     return figure
 
