@@ -6,7 +6,7 @@ measures precision and recall of "the same picture" over all pairs.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,14 +19,16 @@ from models import store
 from models.art import alter
 from models.art.collection import load_pictures
 from models.bootstrap import groups, scan, signatures
+from models.bootstrap.drafts import written
 from models.bootstrap.progress import Begin
 from models.settings import Settings
 
 #: Altered copies of each picture, and pictures at most: all pairs are compared.
 _COPIES = 4
 _MOST = 800
-#: What a threshold must give: of what it calls the same, this share is.
-PRECISION = 0.999
+#: What a threshold must give: of what it calls the same, this share is. The first one is that of
+#: `signatures.THRESHOLDS`; the others show how fast a signature gets worse.
+PRECISIONS = (0.999, 0.99, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,15 @@ class Curve:
     recall: NDArray[np.float64]
     ms_per_tile: float
 
-    def best(self) -> int:
-        """The largest threshold with `PRECISION`; -1 if there is none."""
-        good = np.flatnonzero(self.precision >= PRECISION)
+    def best(self, precision: float) -> int:
+        """Where the largest threshold with that precision is; -1 if there is none."""
+        good = np.flatnonzero(self.precision >= precision)
         return int(good[-1]) if len(good) else -1
+
+    def recall_at(self, precision: float) -> float:
+        """The most pairs that are found with that precision, as a share; 0 if none is."""
+        at = self.best(precision)
+        return float(self.recall[at]) if at >= 0 else 0.0
 
 
 def find(
@@ -60,23 +67,29 @@ def find(
     members = groups.group(
         found.signatures, signature.threshold, seed=seed, tick=begin("finding pictures")
     )
-    with (out / "pictures.csv").open("w", encoding="utf-8", newline="") as file:
+    with written(out / "pictures.csv", text=True) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "tile", "picture"))
         for number, picture in enumerate(members.tolist()):
             writer.writerow((found.files[number // 8], number % 8 + 1, picture))
-    sizes = np.bincount(members)
-    bounds = (1, 2, 3, 5, 9, 17, 33, len(members) + 1)
     return [
         f"{len(found)} captchas, {len(found.unreadable)} unreadable files",
-        f"{len(sizes)} pictures on {len(members)} tiles, by {signature.name}",
-        *(
-            f"seen {low} to {high - 1} times: {int(((sizes >= low) & (sizes < high)).sum())}"
-            for low, high in pairwise(bounds)
-            if high > low
-        ),
+        f"{members.max() + 1} pictures on {len(members)} tiles, by {signature.name}",
+        *_how_often(np.bincount(members)),
         *(f"skipped {file}: {why}" for file, why in found.unreadable),
+        f"{out / 'pictures.csv'}: every tile with its picture's number",
     ]
+
+
+def _how_often(sizes: NDArray[np.int64]) -> Iterator[str]:
+    """How many pictures were seen once, twice, 3 to 4 times …"""
+    bounds = (1, 2, 3, 5, 9, 17, 33, 65)
+    for low, high in pairwise(bounds):
+        if count := int(((sizes >= low) & (sizes < high)).sum()):
+            times = {1: "once", 2: "twice"}.get(low, f"{low} to {high - 1} times")
+            yield f"seen {times}: {count}"
+    if count := int((sizes >= bounds[-1]).sum()):
+        yield f"seen {bounds[-1]} times and more: {count}"
 
 
 def compare(tiles: Path, out: Path, *, seed: int, begin: Begin) -> list[str]:
@@ -103,15 +116,17 @@ def compare(tiles: Path, out: Path, *, seed: int, begin: Begin) -> list[str]:
     draw(curves, out / "curves.png")
     lines = [
         f"{len(copies)} altered copies of {len(chosen)} pictures; all pairs but those of two "
-        "files with the same label, which may be one picture filed twice; "
-        f"at a precision of {PRECISION}:",
-        "| signature | recall | threshold | ms of CPU a tile |",
-        "| --- | --- | --- | --- |",
+        "files with the same label, which may be one picture filed twice",
+        "| signature | "
+        + " | ".join(f"recall at a precision of {precision}" for precision in PRECISIONS)
+        + f" | threshold for {PRECISIONS[0]} | ms of CPU a tile |",
+        "| --- |" + " --- |" * (len(PRECISIONS) + 2),
     ]
     for name, curve in curves.items():
-        at = curve.best()
-        recall, threshold = (curve.recall[at], curve.thresholds[at]) if at >= 0 else (0.0, 0.0)
-        lines.append(f"| {name} | {recall:.3f} | {threshold:.3f} | {curve.ms_per_tile:.3f} |")
+        recalls = " | ".join(f"{curve.recall_at(precision):.3f}" for precision in PRECISIONS)
+        at = curve.best(PRECISIONS[0])
+        threshold = f"{curve.thresholds[at]:.3f}" if at >= 0 else "none"
+        lines.append(f"| {name} | {recalls} | {threshold} | {curve.ms_per_tile:.3f} |")
     return [*lines, f"curves in {out / 'curves.png'}"]
 
 
@@ -142,17 +157,21 @@ def _distances(vectors: signatures.Vectors) -> NDArray[np.float32]:
 
 
 def draw(curves: Mapping[str, Curve], path: Path) -> None:
-    """Precision over recall."""
+    """Precision over recall; a dot where a signature's threshold is, if it has one."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
     for name, curve in curves.items():
-        axes.plot(curve.recall, curve.precision, label=name)
+        (line,) = axes.plot(curve.recall, curve.precision, label=name)
+        at = curve.best(PRECISIONS[0])
+        if at >= 0:
+            axes.plot(curve.recall[at], curve.precision[at], "o", color=line.get_color())
     axes.set_xlabel("recall: pairs of the same picture that are found")
     axes.set_ylabel("precision: found pairs that are the same")
-    axes.set_ylim(0.9, 1.002)
+    axes.set_title(f"the same picture again; dots: the threshold for {PRECISIONS[0]}")
+    axes.set_ylim(0.5, 1.01)
     axes.set_xlim(0, 1)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside right upper")
     figure.savefig(path, dpi=110)
