@@ -115,7 +115,7 @@ class _Pages:
         return Response(file.getvalue(), media_type="image/png")
 
     async def decide(self, request: Request) -> Response:
-        """``{"group": 12, "label": "锣"}``; an empty label: none of the 80."""
+        """``{"group": 12, "label": "锣"}``; an empty label: none of the 80; null: taken back."""
         # A page of another site cannot send this type without asking first, and is not answered.
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             return _refused("a decision is sent as application/json", status=415)
@@ -126,11 +126,11 @@ class _Pages:
                 return _refused(f"more than {_MOST_BYTES} bytes", status=413)
         said = _parse(body)
         if said is None:
-            return _refused('expected {"group": number, "label": text}')
+            return _refused('expected {"group": number, "label": text or null}')
         group, label = said
         if not 0 <= group < len(self._dataset):
             return _refused(f"picture {group}; there are {len(self._dataset)}", status=404)
-        if label != NOTHING and label not in INDEX:
+        if label is not None and label != NOTHING and label not in INDEX:
             return _refused(f"{label[:20]!r} is none of the {len(LABELS)} labels")
         # On disk before the answer: this is short, and one reviewer sends one at a time.
         self._dataset.correct(group, label)
@@ -155,13 +155,13 @@ class _Pages:
         }
 
 
-def _parse(body: bytes) -> tuple[int, str] | None:
+def _parse(body: bytes) -> tuple[int, str | None] | None:
     try:
         said = json.loads(body)
         group, label = said["group"], said["label"]
     except (ValueError, KeyError, TypeError):
         return None
-    if type(group) is not int or not isinstance(label, str):
+    if type(group) is not int or not isinstance(label, str | None):
         return None
     return group, label
 

@@ -60,7 +60,7 @@ def test_the_page_and_the_pictures_are_served(page):
 
 
 def test_a_decision_is_on_disk_before_it_is_answered_and_survives(page, folder):
-    for group, label in ((4, "锣"), (3, ""), (4, "老虎")):
+    for group, label in ((4, "锣"), (3, ""), (4, "老虎"), (2, "锣"), (2, None)):
         assert page.post("/decisions", json={"group": group, "label": label}).status_code == 200
     assert Dataset.open(folder).corrections == {4: "老虎", 3: ""}
     told = Page(folder).get("/groups?count=2").json()
@@ -75,6 +75,7 @@ def test_a_decision_is_on_disk_before_it_is_answered_and_survives(page, folder):
         (b"[]", 400),
         (b'{"group": 0}', 400),
         (b'{"group": true, "label": ""}', 400),
+        (b'{"group": 0, "label": 5}', 400),
         (b'{"group": 0, "label": "cat"}', 400),
         (b'{"group": 99, "label": ""}', 404),
         (b'{"group": -1, "label": ""}', 404),
