@@ -60,7 +60,12 @@ def bootstrap(
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.option("--out", type=OUT, required=True, help="Folder for pictures.csv and the curve.")
-@click.option("--signature", default="colour", show_default=True, help="What tells pictures apart.")
+@click.option(
+    "--signature",
+    default="colour",
+    show_default=True,
+    help="What tells pictures apart: average, difference, perceptual, wavelet, colour or learned.",
+)
 @click.option(
     "--compare",
     is_flag=True,
@@ -70,7 +75,8 @@ def bootstrap(
 def dedupe(folder: Path, out: Path, signature: str, compare: bool, seed: int) -> None:
     """Find tiles that are the same picture again in the captchas of FOLDER.
 
-    OUT/pictures.csv lists every tile with its picture's number.
+    OUT/pictures.csv lists every tile with its picture's number. With --compare: a table of how many
+    copies each signature finds, and OUT/curves.png, its precision over recall.
     """
     from models.bootstrap import dedupe as report
 
@@ -93,8 +99,8 @@ def dedupe(folder: Path, out: Path, signature: str, compare: bool, seed: int) ->
 def review(dataset: Path, port: int) -> None:
     """Confirm or correct doubtful labels of DATASET in a browser, with the keyboard.
 
-    The page is served to this machine only. Every decision is saved at once; tiles.npz is written
-    anew when the server ends (Ctrl-C).
+    The page is served to this machine only. Every decision is saved at once; tiles.npz and
+    labels.csv are written anew when the server ends (Ctrl-C).
     """
     from models.bootstrap.dataset import Dataset
     from producer.review import serve

@@ -6,16 +6,19 @@
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from types import TracebackType
-from typing import Final, Self, TextIO
+from typing import Final, Self, TextIO, TypeVar
 
 #: Seconds between two drawings, and before the first: what is short needs none.
 _EVERY_S: Final = 0.2
 _FIRST_S: Final = 0.5
 #: Back to the line's beginning, and clear it.
 _CLEAR: Final = "\r\x1b[K"
+
+
+Item = TypeVar("Item")
 
 
 class Progress:
@@ -48,6 +51,12 @@ class Progress:
         self.done += 1
         self.failed += failed
         self.tell(self.line)
+
+    def over(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, each counted when the next one is asked for."""
+        for item in items:
+            yield item
+            self.count()
 
     def tell(self, line: Callable[[], str]) -> None:
         """Show a line of another kind, if it is time."""

@@ -1,6 +1,5 @@
 """``tilefleet samples``: drawn captchas with known answers."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -44,13 +43,14 @@ def samples(
     from models.art.captcha import generate
     from models.art.collection import plan
     from models.art.pictures import TILES
+    from producer.progress import Progress
 
     if repeats:
         drawn = plan(
             tiles or TILES, captchas=count, repeats=repeats, header_errors=header_errors, seed=seed
         )
-        with click.progressbar(range(count), label="drawing", file=sys.stderr) as numbers:
-            drawn.write(out, numbers)
+        with Progress(count) as progress:
+            drawn.write(out, progress.over(range(count)))
         click.echo(f"{count} captchas of {len(drawn.labels)} pictures, and truth.csv in {out}")
         return
     generate(tiles or TILES, out, count=count, seed=seed)
