@@ -48,6 +48,7 @@ class Answer:
     timing: Timing | None = None
 
     def timed(self, timing: Timing) -> "Answer":
+        """The same answer with how long it took."""
         return replace(self, timing=timing)
 
     def encode(self) -> dict[str, Any]:

@@ -30,12 +30,14 @@ class Crops:
 
 
 def cut_header(pixels: Pixels) -> NDArray[np.uint8]:
+    """uint8 (190, 293, 3) → (28, 176, 3): the strip that the words network takes."""
     bottom = geometry.HEADER_Y + geometry.HEADER_HEIGHT
     right = geometry.HEADER_X + geometry.HEADER_WIDTH
     return np.ascontiguousarray(pixels[geometry.HEADER_Y : bottom, geometry.HEADER_X : right])
 
 
 def cut_tiles(pixels: Pixels) -> NDArray[np.uint8]:
+    """uint8 (190, 293, 3) → (8, 67, 67, 3): the tiles, row by row."""
     side = geometry.TILE
     return np.stack(
         [pixels[y : y + side, x : x + side] for y in geometry.TILE_YS for x in geometry.TILE_XS]

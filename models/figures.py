@@ -50,6 +50,7 @@ class Figures:
 
     @property
     def failed(self) -> int:
+        """Captchas that failed, of any error."""
         return sum(self.errors.values())
 
     @property

@@ -64,6 +64,7 @@ class Manifest:
         return f"{self.name}@{hashlib.sha256(listing.encode()).hexdigest()[:8]}"
 
     def encode(self) -> str:
+        """As manifest.json has it; `read` is the inverse."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
@@ -111,8 +112,10 @@ class Manifest:
 
 
 def file_names() -> list[str]:
+    """The files that every model has beside its manifest."""
     return [f"{network}.{kind}" for network in NETWORKS for kind in ("tflite", "keras")]
 
 
 def sha256(contents: bytes) -> str:
+    """Hexadecimal."""
     return hashlib.sha256(contents).hexdigest()

@@ -79,6 +79,7 @@ def measure(entry: Entry, data: Path) -> dict[str, Score]:
 
 
 def annotate(entry: Entry, scores: dict[str, Score]) -> Entry:
+    """Note scores in a model's manifest: collection → its summary."""
     return store.annotate(entry, {where: score.summary() for where, score in scores.items()})
 
 

@@ -38,6 +38,7 @@ class Report:
     figures: Figures = Figures()
 
     def encode(self) -> str:
+        """As JSON, without the time that `WRITE` puts in front."""
         fields = {"rate": round(self.rate, 1), "bounds": dict(self.bounds), "model": self.model}
         fields["figures"] = self.figures.encode()
         return json.dumps(fields, separators=(",", ":"))

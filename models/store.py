@@ -30,6 +30,7 @@ class Entry:
 
     @property
     def identity(self) -> str:
+        """``name@hash``, as answers name it."""
         return self.manifest.identity
 
     def read(self, file: str) -> bytes:
