@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.answer import Answer
-from models.errors import BadRequest
+from models.errors import BadRequest, TilefleetError
 from models.reader import Reader
 from models.truth import Truth
 
@@ -165,12 +165,15 @@ def evaluate(reader: Reader, known: Iterable[Truth]) -> Score:
 
 
 def outcomes(reader: Reader, known: Iterable[Truth]) -> list[Outcome]:
-    """Read captchas one by one; raises OSError for a file that is not there."""
+    """Read captchas one by one; raises TilefleetError for a file that is not there."""
     return [_read(reader, truth) for truth in known]
 
 
 def _read(reader: Reader, truth: Truth) -> Outcome:
-    data = truth.path.read_bytes()
+    try:
+        data = truth.path.read_bytes()
+    except OSError as error:
+        raise TilefleetError(f"{truth.path} has a known answer, but: {error.strerror}") from None
     begun = time.perf_counter()
     try:
         answer = reader.read(data)

@@ -39,9 +39,16 @@ def truths(folder: Path) -> list[Truth]:
                 Truth(
                     path=folder / row["file"],
                     words=tuple(row["words"].split()),
-                    picks=tuple(sorted(int(pick) for pick in row["picks"].split())),
+                    picks=_picks(row["picks"]),
                 )
                 for row in csv.DictReader(file)
             ]
     except (OSError, KeyError, ValueError, AttributeError) as error:
         raise TilefleetError(f"{path}: {error!r}; expected columns file, words, picks") from None
+
+
+def _picks(text: str) -> tuple[int, ...]:
+    picks = tuple(sorted(int(pick) for pick in text.split()))
+    if any(not 1 <= pick <= 8 for pick in picks):
+        raise ValueError(f"picks {text}: tiles are numbered 1 to 8")
+    return picks

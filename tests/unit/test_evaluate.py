@@ -9,6 +9,7 @@ from PIL import Image
 
 from models.answer import Answer, Reading
 from models.charts import write
+from models.errors import TilefleetError
 from models.evaluate import Outcome, Score, calibration_error, outcomes
 from models.labels import LABELS
 from models.reader import Reader
@@ -90,6 +91,15 @@ def test_a_file_that_is_no_captcha_counts_as_wrong(tmp_path):
     read = outcomes(Reader(Settings(engine="litert")), truths(tmp_path))
     assert [each.answer is None for each in read] == [False, True]
     assert not read[1].exact
+
+
+def test_answers_to_what_is_not_there_are_told(tmp_path):
+    (tmp_path / "answers.csv").write_text("file,words,picks\ngone.jpg,老虎,1\n")
+    with pytest.raises(TilefleetError, match=r"gone\.jpg has a known answer, but: No such file"):
+        outcomes(Reader(Settings(engine="null")), truths(tmp_path))
+    (tmp_path / "answers.csv").write_text("file,words,picks\ngone.jpg,老虎,9\n")
+    with pytest.raises(TilefleetError, match="picks 9: tiles are numbered 1 to 8"):
+        truths(tmp_path)
 
 
 def test_the_temperature_that_is_put_on_a_network_is_found_again():
