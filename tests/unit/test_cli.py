@@ -104,6 +104,14 @@ def test_samples_are_drawn(run, tmp_path):
     assert len(truths(tmp_path / "out")) == 2
 
 
+def test_a_collection_is_drawn_quietly_in_a_pipe(run, tmp_path):
+    options = ("--count", 3, "--repeats", 2)
+    result = run("samples", "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert len(list((tmp_path / "out").glob("*.jpg"))) == 3
+
+
 @pytest.mark.parametrize(
     "command",
     [[], ["solve"], ["samples"], ["models"]]
