@@ -66,11 +66,14 @@ def _assignments(words: int) -> _Assignments:
     return _Assignments(one_hot, np.array(log_prior), np.array(picks))
 
 
-def decide(words: Probabilities, tiles: Probabilities, *, model: str) -> Answer:
+def decide(
+    words: Probabilities, tiles: Probabilities, *, model: str, sharpness: float = 1.0
+) -> Answer:
     """Build the answer of one captcha.
 
     `words` is float32 (2, 81): first and second word, class 80 meaning none; `tiles` is float32
-    (8, 80). Each row sums to 1.
+    (8, 80). Each row sums to 1. `sharpness` is how the answer's confidence is calibrated
+    (`sharpened`); it changes no pick.
     """
     asked, words_confidence = _read_words(words)
     labels = tiles.argmax(axis=1)
@@ -83,9 +86,18 @@ def decide(words: Probabilities, tiles: Probabilities, *, model: str) -> Answer:
         ),
         picks=picks,
         points=tuple(POINTS[pick - 1] for pick in picks),
-        confidence=words_confidence * picks_confidence,
+        confidence=sharpened(words_confidence * picks_confidence, sharpness),
         model=model,
     )
+
+
+def sharpened(confidence: float, sharpness: float) -> float:
+    """The confidence with its odds raised to this power: nearer to 0 or 1 above 1, nearer to one
+    half below. (Platt's scaling without an offset: one half stays one half.)"""
+    # Softmax in float32 may be a digit above 1.
+    confidence = min(confidence, 1.0)
+    sure, unsure = confidence**sharpness, (1 - confidence) ** sharpness
+    return float(sure / (sure + unsure))
 
 
 def _read_words(words: Probabilities) -> tuple[list[tuple[int, float]], float]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,6 +52,8 @@ class Manifest:
     evaluation: Mapping[str, Any]
     #: What the LiteRT files compute in, one of PRECISIONS; the Keras files are always float32.
     precision: str = "float32"
+    #: How confidences are calibrated: `models.decision.sharpened`.
+    sharpness: float = 1.0
     labels_sha256: str = LABELS_SHA256
     version: int = VERSION
     preprocessing: str = PREPROCESSING
@@ -91,6 +94,8 @@ class Manifest:
             raise BadManifest(
                 f"{path}: precision {manifest.precision!r}; expected one of {', '.join(PRECISIONS)}"
             )
+        if not (isinstance(manifest.sharpness, float) and 0 < manifest.sharpness < math.inf):
+            raise BadManifest(f"{path}: sharpness {manifest.sharpness!r}; expected one above 0")
         missing = set(file_names()) - set(manifest.files)
         if missing:
             raise BadManifest(f"{path} lists no {', '.join(sorted(missing))}")

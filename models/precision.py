@@ -17,7 +17,7 @@ from models.reader import Reader
 from models.settings import Settings
 from models.store import Entry
 from models.training import pictures as training_pictures
-from models.truth import ANSWERS, Truth, truths
+from models.truth import ANSWERS, truths
 
 #: Folders of captchas with known answers, measured where they are at hand.
 MEASURED = ("captchas", "captchas2016")
@@ -70,27 +70,21 @@ def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
 
 def measure(entry: Entry, data: Path) -> dict[str, Score]:
     """How right a model is on the collections of `data`."""
-    reader = Reader(Settings(model=entry.manifest.name, store=entry.folder.parent, engine="litert"))
     return {
-        folder: evaluate(reader, truths(data / folder))
+        folder: evaluate(reader(entry), truths(data / folder))
         for folder in MEASURED
         if (data / folder / ANSWERS).is_file()
     }
 
 
+def reader(entry: Entry) -> Reader:
+    """One on the model's LiteRT files."""
+    return Reader(Settings(model=entry.manifest.name, store=entry.folder.parent, engine="litert"))
+
+
 def annotate(entry: Entry, scores: dict[str, Score]) -> Entry:
     """Note scores in a model's manifest: collection → its summary."""
     return store.annotate(entry, {where: score.summary() for where, score in scores.items()})
-
-
-def captchas(data: Path) -> list[Truth]:
-    """The captchas of all collections of `data`."""
-    return [
-        truth
-        for folder in MEASURED
-        if (data / folder / ANSWERS).is_file()
-        for truth in truths(data / folder)
-    ]
 
 
 def _samples(network: str, data: Path | None) -> NDArray[np.uint8]:

@@ -1,8 +1,7 @@
 """A LiteRT file with int8 weights and activations, from one in float32.
 
-The scale of each activation is measured on pictures. Softmax, and the mean of two looks behind it,
-stay in float32: in int8, nothing between 0 and 1/256 would be left of a probability, and the
-decision lives of those.
+The scale of each activation is measured on pictures. Softmax stays in float32: in int8, nothing
+between 0 and 1/256 would be left of a probability, and the decision lives of those.
 """
 
 import logging
@@ -14,9 +13,6 @@ from numpy.typing import NDArray
 from models.native import messages_as_debug
 
 log = logging.getLogger(__name__)
-
-#: What the converter calls the mean's sum, and the network's output.
-_MEAN = r".*/mean(_\d+)?/.*|StatefulPartitionedCall.*"
 
 
 def quantise(file: bytes, pictures: NDArray[np.uint8]) -> bytes:
@@ -34,13 +30,8 @@ def quantise(file: bytes, pictures: NDArray[np.uint8]) -> bytes:
     (given,) = names["inputs"]
     batch = int(network.get_input_details()[0]["shape"][0])
     maker = quantizer.Quantizer(file, recipe.static_wi8_ai8())
-    for scope, kind in (
-        (".*", TFLOperationName.SOFTMAX),
-        (".*", TFLOperationName.OUTPUT),
-        (_MEAN, TFLOperationName.ADD),
-        (_MEAN, TFLOperationName.MUL),
-    ):
-        maker.update_quantization_recipe(scope, kind, algorithm_key="no_quantize")
+    for kind in (TFLOperationName.SOFTMAX, TFLOperationName.OUTPUT):
+        maker.update_quantization_recipe(".*", kind, algorithm_key="no_quantize")
     batches = [
         {given: pictures[start : start + batch]}
         for start in range(0, len(pictures) - batch + 1, batch)

@@ -109,10 +109,15 @@ def check_free(name: str, *, root: Path | None = None) -> None:
         raise ModelError(f"{folder} exists; give another name, or say that it is replaced")
 
 
-def annotate(entry: Entry, evaluation: Mapping[str, Any]) -> Entry:
-    """Write evaluation figures into a model's manifest; its files and identity stay."""
+def annotate(
+    entry: Entry, evaluation: Mapping[str, Any], *, sharpness: float | None = None
+) -> Entry:
+    """Write evaluation figures, and how confidences are calibrated, into a model's manifest; its
+    files and identity stay."""
     manifest = replace_fields(
-        entry.manifest, evaluation={**entry.manifest.evaluation, **evaluation}
+        entry.manifest,
+        evaluation={**entry.manifest.evaluation, **evaluation},
+        sharpness=sharpness or entry.manifest.sharpness,
     )
     draft = entry.folder / f".{FILENAME}"
     draft.write_text(manifest.encode(), encoding="utf-8")

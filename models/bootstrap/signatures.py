@@ -124,9 +124,7 @@ def learned(name: str) -> Callable[[Tiles], Vectors]:
     from models import store
 
     network = store.load_network(store.find(name), "tiles")
-    # Ours looks twice, at a tile and at its mirror image; one look is enough here.
-    look = next((part for part in network.layers if isinstance(part, keras.Model)), network)
-    inner = keras.Model(look.inputs, look.layers[-1].input)
+    inner = keras.Model(network.inputs, network.layers[-1].input)
 
     def describe(tiles: Tiles) -> Vectors:
         vectors = np.concatenate(

@@ -46,8 +46,10 @@ class Engine(Protocol):
 class NetworkLane(ABC):
     """A lane over two networks: probabilities by `infer`, answers by the decision."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, sharpness: float) -> None:
+        """`sharpness`: see `models.decision.sharpened`."""
         self.model = model
+        self._sharpness = sharpness
 
     @abstractmethod
     def infer(
@@ -60,5 +62,6 @@ class NetworkLane(ABC):
         tiles = np.stack([crops.tiles for crops in batch])
         words, labels = self.infer(headers, tiles)
         return [
-            decide(word, label, model=self.model) for word, label in zip(words, labels, strict=True)
+            decide(word, label, model=self.model, sharpness=self._sharpness)
+            for word, label in zip(words, labels, strict=True)
         ]

@@ -39,6 +39,7 @@ class KerasEngine:
             words=_compile(load_network(entry, "words")),
             tiles=_compile(load_network(entry, "tiles")),
             buckets=buckets(self.max_batch),
+            sharpness=entry.manifest.sharpness,
         )
         self._lane.warm_up()
 
@@ -59,9 +60,15 @@ class KerasLane(NetworkLane):
     """Two compiled functions and the sizes they are compiled for."""
 
     def __init__(
-        self, model: str, *, words: Network, tiles: Network, buckets: tuple[int, ...]
+        self,
+        model: str,
+        *,
+        words: Network,
+        tiles: Network,
+        buckets: tuple[int, ...],
+        sharpness: float,
     ) -> None:
-        super().__init__(model)
+        super().__init__(model, sharpness=sharpness)
         self._words, self._tiles, self._buckets = words, tiles, buckets
 
     def warm_up(self) -> None:

@@ -45,6 +45,7 @@ class LiteRTEngine:
         of this one are warmed.
         """
         self.model = entry.identity
+        self._sharpness = entry.manifest.sharpness
         self.tile_cache = TileCache(tile_cache) if tile_cache else None
         self.max_batch = max_batch or MAX_BATCH
         self._max_bytes = max_bytes
@@ -63,7 +64,7 @@ class LiteRTEngine:
             return self._make()
 
     def _make(self) -> "LiteRTLane":
-        lane = LiteRTLane(self.model, self._networks)
+        lane = LiteRTLane(self.model, self._networks, sharpness=self._sharpness)
         if self._beside:
             background.run(lane.warm_up)
         else:
@@ -78,8 +79,8 @@ class LiteRTLane(NetworkLane):
     #: Shared by the lanes of an engine.
     tile_cache: TileCache | None = None
 
-    def __init__(self, model: str, networks: dict[str, bytes]) -> None:
-        super().__init__(model)
+    def __init__(self, model: str, networks: dict[str, bytes], *, sharpness: float) -> None:
+        super().__init__(model, sharpness=sharpness)
         self._words = _Network("words", networks["words"])
         self._tiles = _Network("tiles", networks["tiles"])
 

@@ -14,9 +14,9 @@ from models.geometry import TILE
 from models.labels import LABELS
 
 _STEM = (16, 32)
-#: For each halving after the stem (to 9 and 5 pixels): its channels, the channels inside its
-#: bottlenecks, and how many of those there are.
-_STAGES = ((64, 32, 3), (128, 64, 2))
+#: For each halving after the stem (to 9 and 5 pixels): its channels, and those inside its
+#: bottleneck.
+_STAGES = ((64, 32), (128, 64))
 _HEAD = 256
 #: Sides of the maps behind the stem and behind each stage.
 SIDES = (17, 9, 5)
@@ -29,42 +29,17 @@ def build() -> keras.Model:
     x = layers.Rescaling(1 / 64, offset=-2.0, name="scale")(pixels)
     for channels in _STEM:
         x = _convolve(x, channels, 3, strides=2)  # (34, 34), (17, 17)
-    for channels, inside, blocks in _STAGES:
+    for channels, inside in _STAGES:
         x = _convolve(x, channels, 3, strides=2)  # (9, 9), (5, 5)
-        for _ in range(blocks):
-            y = _convolve(x, inside, 1)
-            y = _convolve(y, inside, 3)
-            y = _convolve(y, channels, 1, activate=False)
-            x = layers.ReLU()(layers.Add()([x, y]))
+        y = _convolve(x, inside, 1)
+        y = _convolve(y, inside, 3)
+        y = _convolve(y, channels, 1, activate=False)
+        x = layers.ReLU()(layers.Add()([x, y]))
     x = _convolve(x, _HEAD, 1)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(_DROPOUT)(x)
     probabilities = layers.Dense(len(LABELS), activation="softmax", name="probabilities")(x)
     return keras.Model(pixels, probabilities, name="tiles")
-
-
-def mirrored(network: keras.Model) -> keras.Model:
-    """Looks at each tile and at its mirror image, and gives the mean of the probabilities.
-
-    Things on tiles have no left and right; two looks err less than one, for twice the time. What
-    only training needs stays behind.
-    """
-    look = build()
-    look.set_weights(network.get_weights())
-    pixels = keras.Input((TILE, TILE, 3), dtype="uint8", name="pixels")
-    looks = [look(pixels), look(Mirror(name="mirror")(pixels))]
-    return keras.Model(pixels, layers.Average(name="mean")(looks), name="tiles")
-
-
-@keras.saving.register_keras_serializable(package="tilefleet")
-class Mirror(layers.Layer):
-    """Left and right exchanged: (batch, height, width, channels) to the same."""
-
-    def call(self, pictures: Any) -> Any:
-        return keras.ops.flip(pictures, axis=2)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
 
 
 def _convolve(x: Any, channels: int, size: int, *, strides: int = 1, activate: bool = True) -> Any:

@@ -13,8 +13,8 @@ Tiles = NDArray[np.uint8]
 Random = np.random.Generator
 
 #: Shares of the pictures of a batch that are …
-BLENDED = 0.25
-PASTED = 0.25
+BLENDED = 0.15
+PASTED = 0.15
 COMPRESSED = 0.5
 #: Logarithms of the least and the most that a part is enlarged.
 ZOOM = (0.1, 0.9)

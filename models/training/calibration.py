@@ -1,4 +1,5 @@
-"""Making a network as sure as it is right: one temperature for its scores.
+"""Making a network as sure as it is right: one temperature for its scores, and a sharpness for the
+confidence of whole answers.
 
 A trained network ranks well but is too sure or, taught by softened targets, not sure enough.
 Dividing its scores by the temperature that makes held-out truths most probable mends that without
@@ -16,7 +17,7 @@ from models.art.strips import UNKNOWN
 from models.decision import posterior
 from models.labels import NONE
 
-#: Temperatures that are tried.
+#: Temperatures that are tried, and sharpnesses.
 TEMPERATURES = np.geomspace(0.25, 4, 81)
 #: Parts of the captchas for `cross_validated`.
 FOLDS = 5
@@ -79,6 +80,19 @@ def cross_validated(surprise: Scores) -> float:
             ]
         )
     )
+
+
+def sharpness(confidence: Scores, right: NDArray[np.bool_]) -> float:
+    """The sharpness (`models.decision.sharpened`) that makes what happened most probable.
+
+    `confidence` is float64 (captchas,), `right` bool (captchas,): whether the picks were.
+    """
+    odds = np.log(np.clip(confidence, _LEAST, 1 - _LEAST))
+    odds -= np.log(np.clip(1 - confidence, _LEAST, 1 - _LEAST))
+    signed = np.where(right, odds, -odds)
+    # -log of the sharpened probability of what happened: log(1 + exp(-sharpness · odds)).
+    surprise = np.logaddexp(0, -TEMPERATURES[:, np.newaxis] * signed).mean(axis=1)
+    return float(TEMPERATURES[surprise.argmin()])
 
 
 def apply(network: keras.Model, temperature: float) -> None:

@@ -13,15 +13,18 @@ from models.art.pictures import TILES
 from models.art.strips import draw_strips
 from models.captcha import Crops
 from models.errors import ModelNotFound
+from models.evaluate import outcomes
 from models.labels import INDEX
 from models.manifest import NETWORKS
-from models.networks import tiles as network_of_tiles
 from models.store import Entry
 from models.training import calibration, pictures, tiles, words
 from models.training import headers as drawn_headers
+from models.truth import ANSWERS, truths
 
 #: Drawn headers that the words network's temperature is measured on.
 _CALIBRATED_ON, _CALIBRATION_SEED = 3000, 77
+#: Captchas that the tiles network's temperature is measured on: of the time when words were the 80.
+_CAPTCHAS = "captchas"
 _MAX_BYTES = 1 << 20
 
 
@@ -91,8 +94,6 @@ def train_pair(
         if network in wanted:
             how["temperature"] = round(calibrate(network, model, data, fonts=fonts), 3)
             say(f"{network}: temperature {how['temperature']}")
-    if "tiles" in wanted:
-        made["tiles"] = network_of_tiles.mirrored(made["tiles"][0]), made["tiles"][1]
     entry = store.save(
         name,
         {network: model for network, (model, _) in made.items()},
@@ -101,7 +102,7 @@ def train_pair(
         root=root,
         replace=replace,
     )
-    return precision.choose(entry, data, say=say)
+    return _sharpen(precision.choose(entry, data, say=say), data, say=say)
 
 
 def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[Path]) -> float:
@@ -112,9 +113,9 @@ def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[P
         pictures = np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
         surprise = calibration.of_words(_ask(model, pictures), drawn.labels)
     else:
-        captchas = [truth for truth in precision.captchas(data) if truth.known]
-        if not captchas:
+        if not (data / _CAPTCHAS / ANSWERS).is_file():
             return 1.0
+        captchas = [truth for truth in truths(data / _CAPTCHAS) if truth.known]
         crops = [
             Crops.from_bytes(truth.path.read_bytes(), max_bytes=_MAX_BYTES) for truth in captchas
         ]
@@ -126,6 +127,23 @@ def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[P
     temperature = calibration.best(surprise)
     calibration.apply(model, temperature)
     return temperature
+
+
+def _sharpen(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
+    """Calibrate the confidence of whole answers, and measure them again."""
+    if not (data / _CAPTCHAS / ANSWERS).is_file():
+        return entry
+    found = [
+        each
+        for each in outcomes(precision.reader(entry), truths(data / _CAPTCHAS))
+        if each.truth.known
+    ]
+    chosen = calibration.sharpness(
+        np.array([each.confidence for each in found]), np.array([each.exact for each in found])
+    )
+    say(f"confidence: sharpness {chosen:.2f}")
+    entry = store.annotate(entry, {}, sharpness=round(chosen, 3))
+    return precision.annotate(entry, precision.measure(entry, data))
 
 
 def _ask(model: keras.Model, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -54,7 +54,7 @@ class Recipe:
     #: How much of the target a known label is at most, where there is a teacher for the rest.
     truth: float = 0.4
     #: Share of the views that show a part of a picture only.
-    zoomed: float = 0.25
+    zoomed: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)

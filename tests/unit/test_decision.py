@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.decision import decide
+from models.decision import decide, sharpened
 from models.labels import INDEX, LABELS, NONE
 
 TIGER, LION = INDEX["老虎"], INDEX["狮子"]
@@ -91,3 +91,14 @@ def test_probabilities_of_exactly_zero_or_one_are_no_trouble(value):
     answer = decide(words, np.full((8, len(LABELS)), value, np.float32), model="m")
     assert answer.picks
     assert np.isfinite(answer.confidence)
+
+
+def test_a_sharpened_confidence_keeps_its_side_of_one_half_and_the_picks():
+    assert [sharpened(value, 2.0) for value in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
+    assert sharpened(0.8, 2.0) > 0.9
+    assert sharpened(0.2, 2.0) < 0.1
+    assert sharpened(0.8, 1.0) == pytest.approx(0.8)
+    given = header(TIGER), tiles(t2={TIGER: 0.9})
+    plain, sharp = (decide(*given, model="m", sharpness=sharpness) for sharpness in (1.0, 2.0))
+    assert sharp.picks == plain.picks
+    assert sharp.confidence == pytest.approx(sharpened(plain.confidence, 2.0))

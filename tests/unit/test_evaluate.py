@@ -135,3 +135,12 @@ def test_a_temperature_goes_into_the_last_layer():
     calibration.apply(network, 2.0)
     after = np.exp(before / 2) / np.exp(before / 2).sum(axis=-1, keepdims=True)
     np.testing.assert_allclose(network(given), after, atol=1e-5)
+
+
+def test_answers_that_are_less_sure_than_right_are_sharpened_by_what_they_lack():
+    random = np.random.default_rng(4)
+    true = random.uniform(0.02, 0.98, 20_000)
+    right = random.random(len(true)) < true
+    assert calibration.sharpness(true, right) == pytest.approx(1, rel=0.06)
+    timid = np.sqrt(true) / (np.sqrt(true) + np.sqrt(1 - true))
+    assert calibration.sharpness(timid, right) == pytest.approx(2, rel=0.06)
