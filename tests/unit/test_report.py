@@ -32,9 +32,9 @@ def test_a_gauge_counts_what_was_sent_since_the_last_look():
     gauge = Gauge()
     assert not gauge.is_full("captcha")
     gauge.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 1})
-    gauge.sent("captcha")
+    gauge.sent("captcha", 1)
     assert not gauge.is_full("captcha")
-    gauge.sent("captcha")
+    gauge.sent("captcha", 1)
     assert gauge.is_full("captcha")
     error = gauge.overloaded("captcha")
     assert error.drain_s == 1.5
