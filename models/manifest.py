@@ -28,7 +28,12 @@ OUTPUTS: Final[Mapping[str, tuple[int, ...]]] = {
 #: How many pictures a LiteRT file takes in a call: those of one captcha.
 LITERT_BATCH: Final[Mapping[str, int]] = {"words": 1, "tiles": 8}
 
-PRECISIONS: Final = ("float32", "int8")
+#: What a model's LiteRT files compute in → the networks that do so in int8; the smallest first.
+PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "int8": ("words", "tiles"),
+    "mixed": ("words",),
+    "float32": (),
+}
 
 PREPROCESSING: Final = (
     "none outside the graph: RGB pixels, uint8; the words network takes the captcha's "

@@ -1,4 +1,4 @@
-"""The LiteRT files of a model in float32 or in int8, and which of the two workers should load."""
+"""The LiteRT files of a model, in float32, int8 or mixed, and which of them workers should load."""
 
 import tempfile
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from models import store
 from models.art import captcha, fonts, pictures, strips
 from models.convert import to_litert
 from models.evaluate import Score, evaluate
-from models.manifest import LITERT_BATCH, NETWORKS
+from models.manifest import LITERT_BATCH, NETWORKS, PRECISIONS
 from models.quantise import quantise
 from models.reader import Reader
 from models.settings import Settings
@@ -27,6 +27,8 @@ _SEED = 11
 #: What the faster may lose, of a collection's captchas: one of fifty comes and goes with the
 #: pictures that activations are measured on.
 _TOLERATED = 0.03
+#: What is at most so much slower than the fastest is as fast: the smaller one is kept.
+_AS_FAST = 1.05
 
 
 def convert(
@@ -41,31 +43,50 @@ def convert(
         network: to_litert(store.load_network(entry, network), LITERT_BATCH[network])
         for network in NETWORKS
     }
-    if precision == "int8":
-        files = {
-            network: quantise(file, _samples(network, data)) for network, file in files.items()
-        }
+    for network in PRECISIONS[precision]:
+        files[network] = quantise(files[network], _samples(network, data))
     return store.put_litert(entry, files, precision, name=name, root=root)
 
 
 def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
-    """Measure a float32 model against itself in int8; keep the latter if it is as often right."""
-    root, name = entry.folder.parent, entry.manifest.name
-    exact = measure(entry, data)
-    with tempfile.TemporaryDirectory() as folder:
-        quantised = convert(entry, "int8", name=name, root=Path(folder), data=data)
-        quick = measure(quantised, data)
-        for precision, scores in (("float32", exact), ("int8", quick)):
-            for where, score in scores.items():
-                say(f"{precision}, {where}: {score}, {score.ms:.2f} ms a captcha")
-        if any(
-            quick[where].exact < score.exact - _TOLERATED * score.captchas
-            or quick[where].words_right < score.words_right
-            for where, score in exact.items()
-        ):
-            return annotate(entry, exact)
-        files = {network: quantised.read(f"{network}.tflite") for network in NETWORKS}
-    return annotate(store.put_litert(entry, files, "int8", name=name, root=root), quick)
+    """Measure a float32 model in every precision; keep the fastest that is as often right.
+
+    Which one is faster, processors disagree about: int8 where they have instructions for it.
+    """
+    name = entry.manifest.name
+    exact = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
+    small = {network: quantise(file, _samples(network, data)) for network, file in exact.items()}
+    files = {
+        precision: {
+            network: (small if network in quick else exact)[network] for network in NETWORKS
+        }
+        for precision, quick in PRECISIONS.items()
+    }
+    scores = {}
+    for precision, made in files.items():
+        with tempfile.TemporaryDirectory() as folder:
+            tried = store.put_litert(entry, made, precision, name=name, root=Path(folder))
+            scores[precision] = measure(tried, data)
+        for where, score in scores[precision].items():
+            say(f"{precision}, {where}: {score}, {score.ms:.2f} ms a captcha")
+    right = [each for each in scores if not _loses(scores[each], scores["float32"])]
+    least = min(_ms(scores[each]) for each in right)
+    chosen = next(each for each in right if _ms(scores[each]) <= least * _AS_FAST)
+    stored = store.put_litert(entry, files[chosen], chosen, name=name, root=entry.folder.parent)
+    return annotate(stored, scores[chosen])
+
+
+def _loses(scores: dict[str, Score], exact: dict[str, Score]) -> bool:
+    return any(
+        scores[where].exact < score.exact - _TOLERATED * score.captchas
+        or scores[where].words_right < score.words_right
+        for where, score in exact.items()
+    )
+
+
+def _ms(scores: dict[str, Score]) -> float:
+    """Milliseconds a captcha; 0 where nothing was measured."""
+    return sum(score.ms for score in scores.values()) / max(1, len(scores))
 
 
 def measure(entry: Entry, data: Path) -> dict[str, Score]:

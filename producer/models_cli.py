@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from models.manifest import PRECISIONS
 from models.settings import Settings
 from producer.kinds import FOLDER
 from producer.learning_cli import bootstrap, dedupe, review
@@ -120,12 +121,15 @@ def use(name: str, workers: tuple[str, ...], timeout: float, as_json: bool) -> N
 
 @models.command()
 @click.argument("name")
-@click.option("--precision", type=click.Choice(["float32", "int8"]), required=True)
+@click.option("--precision", type=click.Choice([*PRECISIONS]), required=True)
 @click.option("--name", "new_name", required=True, help="Its name in the store.")
 @click.option("--data", type=FOLDER, help="Folder with captchas2016/, to measure activations on.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
 def convert(name: str, precision: str, new_name: str, data: Path | None, overwrite: bool) -> None:
-    """Store a model again with LiteRT files in float32, or in int8: a fifth of the time."""
+    """Store a model again with LiteRT files in float32, in int8, or mixed: words in int8.
+
+    How much time int8 saves depends on the processor; "benchmarks.engine" measures it.
+    """
     from models import store
     from models.engines import choose_keras_backend
 

@@ -23,6 +23,7 @@ def build() -> keras.Model:
     x = _convolve(x, 40, 3, strides=2)  # (7, 44)
     x = layers.Add()([x, _convolve(x, 40, 3)])
     x = _convolve(x, 64, 3, strides=(2, 1))  # (4, 44)
+    x = layers.Add()([x, _convolve(x, 64, 3)])
     # A column each: what stands above one another is one character.
     x = _convolve(x, 112, (4, 3), padding="valid")  # (1, 42)
     x = _convolve(x, 112, (1, 5), strides=(1, 2))  # (1, 21)

@@ -53,8 +53,8 @@ def train_pair(
     `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `headers` (how many are
     drawn), `epochs` and `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two
     of the labelled pictures of each class out of training; `patience` epochs without a better one
-    on held-out data end a round; `directory` keeps the state. The LiteRT files become int8 if that
-    loses no captcha. Raises ModelError and BadTiles.
+    on held-out data end a round; `directory` keeps the state. The LiteRT files become int8 where
+    that is faster and loses no captcha. Raises ModelError and BadTiles.
     """
     labelled = pictures.labelled_in(data)
     wanted = [only] if only else list(NETWORKS)

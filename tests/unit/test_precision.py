@@ -1,4 +1,4 @@
-"""Models in int8: as right, smaller, and named as such."""
+"""Models in other precisions: as right, smaller, and named as such."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from models.captcha import Crops
 from models.errors import BadManifest
 from models.evaluate import evaluate
 from models.manifest import NETWORKS, Manifest
-from models.precision import convert, measure
+from models.precision import choose, convert, measure
 from models.reader import Reader
 from models.settings import Settings
 from models.truth import truths
@@ -53,6 +53,21 @@ def test_int8_reads_the_samples_with_files_a_third_as_large(both):
             len(both[precision].read(f"{network}.tflite")) for precision in ("float32", "int8")
         )
         assert small < large / 3
+
+
+def test_mixed_has_the_words_of_one_and_the_tiles_of_the_other(both, root):
+    mixed = convert(store.find("builtin", root=root), "mixed", name="mixed", root=root)
+    assert mixed.manifest.precision == "mixed"
+    assert len(mixed.read("words.tflite")) == len(both["int8"].read("words.tflite"))
+    assert mixed.read("tiles.tflite") == both["float32"].read("tiles.tflite")
+
+
+def test_without_captchas_to_measure_on_the_smallest_is_chosen(root, tmp_path):
+    said = []
+    plain = convert(store.find("builtin", root=root), "float32", name="plain", root=root)
+    chosen = choose(plain, tmp_path, say=said.append)
+    assert chosen.manifest.precision == "int8"
+    assert said == []
 
 
 def test_int8_loses_no_real_captcha(both, data_folder):
