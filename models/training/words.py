@@ -56,7 +56,7 @@ def _views(
 
 
 #: Each on headers of its own.
-ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3), Round(5, 1e-3))
+ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3))
 
 
 def train(
