@@ -50,7 +50,7 @@ def guessing(network: keras.Model, channels: Mapping[int, int]) -> keras.Model:
         guess(side): keras.layers.Conv2D(channels[side], 1, name=guess(side))(own)
         for side, own in last(network, channels).items()
     }
-    return keras.Model(network.inputs, {ANSWER: network.output, **guesses}, name="in_training")
+    return keras.Model(network.input, {ANSWER: network.output, **guesses}, name="in_training")
 
 
 def _square(network: keras.Model, sides: Iterable[int]) -> Iterator[tuple[int, Any]]:

@@ -27,7 +27,7 @@ class Teacher:
         maps = narrowest(network, sides)
         #: Side → channels of the maps that are shown.
         self.channels = {side: int(tensor.shape[-1]) for side, tensor in maps.items()}
-        self._look = _compiled(keras.Model(network.inputs, [*network.outputs, *maps.values()]))
+        self._look = _compiled(keras.Model(network.input, [*network.outputs, *maps.values()]))
         self._spread: dict[int, NDArray[np.float32]] = {
             side: np.ones(count, np.float32) for side, count in self.channels.items()
         }

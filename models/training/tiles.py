@@ -67,6 +67,8 @@ class Views:
     cut: Pictures | None = None
     drawn: Pictures | None = None
     teacher: Teacher | None = None
+    #: Whether the teacher's maps are to be learned too.
+    maps: bool = True
 
     def __call__(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], Targets]:
         images, truth, is_drawn = self._choose(random)
@@ -84,7 +86,7 @@ class Views:
         if self.teacher is not None:
             answers, maps = self.teacher(pixels)
             seen[:real] = answers[:real]
-        return pixels, _targets(truth + rest * seen, maps)
+        return pixels, _targets(truth + rest * seen, maps if self.maps else {})
 
     def _choose(
         self, random: np.random.Generator
@@ -143,15 +145,21 @@ def softened(target: Any, answer: Any) -> Any:
     return loss / 2
 
 
+def _measured(kept: Pictures, by_maps: Teacher | None) -> tuple[NDArray[np.uint8], Targets]:
+    """Held-out pictures, their labels, and what the teacher shows of them."""
+    tiles = kept.tiles()
+    maps: Maps = by_maps(tiles)[1] if by_maps else {}
+    return tiles, _targets(np.eye(len(LABELS), dtype=np.float32)[kept.labels], maps)
+
+
 def _accuracy(learner: keras.Model) -> str:
     """What Keras calls the accuracy of the answer on held-out data."""
     return f"val_{ANSWER}_acc" if len(learner.outputs) > 1 else "val_acc"
 
 
-def _losses(learner: keras.Model, *, maps: bool) -> dict[str, Any]:
-    """A loss for the answer, and for each guess of a map if `maps`."""
-    guessed = keras.losses.MeanSquaredError() if maps else None
-    return {name: softened if name == ANSWER else guessed for name in learner.output}
+def _losses(learner: keras.Model) -> dict[str, Any]:
+    """A loss for the answer, and for each guess of a map."""
+    return {name: softened if name == ANSWER else "mse" for name in learner.output}
 
 
 def train(
@@ -197,26 +205,26 @@ def train(
         drawn=pictures.drawn(drawn) if drawn else None,
         teacher=taught,
     )
-    held_out = None
-    if hold_out:
-        kept = known.only(held)
-        _, maps = taught(kept.tiles()) if taught else (None, {})
-        truth = np.eye(len(LABELS), dtype=np.float32)[kept.labels]
-        held_out = (kept.tiles(), _targets(truth, maps))
+    kept = known.only(held) if hold_out else None
     keras.utils.set_random_seed(seed)
     network = network_of_tiles.build()
-    learner = guessing(network, taught.channels if taught else {})
     minutes = []
     for number, each in enumerate(rounds, 1):
+        by_maps = taught if number > 1 else None
+        learner = guessing(network, by_maps.channels if by_maps else {})
         history = fit(
             learner,
-            Steps(views, steps=steps_per_epoch, seed=seed + number - 1),
-            held_out,
+            Steps(
+                replace(views, maps=by_maps is not None),
+                steps=steps_per_epoch,
+                seed=seed + number - 1,
+            ),
+            _measured(kept, by_maps) if kept else None,
             directory=directory / f"round{number}",
             epochs=each.epochs,
             steps_per_epoch=steps_per_epoch,
             peak_learning_rate=each.peak_learning_rate,
-            loss=_losses(learner, maps=number > 1),
+            loss=_losses(learner),
             metrics={ANSWER: [keras.metrics.CategoricalAccuracy(name="acc")]},
             monitor=_accuracy(learner) if hold_out else "loss",
             average=1 - 1 / max(20, _AVERAGED * each.epochs * steps_per_epoch),
