@@ -34,6 +34,8 @@ _TEMPERATURES = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 _LEAST_PROBABILITY = 1e-4
 _AT_ONCE = 512
 _BATCH = 64
+#: Of each stage: without a teacher, more of them learn more.
+_BOTTLENECKS = (3, 2)
 #: Batches after which the state is kept, and the learning rate at its highest.
 _STEPS = 100
 _PEAK = 5e-3
@@ -146,7 +148,7 @@ def _train(
             return super().__getitem__(step)
 
     keras.utils.set_random_seed(seed)
-    network = build()
+    network = build(_BOTTLENECKS)
     if before:
         network.load_weights(before / BEST)
     epochs = max(1, round(steps / _STEPS))

@@ -5,6 +5,7 @@ bottlenecks once it is small; depthwise ones would save arithmetic but wait for 
 several times slower on a CPU.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from models.labels import LABELS
 
 _STEM = (16, 32)
 #: For each halving after the stem (to 9 and 5 pixels): its channels, and those inside its
-#: bottleneck.
+#: bottlenecks.
 _STAGES = ((64, 32), (128, 64))
 _HEAD = 256
 #: Sides of the maps behind the stem and behind each stage.
@@ -23,18 +24,19 @@ SIDES = (17, 9, 5)
 _DROPOUT = 0.1
 
 
-def build() -> keras.Model:
-    """A new network with random weights (set Keras's seed first)."""
+def build(bottlenecks: Sequence[int] = (1, 1)) -> keras.Model:
+    """A new network with random weights (set Keras's seed first); `bottlenecks`: of each stage."""
     pixels = keras.Input((TILE, TILE, 3), dtype="uint8", name="tiles")
     x = layers.Rescaling(1 / 64, offset=-2.0, name="scale")(pixels)
     for channels in _STEM:
         x = _convolve(x, channels, 3, strides=2)  # (34, 34), (17, 17)
-    for channels, inside in _STAGES:
+    for (channels, inside), count in zip(_STAGES, bottlenecks, strict=True):
         x = _convolve(x, channels, 3, strides=2)  # (9, 9), (5, 5)
-        y = _convolve(x, inside, 1)
-        y = _convolve(y, inside, 3)
-        y = _convolve(y, channels, 1, activate=False)
-        x = layers.ReLU()(layers.Add()([x, y]))
+        for _ in range(count):
+            y = _convolve(x, inside, 1)
+            y = _convolve(y, inside, 3)
+            y = _convolve(y, channels, 1, activate=False)
+            x = layers.ReLU()(layers.Add()([x, y]))
     x = _convolve(x, _HEAD, 1)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(_DROPOUT)(x)
