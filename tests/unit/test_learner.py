@@ -16,7 +16,8 @@ def test_a_network_learns_from_sure_groups_and_looks_at_the_others(tmp_path, mon
     monkeypatch.setattr(learner, "_STEPS", 2)
     monkeypatch.setattr(learner, "_AT_ONCE", 64)
     # Small, so that it is compiled in a moment.
-    monkeypatch.setattr("models.networks.tiles._STAGES", ((8, 4, 1),))
+    monkeypatch.setattr("models.networks.tiles._STAGES", ((8, 4),))
+    monkeypatch.setattr(learner, "_BOTTLENECKS", (1,))
     drawn = plan(pictures.TILES, captchas=40, pool=60)
     inside = slice(alter.MARGIN, -alter.MARGIN)
     tiles = np.stack([np.asarray(drawn.picture(n))[inside, inside] for n in range(60)])
