@@ -91,8 +91,9 @@ def _ms(scores: dict[str, Score]) -> float:
 
 def measure(entry: Entry, data: Path) -> dict[str, Score]:
     """How right a model is on the collections of `data`."""
+    one = reader(entry)
     return {
-        folder: evaluate(reader(entry), truths(data / folder))
+        folder: evaluate(one, truths(data / folder))
         for folder in MEASURED
         if (data / folder / ANSWERS).is_file()
     }
