@@ -10,6 +10,7 @@ stores it under.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,8 @@ import orjson
 
 from models.errors import FleetUnreachable
 from producer.connection import PAUSES_S, TROUBLE
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_S = 2.0
 #: Seconds between questions whether the connection lives, and of silence after which it does not.
@@ -102,8 +105,13 @@ class Results:
 
     def resolve(self, key: bytes, text: bytes) -> None:
         """This is stored under that key."""
-        meta = orjson.loads(text)
-        if meta.get("status") not in _FINAL:
+        try:
+            meta = orjson.loads(text)
+            if meta["status"] not in _FINAL:
+                return
+        except (ValueError, LookupError, TypeError):
+            # Nobody else's result is to be lost for it.
+            logger.warning("%s: %d bytes that are no result", key.decode(), len(text))
             return
         future = self._futures.pop(key, None)
         if future is not None:

@@ -96,6 +96,19 @@ def test_errors_are_those_of_the_client(server, worker, tmp_path):
     asyncio.run(use())
 
 
+def test_what_is_no_result_is_skipped_and_no_other_result_is_lost(server, worker, redis, caplog):
+    async def use():
+        async with AsyncClient(server.url) as fleet:
+            slow = await fleet.submit(b"slow")
+            for text in (b"{", b"[]", b'{"status": []}', b"7", b"{}"):
+                assert redis.publish(f"celery-task-meta-{slow.id}", text) == 1
+            assert (await fleet.solve(b"another", timeout=10)).model == "null"
+            assert (await slow.result(20)).model == "null"
+
+    asyncio.run(use())
+    assert caplog.text.count("bytes that are no result") == 5
+
+
 def test_a_bad_image_is_raised_as_what_it_is():
     async def use(url):
         async with AsyncClient(url) as fleet:
