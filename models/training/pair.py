@@ -19,11 +19,11 @@ from models.manifest import NETWORKS
 from models.store import Entry
 from models.training import calibration, pictures, tiles, words
 from models.training import headers as drawn_headers
-from models.truth import ANSWERS, truths
+from models.truth import ANSWERS, Truth, truths
 
 #: Drawn headers that the words network's temperature is measured on.
 _CALIBRATED_ON, _CALIBRATION_SEED = 3000, 77
-#: Captchas that the tiles network's temperature is measured on: of the time when words were the 80.
+#: Captchas that tiles and whole answers are calibrated on: of the time when words were the 80.
 _CAPTCHAS = "captchas"
 _MAX_BYTES = 1 << 20
 
@@ -113,9 +113,9 @@ def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[P
         pictures = np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
         surprise = calibration.of_words(_ask(model, pictures), drawn.labels)
     else:
-        if not (data / _CAPTCHAS / ANSWERS).is_file():
+        captchas = _captchas(data)
+        if not captchas:
             return 1.0
-        captchas = [truth for truth in truths(data / _CAPTCHAS) if truth.known]
         crops = [
             Crops.from_bytes(truth.path.read_bytes(), max_bytes=_MAX_BYTES) for truth in captchas
         ]
@@ -131,19 +131,23 @@ def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[P
 
 def _sharpen(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
     """Calibrate the confidence of whole answers, and measure them again."""
-    if not (data / _CAPTCHAS / ANSWERS).is_file():
+    captchas = _captchas(data)
+    if not captchas:
         return entry
-    found = [
-        each
-        for each in outcomes(precision.reader(entry), truths(data / _CAPTCHAS))
-        if each.truth.known
-    ]
+    found = outcomes(precision.reader(entry), captchas)
     chosen = calibration.sharpness(
         np.array([each.confidence for each in found]), np.array([each.exact for each in found])
     )
     say(f"confidence: sharpness {chosen:.2f}")
     entry = store.annotate(entry, {}, sharpness=round(chosen, 3))
     return precision.annotate(entry, precision.measure(entry, data))
+
+
+def _captchas(data: Path) -> list[Truth]:
+    """Those with known answers that networks are calibrated on; none if there are none."""
+    if not (data / _CAPTCHAS / ANSWERS).is_file():
+        return []
+    return [truth for truth in truths(data / _CAPTCHAS) if truth.known]
 
 
 def _ask(model: keras.Model, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models import store
+from models.errors import BadTiles
 from models.geometry import TILE
 from models.labels import LABELS
 from models.networks import tiles as network_of_tiles
@@ -194,6 +195,11 @@ def train(
         rounds = [replace(each, epochs=epochs) for each in rounds]
     known = pictures.labelled(labelled)
     held = np.isin(known.numbers, (9, 10))
+    if hold_out and not 0 < held.sum() < len(held):
+        raise BadTiles(
+            f"{labelled}: {held.sum()} of its {len(held)} pictures are numbered 09 or 10; "
+            "some, and not all, are needed to hold out"
+        )
     taught = None
     if teacher:
         taught = Teacher(store.find(teacher, root=root), sides=network_of_tiles.SIDES)

@@ -288,6 +288,13 @@ def test_a_network_learns_from_a_teachers_answers_then_from_its_maps(
     assert "map9_loss" in made["last"]
 
 
+def test_pictures_without_numbers_cannot_be_held_out(tmp_path: Path) -> None:
+    images = np.zeros((2, 67, 67, 3), np.uint8)
+    np.savez(tmp_path / "seen.npz", images=images, labels=np.eye(80)[:2])
+    with pytest.raises(BadTiles, match="0 of its 2 pictures are numbered 09 or 10"):
+        train(labelled=tmp_path / "seen.npz", directory=tmp_path / "run", hold_out=True)
+
+
 @pytest.mark.training
 def test_training_goes_from_folders_to_a_network_and_says_how(
     labelled_folder: Path, drawn_folder: Path, tmp_path: Path
