@@ -30,7 +30,9 @@ from producer.kinds import FOLDER, OUT
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--headers", type=click.IntRange(min=1), help="How many to draw, likewise.")
 @click.option(
-    "--epochs", type=click.IntRange(min=1), help="Of each round, instead of the recipe's."
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Of the tiles and of each round of the words, instead of the recipe's.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Of each epoch, likewise.")
 @click.option(
@@ -39,7 +41,7 @@ from producer.kinds import FOLDER, OUT
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
-    help="End a round after so many epochs without a better one on held-out data.",
+    help="End after so many epochs without a better one on held-out data.",
 )
 @click.option(
     "--directory",

@@ -11,7 +11,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +28,6 @@ _WARM_UP = 0.05
 _LOG = "log.csv"
 #: In the directory of a training: the weights it ended with.
 BEST = "best.weights.h5"
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One schedule of the learning rate, from its peak to nearly nothing."""
-
-    epochs: int
-    peak_learning_rate: float
 
 
 class Steps(keras.utils.PyDataset):

@@ -7,8 +7,7 @@ and consistent", 2022), on the way to the answer too (`training.maps`). Where th
 known it counts for a share of the target.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from models.geometry import TILE
 from models.labels import LABELS
 from models.networks import tiles as network_of_tiles
 from models.training import augment, pictures
-from models.training.loop import Round, Steps, fit
+from models.training.loop import Steps, fit
 from models.training.maps import ANSWER, Maps, guess, guessing
 from models.training.pictures import Pictures
 from models.training.teacher import Teacher
@@ -37,8 +36,6 @@ _LEAST = 1e-6
 _AVERAGED = 0.02
 #: Pictures on which the spread of the teacher's maps is measured.
 _MEASURED = 400
-#: In the first, only the teacher's answers count; its maps do from the second on.
-ROUNDS = (Round(75, 5e-3), Round(38, 3e-3))
 
 #: The targets of a batch, by the names of the outputs.
 Targets = dict[str, NDArray[np.float32]]
@@ -68,8 +65,6 @@ class Views:
     cut: Pictures | None = None
     drawn: Pictures | None = None
     teacher: Teacher | None = None
-    #: Whether the teacher's maps are to be learned too.
-    maps: bool = True
 
     def __call__(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], Targets]:
         images, truth, is_drawn = self._choose(random)
@@ -87,7 +82,7 @@ class Views:
         if self.teacher is not None:
             answers, maps = self.teacher(pixels)
             seen[:real] = answers[:real]
-        return pixels, _targets(truth + rest * seen, maps if self.maps else {})
+        return pixels, _targets(truth + rest * seen, maps)
 
     def _choose(
         self, random: np.random.Generator
@@ -146,21 +141,16 @@ def softened(target: Any, answer: Any) -> Any:
     return loss / 2
 
 
-def _measured(kept: Pictures, by_maps: Teacher | None) -> tuple[NDArray[np.uint8], Targets]:
+def _measured(kept: Pictures, taught: Teacher | None) -> tuple[NDArray[np.uint8], Targets]:
     """Held-out pictures, their labels, and what the teacher shows of them."""
     tiles = kept.tiles()
-    maps: Maps = by_maps(tiles)[1] if by_maps else {}
+    maps: Maps = taught(tiles)[1] if taught else {}
     return tiles, _targets(np.eye(len(LABELS), dtype=np.float32)[kept.labels], maps)
 
 
 def _accuracy(learner: keras.Model) -> str:
     """What Keras calls the accuracy of the answer on held-out data."""
     return f"val_{ANSWER}_acc" if len(learner.outputs) > 1 else "val_acc"
-
-
-def _losses(learner: keras.Model) -> dict[str, Any]:
-    """A loss for the answer, and for each guess of a map."""
-    return {name: softened if name == ANSWER else "mse" for name in learner.output}
 
 
 def train(
@@ -171,9 +161,9 @@ def train(
     drawn: Path | None = None,
     teacher: str | None = None,
     root: Path | None = None,
-    rounds: Sequence[Round] = ROUNDS,
-    epochs: int | None = None,
+    epochs: int = 100,
     steps_per_epoch: int = 200,
+    peak_learning_rate: float = 5e-3,
     seed: int = 1,
     hold_out: bool = False,
     patience: int | None = None,
@@ -184,15 +174,13 @@ def train(
 
     `labelled`: folder of LL_KK.jpg, or an .npz file with counts; `unlabelled`: folder of captchas
     (needs a teacher); `drawn`: folder of LL_KK.png; `teacher`: name of a model in the store at
-    `root`; `directory`: where the state is kept; `epochs`: of each round, instead of the rounds'
-    own. With `hold_out`, labelled pictures 09 and 10 of each class are kept out, the epoch that is
-    best on them is kept, and `patience` epochs without a better one end a round.
+    `root`; `directory`: where the state is kept. With `hold_out`, labelled pictures 09 and 10 of
+    each class are kept out, the epoch that is best on them is kept, and `patience` epochs without a
+    better one end the training.
 
     Returns the network and how it was made, for the manifest. Raises BadTiles and ModelError.
     """
     recipe = recipe or Recipe()
-    if epochs:
-        rounds = [replace(each, epochs=epochs) for each in rounds]
     known = pictures.labelled(labelled)
     held = np.isin(known.numbers, (9, 10))
     if hold_out and not 0 < held.sum() < len(held):
@@ -214,36 +202,29 @@ def train(
     kept = known.only(held) if hold_out else None
     keras.utils.set_random_seed(seed)
     network = network_of_tiles.build()
-    minutes = []
-    for number, each in enumerate(rounds, 1):
-        by_maps = taught if number > 1 else None
-        learner = guessing(network, by_maps.channels if by_maps else {})
-        history = fit(
-            learner,
-            Steps(
-                replace(views, maps=by_maps is not None),
-                steps=steps_per_epoch,
-                seed=seed + number - 1,
-            ),
-            _measured(kept, by_maps) if kept else None,
-            directory=directory / f"round{number}",
-            epochs=each.epochs,
-            steps_per_epoch=steps_per_epoch,
-            peak_learning_rate=each.peak_learning_rate,
-            loss=_losses(learner),
-            metrics={ANSWER: [keras.metrics.CategoricalAccuracy(name="acc")]},
-            monitor=_accuracy(learner) if hold_out else "loss",
-            average=1 - 1 / max(20, _AVERAGED * each.epochs * steps_per_epoch),
-            patience=patience,
-            seed=seed,
-            progress=progress,
-        )
-        minutes.append(round(sum(history.get("seconds", ())) / 60, 1))
+    learner = guessing(network, taught.channels if taught else {})
+    history = fit(
+        learner,
+        Steps(views, steps=steps_per_epoch, seed=seed),
+        _measured(kept, taught) if kept else None,
+        directory=directory,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        peak_learning_rate=peak_learning_rate,
+        loss={name: softened if name == ANSWER else "mse" for name in learner.output},
+        metrics={ANSWER: [keras.metrics.CategoricalAccuracy(name="acc")]},
+        monitor=_accuracy(learner) if hold_out else "loss",
+        average=1 - 1 / max(20, _AVERAGED * epochs * steps_per_epoch),
+        patience=patience,
+        seed=seed,
+        progress=progress,
+    )
     made: dict[str, Any] = {
         "from": "random initialisation",
         "seed": seed,
-        "rounds": [asdict(each) for each in rounds],
+        "epochs": epochs,
         "steps_per_epoch": steps_per_epoch,
+        "peak_learning_rate": peak_learning_rate,
         "recipe": asdict(recipe),
         "teacher": taught.identity if taught else None,
         "pictures": {
@@ -251,7 +232,7 @@ def train(
             "cut from captchas": len(views.cut) if views.cut else 0,
             "drawn": len(views.drawn) if views.drawn else 0,
         },
-        "minutes": minutes,
+        "minutes": round(sum(history.get("seconds", ())) / 60, 1),
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }
     return network, made

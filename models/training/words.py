@@ -6,7 +6,7 @@ the 80; their target is "any of them", so that the network is unsure of such.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from models.art.strips import UNKNOWN, Strips, draw_strips
 from models.labels import LABELS, NONE
 from models.networks import words as network_of_words
 from models.training import headers
-from models.training.loop import Round, Steps, fit
+from models.training.loop import Steps, fit
 
 _BATCH = 128
 _SMOOTHING = 0.02
@@ -55,7 +55,14 @@ def _views(
     return pixels, targets(strips.labels[chosen])
 
 
-#: Each on headers of its own.
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One schedule of the learning rate, from its peak to nearly nothing, on headers of its own."""
+
+    epochs: int
+    peak_learning_rate: float
+
+
 ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3))
 
 

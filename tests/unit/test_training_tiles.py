@@ -268,7 +268,7 @@ def test_a_teacher_shows_maps_that_vary_by_one_and_answers_as_its_network(
 
 
 @pytest.mark.training
-def test_a_network_learns_from_a_teachers_answers_then_from_its_maps(
+def test_a_network_learns_from_a_teachers_answers_and_maps(
     labelled_folder: Path, captcha_folder: Path, stored_teacher: Path, tmp_path: Path
 ) -> None:
     network, made = train(
@@ -283,7 +283,6 @@ def test_a_network_learns_from_a_teachers_answers_then_from_its_maps(
         progress=False,
     )
     assert network.output_shape == (None, 80)
-    assert [each["epochs"] for each in made["rounds"]] == [1, 1]
     assert made["teacher"].startswith("teaching@")
     assert "map9_loss" in made["last"]
 
