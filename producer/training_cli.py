@@ -28,7 +28,11 @@ from producer.kinds import FOLDER, OUT
     help="Train one, keep the other (or take the built-in one).",
 )
 @click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--headers", type=click.IntRange(min=1), help="How many to draw, likewise.")
+@click.option(
+    "--headers",
+    type=click.IntRange(min=1),
+    help="How many to draw, instead of the recipe's number.",
+)
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
