@@ -92,6 +92,7 @@ def fit(
     stop_after: int | None = None,
     weight_decay: float = 1e-2,
     average: float = 0.999,
+    xla: bool = False,
 ) -> dict[str, list[float]]:
     """Train `network` in place; it ends with the averaged weights of its best epoch.
 
@@ -100,8 +101,9 @@ def fit(
     counts as the best. `monitor` is better when smaller, unless "acc" is in its name. `patience`
     epochs without a better one end the training; `stop_after` that many epochs ends this run, and
     a later one goes on with the same schedule. `average` is the share of the old weights in
-    each step's averaged ones. `progress`: a bar (True), a line per epoch (False), or whichever
-    fits standard output (None).
+    each step's averaged ones. `xla`: whether TensorFlow compiles the step with it, which saves
+    time on a CPU for some networks only. `progress`: a bar (True), a line per epoch (False), or
+    whichever fits standard output (None).
 
     `directory` gets state/, best.weights.h5, log.csv and curves.png; it belongs to one training,
     and ModelError is raised if it was begun with other parameters. Returns what was logged,
@@ -137,8 +139,7 @@ def fit(
         optimizer=_optimizer(epochs * steps_per_epoch, peak_learning_rate, weight_decay, average),
         loss=loss,
         metrics=metrics or None,
-        # XLA on a CPU takes longer to compile than it saves.
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+        jit_compile=xla if keras.backend.backend() == "tensorflow" else "auto",
     )
     # The order matters: the state holds the raw weights, the best epoch the averaged ones.
     callbacks: list[keras.callbacks.Callback] = [
