@@ -5,6 +5,7 @@ decompression bomb nor a large picture costs memory.
 """
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -40,6 +41,13 @@ _DECODER_ERRORS = (
 _ROWS_NEEDED = geometry.TILE_YS[-1] + geometry.TILE // 2
 
 _END_OF_JPEG = b"\xff\xd9"
+#: A JPEG's segments before the first scan: any fill bytes, the marker, the length with its own two
+#: bytes. (ITU-T T.81, annex B)
+_SEGMENT = re.compile(rb"\xff+([^\x00\xff])(..)", re.DOTALL)
+#: Frames of one pass over the picture (baseline, extended), and the beginning of a scan.
+_SEQUENTIAL, _SCAN = (b"\xc0", b"\xc1"), b"\xda"
+#: What ends a scan: any marker but restarts; 0xFF before a zero is data.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 #: What makes a small file long work, and how often it may occur: each scan of a JPEG goes over the
 #: whole picture, each profile of a PNG unpacks a megabyte. Real files have ten scans, one profile.
@@ -50,8 +58,8 @@ def decode(data: object, *, max_bytes: int) -> Pixels:
     """Decode one picture: uint8 (190, 293, 3), RGB.
 
     Accepts JPEG, PNG, WebP, BMP and GIF (its first frame), in any colour mode; transparency is
-    laid on white. A truncated JPEG is read as browsers read it, as long as its rows reach the
-    middle of the lower tiles.
+    laid on white. A JPEG that is truncated, or has other markers among stray bytes before its end,
+    is read as browsers read it, as long as its rows reach the middle of the lower tiles.
 
     Raises BadMessage, TooLarge, NotAnImage, WrongSize or BrokenImage, each naming what it saw.
     """
@@ -67,7 +75,7 @@ def decode(data: object, *, max_bytes: int) -> Pixels:
     except _DECODER_ERRORS as error:
         if image.format != "JPEG":
             raise BrokenImage(f"a {image.format} of {len(data)} bytes: {error}") from None
-        return _decode_truncated_jpeg(data)
+        return _decode_rows(data)
     return _to_rgb(image)
 
 
@@ -99,9 +107,9 @@ def _wanted() -> str:
     return f"{geometry.CAPTCHA_WIDTH}×{geometry.CAPTCHA_HEIGHT}"
 
 
-def _decode_truncated_jpeg(data: bytes) -> Pixels:
-    """Close the file with an end marker: the decoder then fills what is missing with grey."""
-    image = _open(data + _END_OF_JPEG)
+def _decode_rows(data: bytes) -> Pixels:
+    """Close the picture's data with an end marker: the decoder fills what is missing with grey."""
+    image = _open(data[: _end_of_scan(data)] + _END_OF_JPEG)
     try:
         image.load()
     except _DECODER_ERRORS as error:
@@ -115,6 +123,26 @@ def _decode_truncated_jpeg(data: bytes) -> Pixels:
             f"can be read, at least {_ROWS_NEEDED} are needed"
         )
     return pixels
+
+
+def _end_of_scan(data: bytes) -> int:
+    """Where the data of a JPEG's only scan ends: at its first marker, or with the file.
+
+    The decoder takes no pixel from what follows a marker, but looks there for the end of the file,
+    and a marker among stray bytes (the site writes some) makes it refuse a picture that is whole.
+    Of a picture in several scans nothing is cut: each adds to it.
+    """
+    at, components = 2, b""
+    while segment := _SEGMENT.match(data, at):
+        kind, body = segment[1], segment.end()
+        at = body - 2 + int.from_bytes(segment[2])
+        if kind in _SEQUENTIAL:
+            components = data[body + 5 : body + 6]
+        if kind == _SCAN:
+            marker = _MARKER.search(data, at)
+            only = data[body : body + 1] == components
+            return marker.start() if marker and only else len(data)
+    return len(data)
 
 
 def _to_rgb(image: Image.Image) -> Pixels:

@@ -89,6 +89,31 @@ def test_stray_bytes_before_the_end_marker_are_normal():
     assert np.array_equal(read(with_stray), read(whole))
 
 
+@pytest.mark.parametrize(
+    "marker",
+    ["01", "1f", "c0", "c4", "cc", "d3", "d8", "da", "db", "dd", "e0", "ee", "f0", "fe"],
+)
+def test_a_marker_among_the_stray_bytes_takes_no_pixel(marker):
+    whole = saved(picture(), "JPEG")
+    stray = bytes.fromhex(f"1204ff{marker}4477210041b2")
+    for end in (b"\xff\xd9", b"\xff\xd9\n\n", b""):
+        assert np.array_equal(read(whole[:-2] + stray + end), read(whole))
+
+
+def test_restarts_are_no_end_of_the_scan():
+    whole = saved(picture(), "JPEG", restart_marker_rows=2)
+    found = read(whole[:-2] + b"\x12\xff\x1f\x33" + whole[-2:])
+    assert np.array_equal(found, read(whole))
+
+
+@pytest.mark.parametrize("after", [0.3, 0.6])
+def test_a_jpeg_whose_data_ends_at_a_marker_too_early_is_broken(after):
+    data = saved(picture(), "JPEG")
+    cut = data[: int(len(data) * after)]
+    with pytest.raises(errors.BrokenImage, match=r"of 190 rows can be read"):
+        read(cut + b"\x12\xff\x1f\x33\xff\xd9\n\n")
+
+
 def test_a_jpeg_without_its_last_bytes_is_read_as_browsers_read_it():
     data = saved(picture(), "JPEG")
     pixels = read(data[: int(len(data) * 0.9)])
@@ -162,9 +187,14 @@ def test_damage_anywhere_gives_pixels_or_a_typed_error():
                     assert read(data.tobytes()).shape == (190, 293, 3)
 
 
-def test_real_captchas_decode(data_folder):
-    for path in sorted((data_folder / "captchas").glob("*.jpg")):
-        assert read(path.read_bytes()).shape == (190, 293, 3)
+@pytest.mark.parametrize("folder", ["captchas", "captchas2016", "captchas2020"])
+def test_real_captchas_decode_to_their_last_row(data_folder, folder):
+    if not (data_folder / folder).is_dir():
+        pytest.skip(f"{data_folder} has no {folder}")
+    for path in sorted((data_folder / folder).glob("*.jpg")):
+        pixels = read(path.read_bytes())
+        assert pixels.shape == (190, 293, 3)
+        assert (pixels[-1] != 128).any(), path.name
 
 
 def test_a_jpeg_of_many_scans_is_refused_before_they_are_gone_through():
