@@ -18,7 +18,7 @@ help: ## show what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(VENV)/demo ## a server, a worker, three producers, answers on the screen
-	@$(BIN)/python -m producer.demo
+	@$(BIN)/python -m producer.local.demo
 
 test: lint ## lint, types, and every test that this machine can run
 	$(BIN)/python -m pytest
@@ -30,7 +30,7 @@ lint: $(VENV)/dev ## ruff, mypy, and known weaknesses of what is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m tests.audit
+	$(BIN)/python -m tests.support.audit
 
 format: $(VENV)/dev ## let ruff rewrite
 	$(BIN)/ruff check --fix .
@@ -50,7 +50,7 @@ samples: $(VENV)/demo ## draw the sample captchas again
 	  cp samples/$$name.jpg producer/gateway/site/sample-$$n.jpg; done
 
 screenshot: $(VENV)/dev ## the picture of the page in the README; needs chromium and chromedriver
-	$(BIN)/python -m tests.browser docs/page.png
+	$(BIN)/python -m tests.support.browser docs/page.png
 
 train: $(VENV)/dev ## train the built-in networks again, from random initialisation
 	$(BIN)/tilefleet models list --json | grep -q '"12306-ocr@' || $(BIN)/tilefleet models import \

@@ -9,7 +9,7 @@ from threading import Thread
 from time import perf_counter, sleep
 
 from benchmarks import report
-from worker.batcher import Batcher
+from worker.engine_room.batcher import Batcher
 
 
 def idle(items: int) -> list[float]:

@@ -27,10 +27,12 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.truth import tiles_right
-from models.art.collection import Collection, plan
-from models.bootstrap import cooccurrence, dataset, run
-from models.bootstrap.beliefs import Sightings
-from models.labels import LABELS, NONE
+from models.bootstrap import dataset, run
+from models.bootstrap.estimation import cooccurrence
+from models.bootstrap.estimation.beliefs import Sightings
+from models.datasets.tiles import write_counted
+from models.drawing.collection import Collection, plan
+from tilefleet.labels import LABELS, NONE
 
 
 def write(drawn: Collection, folder: Path) -> None:
@@ -168,10 +170,10 @@ def one(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """The same recipe on the same pictures, with found labels and with true ones."""
-    from models.engines import choose_keras_backend
+    from models.runtimes.installed import choose_keras_backend
 
     choose_keras_backend()
-    from models.decision import decide
+    from models.recognition.decision import decide
     from models.training import tiles
 
     drawn = plan(options.tiles, captchas=5000, pool=800, header_errors=0.02, seed=1)
@@ -191,7 +193,7 @@ def train(options: argparse.Namespace) -> None:
         seen = _captchas(asked)
         for name, labels in (("found", found.labels), ("true", true)):
             file = out / f"{name}.npz"
-            dataset.write_counted(file, found.pictures, labels, taught)
+            write_counted(file, found.pictures, labels, taught)
             network, _ = tiles.train(
                 labelled=file,
                 directory=out / name,
@@ -214,7 +216,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def _captchas(drawn: Collection) -> Any:
-    from models.captcha import Crops
+    from models.recognition.crops import Crops
 
     return np.stack(
         [Crops.from_bytes(drawn.draw(each), max_bytes=1 << 20).tiles for each in range(len(drawn))]

@@ -16,10 +16,10 @@ from celery import Celery
 
 from benchmarks import report
 from benchmarks.endtoend import images
-from models import wire
 from producer import AsyncClient, Client
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+from tilefleet import wire
 
 _WINDOW = 256
 

@@ -18,8 +18,8 @@ from time import perf_counter, sleep
 
 from benchmarks import report
 from producer import Client
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _WORKER_CORE, _OTHER_CORE = 0, 1
@@ -28,8 +28,8 @@ _OFFLINE = """
 import sys
 from time import perf_counter
 from pathlib import Path
-from models.reader import Reader
-from models.settings import Settings
+from models.engines.reader import Reader
+from tilefleet.settings import Settings
 reader = Reader(Settings.from_environ())
 images = [Path(line).read_bytes() for line in sys.stdin.read().split()]
 for image in images[:20]:

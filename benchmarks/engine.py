@@ -21,9 +21,9 @@ import numpy as np
 from benchmarks import report
 from benchmarks.endtoend import images
 from models import engines, store
-from models.captcha import Crops
-from models.engines import choose_keras_backend
-from models.settings import Settings
+from models.recognition.crops import Crops
+from models.runtimes.installed import choose_keras_backend
+from tilefleet.settings import Settings
 
 _MAX_BYTES = 1 << 20
 _CAPTCHAS = 32
@@ -130,7 +130,7 @@ def main() -> None:
         root = Path(folder)
         names = ["builtin"]
         if options.legacy:
-            from models.legacy import import_pair
+            from models.legacy.importer import import_pair
 
             import_pair(
                 options.legacy / "12306-ocr-text.h5",
@@ -140,7 +140,7 @@ def main() -> None:
                 say=lambda line: None,
             )
             names.append("12306-ocr")
-        from models.precision import convert
+        from models.training.precision import convert
 
         builtin = store.find("builtin", root=root)
         if builtin.manifest.precision == "int8":

@@ -24,8 +24,8 @@ from urllib.parse import quote_plus
 
 from benchmarks import load, report
 from benchmarks.endtoend import images
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 
 _CONNECTIONS = 64
 _PICTURE = 13_500

@@ -18,14 +18,15 @@ import numpy as np
 from flask import Flask, Response, jsonify, request
 from numpy.typing import NDArray
 
-from models import legacy_file, store
-from models.captcha import Crops, cut_tiles
-from models.image import decode
-from models.labels import LABELS
-from models.networks import legacy
-from models.networks.legacy_words import CROP_HEIGHT, CROP_WIDTH, CROP_X, CROP_Y, EMPTY, OFFSETS
-from models.settings import Settings
+from models import store
+from models.legacy import file as legacy_file
+from models.legacy import layers
+from models.networks.layers import CROP_HEIGHT, CROP_WIDTH, CROP_X, CROP_Y, EMPTY, OFFSETS
+from models.recognition.crops import Crops, cut_tiles
+from models.recognition.image import decode
 from models.store import load_network
+from tilefleet.labels import LABELS
+from tilefleet.settings import Settings
 
 #: Image bytes to the numbers of the tiles to pick.
 Read = Callable[[bytes], list[int]]
@@ -41,7 +42,7 @@ def of_12306_ocr(folder: Path) -> Read:
     for name, shape in (("text", (CROP_HEIGHT, CROP_WIDTH, 1)), ("image", (67, 67, 3))):
         pictures = keras.Input(shape)
         file = legacy_file.read(folder / f"12306-ocr-{name}.h5")
-        networks[name] = keras.Model(pictures, legacy.apply(file, pictures))
+        networks[name] = keras.Model(pictures, layers.apply(file, pictures))
     text, image = networks["text"], networks["image"]
 
     def read(data: bytes) -> list[int]:

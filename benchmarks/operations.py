@@ -25,10 +25,10 @@ from urllib.request import urlopen
 
 from benchmarks import queue, report
 from benchmarks.endtoend import images
-from models import wire
 from producer import Client
-from producer.embedded import EmbeddedServer, _free_port
-from producer.workers import WorkerProcess
+from producer.local.server import EmbeddedServer, _free_port
+from producer.local.worker import WorkerProcess
+from tilefleet import wire
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _PARTS = ("start", "memory", "monitoring", "size")

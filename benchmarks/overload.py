@@ -14,10 +14,10 @@ from statistics import median
 
 from benchmarks import report
 from benchmarks.endtoend import images
-from producer import bench
-from producer.bench import Plan, Tally
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
+from producer.bench import load
+from producer.bench.load import Plan, Tally
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 
 _WORKER_CORE, _OTHER_CORE = 0, 1
 _DEADLINE_S = 4.0
@@ -27,7 +27,7 @@ _MAX_WAITING = 400
 def capacity(url: str, pictures: list[bytes], seconds: float) -> float:
     """Captchas a second of 128 clients."""
     tally = Tally()
-    bench.measure(Plan(pictures, seconds=seconds, clients=128), tally, broker_url=url)
+    load.measure(Plan(pictures, seconds=seconds, clients=128), tally, broker_url=url)
     return tally.throughput
 
 
@@ -35,7 +35,7 @@ def goodput(url: str, pictures: list[bytes], rate: float, seconds: float) -> dic
     """Open loop at `rate`: shares of what was sent, and answers in time a second."""
     tally = Tally()
     plan = Plan(pictures, seconds=seconds, rate=rate, timeout=_DEADLINE_S)
-    bench.measure(plan, tally, broker_url=url)
+    load.measure(plan, tally, broker_url=url)
     return {
         "offered": tally.sent / seconds,
         "goodput": tally.throughput,

@@ -21,8 +21,8 @@ from celery import Celery
 from redis import Redis
 
 from benchmarks import report
-from models import wire
-from producer.embedded import EmbeddedServer
+from producer.local.server import EmbeddedServer
+from tilefleet import wire
 
 _BATCHES = Path("build/benchmarks/celery-batches")
 _PACKAGES = ("celery<5.7", "celery-batches==0.11", "redis", "msgpack", "packaging", "setuptools<81")

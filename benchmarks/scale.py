@@ -16,10 +16,10 @@ from redis import Redis
 
 from benchmarks import report
 from benchmarks.endtoend import images
-from models import wire
 from producer import Client
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+from tilefleet import wire
 
 
 def rate(workers: int, captchas: int) -> float:

@@ -27,12 +27,12 @@ from benchmarks import report
 from benchmarks.endtoend import images
 from benchmarks.overload import capacity
 from models import store
-from models.settings import Settings
 from producer import Client
 from producer.client import Pending
-from producer.embedded import EmbeddedServer
-from producer.remote import LOOK_S, Remote, use_model
-from producer.workers import WorkerProcess
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+from producer.monitoring.remote import LOOK_S, Remote, use_model
+from tilefleet.settings import Settings
 
 #: Pause between two changes, seconds: the slowest one in a hundred has to be one of a change.
 _PAUSE_S = 0.2

@@ -12,8 +12,8 @@ from time import perf_counter, sleep
 
 from benchmarks import report
 from benchmarks.endtoend import images
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 
 #: Seconds between two runs: the fleet is idle when the next one comes.
 _PAUSE_S = 0.2

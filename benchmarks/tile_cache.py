@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmarks import report
 from models import engines
-from models.art.collection import Collection, plan
-from models.captcha import Crops
+from models.drawing.collection import Collection, plan
 from models.engines.litert import LiteRTEngine
-from models.settings import Settings
+from models.recognition.crops import Crops
+from tilefleet.settings import Settings
 
 #: As a busy worker's.
 _PASS = 8
@@ -87,9 +87,9 @@ def main() -> None:
 
 
 def _false_matches(drawn: Collection, crops: Sequence[Crops]) -> dict[str, float]:
-    from models.bootstrap import signatures
+    from models.recognition import fingerprint
 
-    vectors = signatures.colour(np.concatenate([each.tiles for each in crops]))
+    vectors = fingerprint.colour(np.concatenate([each.tiles for each in crops]))
     labels = drawn.tile_labels.ravel()
     found = {}
     for threshold in (0.01, 0.03, 0.05, 0.08):

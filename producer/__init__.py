@@ -1,34 +1,41 @@
-"""Sends captchas, gets answers.
+"""Sends captchas, gets answers, and runs fleets.
+
+May import `tilefleet`, and `models` where it draws, reads or trains.
 
 >>> from producer import Client
 >>> with Client() as fleet:
 ...     answer = fleet.solve("captcha.jpg", timeout=5)
 
-Needs neither the worker's code nor a network: a captcha is sent by name. Reading order: `client`,
-`async_client` (on `async_wire`, `results` and `message`), then `cli` (the command line, with a
-module for each command), `gateway` (HTTP), `embedded` and `workers` (a server and workers of one's
-own), `demo`.
+The same names are in `tilefleet`. A captcha is sent by name: nothing here needs the worker's code.
+Rooms, each may import those before it:
+
+    client        the two clients
+    terminal      what commands read and show
+    monitoring    looks at a running fleet
+    gateway       HTTP
+    bench         load
+    review        the page where people correct labels
+    local         servers and workers of one's own
+    cli           ``tilefleet``, a file for each command
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.answer import Answer
-    from models.errors import TilefleetError
-    from producer.async_client import AsyncClient
-    from producer.async_pending import AsyncPending
-    from producer.client import Client, Pending
+    from producer.client import AsyncClient, AsyncPending, Client, Pending
+    from tilefleet.answer import Answer
+    from tilefleet.errors import TilefleetError
 
 __all__ = ["Answer", "AsyncClient", "AsyncPending", "Client", "Pending", "TilefleetError"]
 
 _HOMES = {
-    "Answer": "models.answer",
-    "AsyncClient": "producer.async_client",
-    "AsyncPending": "producer.async_pending",
+    "Answer": "tilefleet.answer",
+    "AsyncClient": "producer.client",
+    "AsyncPending": "producer.client",
     "Client": "producer.client",
     "Pending": "producer.client",
-    "TilefleetError": "models.errors",
+    "TilefleetError": "tilefleet.errors",
 }
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from producer import Client
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 
 # Before anything imports Keras, which reads it once.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

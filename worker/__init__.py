@@ -1,13 +1,15 @@
-"""The worker: bytes in, answers out. Run it with ``celery -A worker worker``.
+"""Bytes in, answers out: ``celery -A worker worker``. May import `tilefleet` and `models`.
 
-Importing this (as Flower and ``celery inspect`` do too) loads no network and no runtime. Reading
-order: `celery` (the application), `task` (what is called by name), `transport` (messages off the
-queues), `consumer`, `neighbours`, `request` and `strategy` (Celery's checks), `step` (start, stop),
-`reception` (in, and what became of it), `job` (what is handed on), `room` (decoding and passes),
-`lanes` (of the engine in use), `switch` and `control` (another model while it runs),
-`batcher`, `twins` (identical captchas), `suspects` (what came back), `writer` (results), `bell` and
-`events` (back to the hub thread, and out to monitors), `beacon` and `health` (signs of life),
-`metrics`.
+Importing this (as Flower and ``celery inspect`` do too) loads no network and no runtime. `celery`
+is the application, `task` what is called by name, `control` the remote commands, `bootstep` start
+and stop. Rooms, each may import those before it:
+
+    engine_room   decoding and passes, in memory: no Celery, no Redis
+    transport     messages off the queues, many at once
+    results       outcomes into the result store
+    intake        messages to requests
+    hub           admits requests, concludes them
+    monitoring    signs of life and figures
 """
 
 # `celery control` and `celery inspect` know the commands that are imported with the application.

@@ -14,9 +14,9 @@ from typing import Any
 from celery import Celery, signals
 from kombu import Exchange, Queue
 
-from models import log, wire
-from models.errors import SettingError
-from models.settings import Settings
+from tilefleet import log, wire
+from tilefleet.errors import SettingError
+from tilefleet.settings import Settings
 from worker import compression, fast_json, transport
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ app = Celery(
     "tilefleet",
     broker=settings.broker_url,
     backend=settings.result_backend,
-    events="worker.events:Events",
+    events="worker.hub.events:Events",
     include=["worker.task"],
 )
 app.settings = settings
@@ -86,7 +86,7 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     # The networks live in this process and are shared by its threads.
     worker_pool="prefork" if _asks_for_prefork(sys.argv) else "threads",
-    worker_consumer="worker.consumer:CaptchaConsumer",
+    worker_consumer="worker.intake.consumer:CaptchaConsumer",
     # What may be claimed does not depend on a pool's size.
     worker_enable_prefetch_count_reduction=False,
     # Captchas show in Flower without a further flag.
@@ -99,8 +99,8 @@ app.conf.broker_transport_options["visibility_timeout"] = settings.lease_s
 if only_looks:
     # It claims no captcha, and puts none back: its account needs no right to what is claimed.
     app.conf.broker_transport_options["ack_emulation"] = False
-app.steps["worker"].add("worker.step:EngineRoomStep")
-app.steps["consumer"].add("worker.neighbours:Neighbours")
+app.steps["worker"].add("worker.bootstep:EngineRoomStep")
+app.steps["consumer"].add("worker.monitoring.mingle:Neighbours")
 
 
 if settings.log == "json":

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from celery.worker.control import control_command, inspect_command
 
-from models.errors import ModelError
+from tilefleet.errors import ModelError
 
 if TYPE_CHECKING:
     # Flower reads the names of the commands, and has no NumPy.
-    from worker.switch import Switch
+    from worker.engine_room.switch import Switch
 
 
 @control_command(args=[("name", str)], signature="NAME")

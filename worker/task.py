@@ -1,9 +1,9 @@
 """What is called by name: ``worker.solve`` and ``worker.solve_many``.
 
-In a worker on threads a task's body does not run for a plain captcha: `worker.strategy` hands it
-to the engine room. The body runs in every other case: with an outcome that the engine room has
-found already (when there are links, chords or signal receivers to serve), and, where there is no
-engine room (eager mode, other pools), by reading the captchas itself.
+In a worker on threads a task's body does not run for a plain captcha: `worker.intake.strategy`
+hands it to the engine room. The body runs in every other case: with an outcome that the engine room
+has found already (when there are links, chords or signal receivers to serve), and, where there is
+no engine room (eager mode, other pools), by reading the captchas itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,18 @@ from typing import Any
 
 from celery import Task
 
-from models import wire
-from models.errors import BadMessage, BadRequest, TilefleetError
+from tilefleet import wire
+from tilefleet.errors import BadMessage, BadRequest, TilefleetError
 from worker.celery import app
-from worker.job import Outcome
+from worker.engine_room.job import Outcome
 
 
 class CaptchaTask(Task):
     """What both tasks share; a subclass says what its argument and its result are."""
 
     abstract = True
-    Strategy = "worker.strategy:strategy"
-    Request = "worker.request:CaptchaRequest"
+    Strategy = "worker.intake.strategy:strategy"
+    Request = "worker.intake.request:CaptchaRequest"
     #: A bad image is the sender's matter: logged in a line, without a traceback.
     throws = (BadRequest,)
     typing = False
@@ -98,7 +98,7 @@ class SolveMany(CaptchaTask):
 @cache
 def _reader() -> Any:
     """The model in this process, loaded at its first captcha."""
-    from models.reader import Reader
+    from models.engines.reader import Reader
 
     return Reader(app.settings)
 

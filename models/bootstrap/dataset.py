@@ -22,15 +22,15 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bootstrap.drafts import written
-from models.errors import BadCollection
-from models.geometry import TILE
-from models.labels import INDEX, LABELS
+from models.datasets.tiles import write_counted
+from tilefleet.errors import BadCollection
+from tilefleet.files import atomic_write
+from tilefleet.labels import INDEX, LABELS
 
 TILES: Final = "tiles.npz"
 TABLE: Final = "labels.csv"
@@ -41,9 +41,6 @@ UNREADABLE: Final = "unreadable.csv"
 
 #: A group at least this probable goes into tiles.npz.
 SURE: Final = 0.8
-#: The counts of a picture whose label is certain.
-_COUNTS: Final = 20
-_AT_ONCE: Final = 2_000
 
 #: What a reviewer may say instead of a label: a picture of none of the 80.
 NOTHING: Final = ""
@@ -141,7 +138,7 @@ class Dataset:
 
     def _write_table(self, tiles: Iterable[_Tile]) -> None:
         best, probability = self.labels.argmax(axis=1), self.labels.max(axis=1)
-        with written(self.folder / TABLE, text=True) as file:
+        with atomic_write(self.folder / TABLE, text=True) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("file", "tile", "group", "label", "probability"))
             for name, tile, group in tiles:
@@ -169,9 +166,9 @@ def write(
     flat = groups.ravel()
     sightings = np.bincount(flat, minlength=len(labels)).astype(np.int32)
     places = tuple(f"{files[at // 8]}:{at % 8 + 1}" for at in first_places(groups).tolist())
-    with written(folder / BELIEFS) as file:
+    with atomic_write(folder / BELIEFS) as file:
         np.savez(file, labels=labels, sightings=sightings, places=np.array(places))
-    with written(folder / UNREADABLE, text=True) as file:
+    with atomic_write(folder / UNREADABLE, text=True) as file:
         csv.writer(file, lineterminator="\n").writerows([("file", "why"), *unreadable])
     corrections = _read_corrections(folder, places)
     dataset = Dataset(folder, labels, sightings, pictures, places, corrections)
@@ -187,33 +184,6 @@ def write(
 def first_places(groups: NDArray[np.int32]) -> NDArray[np.int64]:
     """Of int32 (captchas, 8): the flat index of each group's first tile, int64 (groups,)."""
     return np.unique(groups.ravel(), return_index=True)[1]
-
-
-def write_counted(
-    path: Path,
-    pictures: NDArray[np.uint8],
-    labels: NDArray[np.float32],
-    chosen: NDArray[np.int64],
-) -> None:
-    """easy12306's format, all or nothing, and without holding all the pictures at once.
-
-    `pictures`: uint8 (groups, 67, 67, 3), RGB; `labels`: float32 (groups, 80); `chosen`: int64, the
-    groups to write. Raises OSError.
-    """
-    counts = np.rint(labels[chosen] * _COUNTS).astype(np.uint8)
-    with written(path) as whole, zipfile.ZipFile(whole, "w") as archive:
-        with archive.open("labels.npy", "w") as file:
-            np.lib.format.write_array(file, counts)
-        with archive.open("images.npy", "w", force_zip64=True) as file:
-            header: dict[str, Any] = {
-                "descr": "|u1",
-                "fortran_order": False,
-                "shape": (len(chosen), TILE, TILE, 3),
-            }
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, len(chosen), _AT_ONCE):
-                part = np.asarray(pictures[chosen[start : start + _AT_ONCE]])
-                file.write(np.ascontiguousarray(part[..., ::-1]).tobytes())
 
 
 def _read_tiles(table: Path) -> Iterator[_Tile]:

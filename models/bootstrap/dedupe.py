@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import store
-from models.art import alter
-from models.art.collection import load_pictures
 from models.bootstrap import groups, scan, signatures
-from models.bootstrap.drafts import written
 from models.bootstrap.progress import Begin
-from models.settings import Settings
+from models.drawing import alter
+from models.drawing.collection import load_pictures
+from models.recognition.fingerprint import Vectors
+from tilefleet.files import atomic_write
+from tilefleet.settings import Settings
 
 #: Altered copies of each picture, and pictures at most: all pairs are compared.
 _COPIES = 4
@@ -67,7 +68,7 @@ def find(
     members = groups.group(
         found.signatures, signature.threshold, seed=seed, tick=begin("finding pictures")
     )
-    with written(out / "pictures.csv", text=True) as file:
+    with atomic_write(out / "pictures.csv", text=True) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "tile", "picture"))
         for number, picture in enumerate(members.tolist()):
@@ -131,7 +132,7 @@ def compare(tiles: Path, out: Path, *, seed: int, begin: Begin) -> list[str]:
 
 
 def _curve(
-    vectors: signatures.Vectors,
+    vectors: Vectors,
     pictures: NDArray[np.int64],
     labels: NDArray[np.int16],
     took: float,
@@ -149,7 +150,7 @@ def _curve(
     )
 
 
-def _distances(vectors: signatures.Vectors) -> NDArray[np.float32]:
+def _distances(vectors: Vectors) -> NDArray[np.float32]:
     """Half the squared distances of all pairs, float32 (n, n)."""
     squares = np.square(vectors).sum(axis=1)
     halves = (squares[:, None] + squares[None, :]) / 2

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.bootstrap.progress import Tick, unheard
-from models.labels import LABELS
+from tilefleet.labels import LABELS
 
 #: A group whose label is this probable is one to learn from …
 SURE = 0.95
@@ -134,7 +134,7 @@ def _train(
     seed: int,
     tick: Tick,
 ) -> Any:
-    from models.engines import choose_keras_backend
+    from models.runtimes.installed import choose_keras_backend
 
     choose_keras_backend()
     import keras

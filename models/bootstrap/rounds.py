@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bootstrap import cooccurrence, learner
-from models.bootstrap.beliefs import Beliefs, Rates, Sightings
-from models.bootstrap.drafts import write_array, written
+from models.bootstrap import learner
+from models.bootstrap.arrays import write_array
+from models.bootstrap.estimation import cooccurrence
+from models.bootstrap.estimation.beliefs import Beliefs, Rates, Sightings
 from models.bootstrap.progress import Begin
+from tilefleet.files import atomic_write
 
 #: Share of the captchas whose headers are held out.
 _HELD_OUT = 0.1
@@ -86,7 +88,7 @@ def _estimate(
 
 
 def _save(path: Path, beliefs: Beliefs) -> None:
-    with written(path) as file:
+    with atomic_write(path) as file:
         np.savez(
             file,
             labels=beliefs.labels,

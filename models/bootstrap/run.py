@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import store
-from models.bootstrap import dataset, enough, groups, scan, sheets, signatures
-from models.bootstrap.beliefs import Beliefs, Sightings
-from models.bootstrap.drafts import write_array
+from models.bootstrap import checks, dataset, groups, scan, sheets, signatures
+from models.bootstrap.arrays import write_array
+from models.bootstrap.estimation.beliefs import Beliefs, Sightings
 from models.bootstrap.progress import Begin, Watch
 from models.bootstrap.rounds import rounds as learned_in_rounds
-from models.errors import BadCollection
-from models.geometry import TILE
 from models.store import Entry
+from tilefleet.errors import BadCollection
+from tilefleet.geometry import TILE
 
 #: The signature that measures best (`tilefleet models dedupe --compare`).
 SIGNATURE = "colour"
@@ -100,9 +100,9 @@ def bootstrap(
         signature=signatures.find(SIGNATURE),
         tick=begin("reading captchas"),
     )
-    enough.check_captchas(folder, found)
+    checks.check_captchas(folder, found)
     members = _grouped(kept / "groups.npy", found, seed, begin)
-    enough.check_repeats(folder, members)
+    checks.check_repeats(folder, members)
     pictures = _cut(out / dataset.PICTURES, folder, found, members, begin)
     seen = Sightings(
         members.reshape(-1, 8), found.words, np.clip(found.confidence.astype(np.float64), 0, 1)

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import interpreter
-from models.bootstrap.drafts import written
 from models.bootstrap.signatures import Signature
-from models.captcha import Crops
-from models.errors import BadCollection, BadRequest
-from models.labels import NONE
+from models.recognition.crops import Crops
+from models.runtimes import litert
 from models.store import Entry
+from tilefleet.errors import BadCollection, BadRequest
+from tilefleet.files import atomic_write
+from tilefleet.labels import NONE
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 #: Captchas in a part.
@@ -132,7 +132,7 @@ class _Headers:
     def __call__(self, header: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
         """uint8 (28, 176, 3) to two words and how sure of each."""
         if not hasattr(self._own, "interpreter"):
-            self._own.interpreter = interpreter.load(self._contents)
+            self._own.interpreter = litert.load(self._contents)
         network = self._own.interpreter
         network.set_tensor(network.get_input_details()[0]["index"], header[np.newaxis])
         network.invoke()
@@ -162,7 +162,7 @@ def _keep(path: Path, files: Sequence[str], outcomes: Sequence[Any]) -> None:
         if isinstance(outcome, str)
     ]
     empty = np.zeros(0)
-    with written(path) as file:
+    with atomic_write(path) as file:
         np.savez(
             file,
             files=np.array([each[0] for each in good], dtype=str),

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from models.art import fonts
-from models.geometry import TILE
-from models.labels import LABELS
+from models.drawing import fonts
+from tilefleet.geometry import TILE
+from tilefleet.labels import LABELS
 
 _COLUMNS, _ROWS = 12, 10
 _CELL = (TILE + 5, TILE + 17)
@@ -48,7 +48,7 @@ def _draw(title: str, pictures: NDArray[np.uint8], probability: NDArray[np.float
     rows = -(-len(pictures) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * wide + 5, _TITLE + rows * high), "white")
     pen = ImageDraw.Draw(sheet)
-    font = fonts.FOLDER / "TilefleetSans-Bold.otf"
+    font = fonts.BOLD
     large, small = ImageFont.truetype(font, 18), ImageFont.truetype(font, 11)
     pen.text((5, _TITLE / 2), title, "black", font=large, anchor="lm")
     for place, (picture, sure) in enumerate(zip(pictures, probability, strict=True)):

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.answer import Answer
-from models.captcha import Crops
-from models.decision import Probabilities, decide
+from models.recognition.crops import Crops
+from models.recognition.decision import Probabilities, decide
+from tilefleet.answer import Answer
 
 
 class Lane(Protocol):
@@ -47,7 +47,7 @@ class NetworkLane(ABC):
     """A lane over two networks: probabilities by `infer`, answers by the decision."""
 
     def __init__(self, model: str, *, sharpness: float) -> None:
-        """`sharpness`: see `models.decision.sharpened`."""
+        """`sharpness`: see `models.recognition.decision.sharpened`."""
         self.model = model
         self._sharpness = sharpness
 

@@ -11,11 +11,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.captcha import Crops
-from models.decision import Probabilities
 from models.engines.base import NetworkLane
-from models.manifest import NETWORKS
+from models.recognition.crops import Crops
+from models.recognition.decision import Probabilities
 from models.store import Entry, load_network
+from models.store.manifest import NETWORKS
 
 #: Captchas in a pass, unless the settings say otherwise.
 MAX_BATCH = 64

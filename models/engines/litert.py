@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import background, interpreter
-from models.captcha import Crops
-from models.decision import Probabilities
 from models.engines.base import NetworkLane
 from models.engines.tile_cache import TileCache
-from models.errors import BadManifest
-from models.manifest import LITERT_BATCH, NETWORKS, OUTPUTS
+from models.recognition.crops import Crops
+from models.recognition.decision import Probabilities
+from models.runtimes import idle, litert
 from models.store import Entry
+from models.store.manifest import LITERT_BATCH, NETWORKS, OUTPUTS
+from tilefleet.errors import BadManifest
 
 #: A pass is a loop here, so a longer one makes nothing cheaper but the writing of answers, and
 #: every captcha in it waits for the last.
@@ -66,7 +66,7 @@ class LiteRTEngine:
     def _make(self) -> "LiteRTLane":
         lane = LiteRTLane(self.model, self._networks, sharpness=self._sharpness)
         if self._beside:
-            background.run(lane.warm_up)
+            idle.run(lane.warm_up)
         else:
             lane.warm_up()
         lane.tile_cache = self.tile_cache
@@ -104,7 +104,7 @@ class _Network:
 
     def __init__(self, name: str, contents: bytes) -> None:
         try:
-            self._interpreter = interpreter.load(contents)
+            self._interpreter = litert.load(contents)
         except (ValueError, RuntimeError) as error:
             raise BadManifest(f"{name}.tflite cannot be loaded: {error}") from None
         (given,) = self._interpreter.get_input_details()

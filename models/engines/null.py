@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from models.answer import Answer, Reading
-from models.labels import LABELS
+from tilefleet.answer import Answer, Reading
+from tilefleet.labels import LABELS
 
 MAX_BATCH = 64
 

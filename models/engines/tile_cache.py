@@ -2,7 +2,7 @@
 
 `TILEFLEET_TILE_CACHE` says how many pictures are kept; 0, the default, keeps none. A tile counts as
 seen if its colour signature is nearly that of one that the network has read
-(`models.bootstrap.signatures`, under a much stricter threshold than grouping uses: a wrong group
+(`models.recognition.fingerprint`, under a much stricter threshold than grouping uses: a wrong group
 costs one label, a wrong match an answer).
 """
 
@@ -12,10 +12,10 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bootstrap import signatures
-from models.decision import Probabilities
-from models.geometry import TILE
-from models.labels import LABELS
+from models.recognition import fingerprint
+from models.recognition.decision import Probabilities
+from tilefleet.geometry import TILE
+from tilefleet.labels import LABELS
 
 #: Half the squared distance of signatures up to which two tiles are the same picture. Measured by
 #: `python -m benchmarks.tile_cache`.
@@ -33,7 +33,7 @@ class TileCache:
         self._size = size
         self._lock = Lock()
         # Fixed, so that every worker knows the same pictures again.
-        length = signatures.colour(np.zeros((1, TILE, TILE, 3), np.uint8)).shape[1]
+        length = fingerprint.colour(np.zeros((1, TILE, TILE, 3), np.uint8)).shape[1]
         self._directions = np.random.default_rng(0).standard_normal(
             (length, _TABLES * _BITS), np.float32
         )
@@ -50,7 +50,7 @@ class TileCache:
     ) -> Probabilities:
         """uint8 (n, 8, 67, 67, 3) → float32 (n, 8, 80); `network` reads eight tiles a call."""
         flat = tiles.reshape(-1, *tiles.shape[2:])
-        vectors = signatures.colour(flat)
+        vectors = fingerprint.colour(flat)
         keys = self._keys_of(vectors)
         answers = np.empty((len(flat), len(LABELS)), np.float32)
         unknown = self._look_up(vectors, keys, answers)

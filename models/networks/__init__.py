@@ -1,8 +1,7 @@
-"""The networks, as Keras graphs that take pixels and give probabilities.
+"""The networks, as Keras graphs that take pixels and give probabilities. May import `tilefleet`.
 
 Importing this registers the layers of our own, which loading a ``.keras`` file looks up by name.
 Only `keras.ops` is used, so that they run on TensorFlow and on JAX.
 """
 
-from models.networks import legacy_words as legacy_words
-from models.networks import tiles as tiles
+from models.networks import layers as layers

@@ -11,8 +11,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from models.geometry import TILE
-from models.labels import LABELS
+from tilefleet.geometry import TILE
+from tilefleet.labels import LABELS
 
 _STEM = (16, 32)
 #: For each halving after the stem (to 9 and 5 pixels): its channels, and those inside its

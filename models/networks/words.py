@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from models.geometry import HEADER_HEIGHT, HEADER_WIDTH
-from models.labels import NONE
+from tilefleet.geometry import HEADER_HEIGHT, HEADER_WIDTH
+from tilefleet.labels import NONE
 
 
 def build() -> keras.Model:

@@ -1,1 +1,1 @@
-"""Making weights: one loop, and for each network the pictures that it learns from."""
+"""Making weights: a loop, and what each network learns from. May import `evaluation` and below."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.geometry import TILE
+from tilefleet.geometry import TILE
 
 Tiles = NDArray[np.uint8]
 Random = np.random.Generator

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.art.strips import UNKNOWN
-from models.decision import posterior
-from models.labels import NONE
+from models.drawing.strips import UNKNOWN
+from models.recognition.decision import posterior
+from tilefleet.labels import NONE
 
 #: Temperatures that are tried, and sharpnesses.
 TEMPERATURES = np.geomspace(0.25, 4, 81)
@@ -83,7 +83,8 @@ def cross_validated(surprise: Scores) -> float:
 
 
 def sharpness(confidence: Scores, right: NDArray[np.bool_]) -> float:
-    """The sharpness (`models.decision.sharpened`) that makes what happened most probable.
+    """The sharpness (`models.recognition.decision.sharpened`) that makes what happened most
+    probable.
 
     `confidence` is float64 (captchas,), `right` bool (captchas,): whether the picks were.
     """

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.errors import ModelError
+from tilefleet.errors import ModelError
 
 log = logging.getLogger(__name__)
 

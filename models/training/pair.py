@@ -8,18 +8,19 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models import precision, store
-from models.art.pictures import TILES
-from models.art.strips import draw_strips
-from models.captcha import Crops
-from models.errors import ModelNotFound
-from models.evaluate import outcomes
-from models.labels import INDEX
-from models.manifest import NETWORKS
+from models import store
+from models.datasets import tiles as pictures
+from models.datasets.truth import ANSWERS, Truth, truths
+from models.drawing.fonts import faces
+from models.drawing.strips import draw_strips
+from models.drawing.tiles import TILES
+from models.evaluation.score import outcomes
+from models.recognition.crops import Crops
 from models.store import Entry
-from models.training import calibration, pictures, tiles, words
-from models.training import headers as drawn_headers
-from models.truth import ANSWERS, Truth, truths
+from models.store.manifest import NETWORKS
+from models.training import calibration, precision, tiles, words
+from tilefleet.errors import ModelNotFound
+from tilefleet.labels import INDEX
 
 #: Drawn headers that the words network's temperature is measured on.
 _CALIBRATED_ON, _CALIBRATION_SEED = 3000, 77
@@ -108,8 +109,8 @@ def train_pair(
 def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[Path]) -> float:
     """Give a trained network its temperature, from headers and captchas it was not trained on."""
     if network == "words":
-        _, strange = drawn_headers.faces(fonts)
-        drawn = draw_strips(_CALIBRATED_ON, seed=_CALIBRATION_SEED, faces=strange)
+        _, held_out = faces(fonts)
+        drawn = draw_strips(_CALIBRATED_ON, seed=_CALIBRATION_SEED, faces=held_out)
         pictures = np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
         surprise = calibration.of_words(_ask(model, pictures), drawn.labels)
     else:

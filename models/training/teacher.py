@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models import interpreter
-from models.convert import to_litert
+from models.runtimes import litert
+from models.runtimes.convert import to_litert
 from models.store import Entry, load_network
 from models.training.maps import Maps, narrowest
 
@@ -58,7 +58,7 @@ def _compiled(network: keras.Model) -> Callable[[NDArray[np.uint8]], list[NDArra
     can write its files, else by Keras."""
     if keras.backend.backend() != "tensorflow":
         return lambda tiles: [np.asarray(each) for each in network.predict_on_batch(tiles)]
-    runner = interpreter.load(to_litert(network, _BATCH))
+    runner = litert.load(to_litert(network, _BATCH))
     (given,) = runner.get_input_details()
     # LiteRT does not keep the order of outputs; no two have the same shape.
     index = {tuple(each["shape"][1:]): each["index"] for each in runner.get_output_details()}

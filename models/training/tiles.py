@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models import store
-from models.errors import BadTiles
-from models.geometry import TILE
-from models.labels import LABELS
+from models.datasets import tiles as pictures
+from models.datasets.tiles import Pictures
 from models.networks import tiles as network_of_tiles
-from models.training import augment, pictures
+from models.training import augment
 from models.training.loop import Steps, fit
 from models.training.maps import ANSWER, Maps, guess, guessing
-from models.training.pictures import Pictures
 from models.training.teacher import Teacher
+from tilefleet.errors import BadTiles
+from tilefleet.geometry import TILE
+from tilefleet.labels import LABELS
 
 _SMOOTHING = 0.02
 #: See `softened`.

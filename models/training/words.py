@@ -15,11 +15,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.art.strips import UNKNOWN, Strips, draw_strips
-from models.labels import LABELS, NONE
+from models.drawing import fonts
+from models.drawing.strips import UNKNOWN, Strips, draw_strips
 from models.networks import words as network_of_words
-from models.training import headers
 from models.training.loop import Steps, fit
+from tilefleet.labels import LABELS, NONE
 
 _BATCH = 128
 _SMOOTHING = 0.02
@@ -89,15 +89,15 @@ def train(
     """
     if epochs:
         rounds = [replace(each, epochs=epochs) for each in rounds]
-    familiar, strange = headers.faces(font_folders)
-    kept = draw_strips(held_out, seed=seed + 1_000_000, faces=strange)
+    train, held_out_faces = fonts.faces(font_folders)
+    kept = draw_strips(held_out, seed=seed + 1_000_000, faces=held_out_faces)
     kept_pixels = np.repeat(kept.images[..., np.newaxis], 3, axis=-1)
     keras.utils.set_random_seed(seed)
     network = network_of_words.build()
     minutes = []
     for number, each in enumerate(rounds, 1):
         # Drawn when the first batch is asked for: a round that is finished needs none.
-        drawn = cache(partial(draw_strips, strips, seed=seed + 1000 * (number - 1), faces=familiar))
+        drawn = cache(partial(draw_strips, strips, seed=seed + 1000 * (number - 1), faces=train))
         history = fit(
             network,
             Steps(partial(_views, drawn), steps=steps_per_epoch, seed=seed + number - 1),
@@ -120,8 +120,8 @@ def train(
         "rounds": [asdict(each) for each in rounds],
         "steps_per_epoch": steps_per_epoch,
         "headers": {"drawn for each round": strips, "held out": held_out, "real": 0},
-        "fonts": sorted({face.name for face in familiar}),
-        "held-out fonts": sorted({face.name for face in strange}),
+        "fonts": sorted({face.name for face in train}),
+        "held-out fonts": sorted({face.name for face in held_out_faces}),
         "minutes": minutes,
         "last": {name: round(values[-1], 4) for name, values in history.items()},
     }

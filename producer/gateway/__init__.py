@@ -1,4 +1,4 @@
-"""The HTTP gateway: captchas over HTTP, onto the same queue as everybody's.
+"""Captchas over HTTP, onto the same queue as everybody's. May import `client`, `tilefleet`.
 
 Reading order: `app` (routes, and who may come in), `api` (the clean one), `legacy` (what old
 servers answered), `page` (the page at /), `context` (what requests share), `body` (what clients

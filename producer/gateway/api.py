@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from models import wire
-from models.errors import BadMessage
 from producer.gateway import body, context, metrics
 from producer.gateway.openapi import LONGEST_S, TIMEOUT_S
+from tilefleet import wire
+from tilefleet.errors import BadMessage
 
 
 async def solve(request: Request) -> Response:

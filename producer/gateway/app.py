@@ -18,13 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from models.settings import Settings
-from producer.async_client import AsyncClient
-from producer.connection import connect
+from producer.client.asynchronous import AsyncClient
+from producer.client.connection import connect
 from producer.gateway import api, legacy, metrics, openapi, page, problem
 from producer.gateway.context import Context
 from producer.gateway.keys import Key, KeyFile
 from producer.gateway.quota import Quota
+from tilefleet.settings import Settings
 
 logger = logging.getLogger(__name__)
 

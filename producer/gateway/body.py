@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from models.errors import BadMessage, TooLarge
 from producer.gateway import context
+from tilefleet.errors import BadMessage, TooLarge
 
 #: Seconds in which a body has to be there, and bytes that earn it another second.
 _BODY_S, _BYTES_A_SECOND = 10.0, 64 << 10

@@ -6,14 +6,14 @@ from typing import Any
 
 from starlette.requests import Request
 
-from models import wire
-from models.answer import Answer
-from models.errors import TilefleetError
-from models.settings import Settings
-from producer.async_client import AsyncClient
+from producer.client.asynchronous import AsyncClient
 from producer.gateway.keys import Key
 from producer.gateway.metrics import Metrics
 from producer.gateway.quota import Quota
+from tilefleet import wire
+from tilefleet.answer import Answer
+from tilefleet.errors import TilefleetError
+from tilefleet.settings import Settings
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from models.errors import BadKeyFile
+from tilefleet.errors import BadKeyFile
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.answer import Answer
-from models.errors import TilefleetError
 from producer.gateway import body, context
+from tilefleet.answer import Answer
+from tilefleet.errors import TilefleetError
 
 #: The oldest clients give up after five seconds.
 _TIMEOUT_S = 4.5

@@ -20,9 +20,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
-from models import wire
-from producer import gauge, message
+from producer.client import backlog, message
 from producer.gateway.keys import Key
+from tilefleet import wire
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -131,7 +131,7 @@ class Metrics:
         if key is not None:
             self._of_keys.labels(key.name).inc()
 
-    def show(self, seen: gauge.Gauge, oldest_s: dict[str, float], *, names: bool) -> bytes:
+    def show(self, seen: backlog.Gauge, oldest_s: dict[str, float], *, names: bool) -> bytes:
         """The text, with the fleet as `seen` and the ages that `oldest` gave.
 
         `names`: with what is told by the names of keys.
@@ -166,7 +166,7 @@ class _Fleet:
     """The fleet at the last look."""
 
     def __init__(self) -> None:
-        self.seen = gauge.Gauge()
+        self.seen = backlog.Gauge()
         self.oldest_s: dict[str, float] = {}
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

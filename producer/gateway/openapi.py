@@ -3,10 +3,10 @@
 Written by hand beside the code; a test holds every route, status and reply against it.
 """
 
-from models import geometry
-from models.settings import Settings
 from producer.gateway import problem
 from producer.gateway.schemas import SCHEMAS, Schema, named, record
+from tilefleet import geometry
+from tilefleet.settings import Settings
 
 #: Seconds to wait for an answer, unless the request says otherwise, and at most.
 TIMEOUT_S, LONGEST_S = 10.0, 60.0

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from models import errors
-from models.errors import TilefleetError
+from tilefleet import errors
+from tilefleet.errors import TilefleetError
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from models.errors import FleetUnreachable
 from producer.gateway.keys import Key
+from tilefleet.errors import FleetUnreachable
 
 #: In front of a key's name: its bucket, a hash of `tokens` and `at` (seconds). It ends when full.
 BUCKET = "tilefleet-quota-"

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from models import wire
-from models.labels import LABELS
 from producer.gateway import problem
+from tilefleet import wire
+from tilefleet.labels import LABELS
 
 Schema = dict[str, Any]
 

@@ -12,8 +12,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from models.errors import SettingError
-from models.log import configure
+from tilefleet.errors import SettingError
+from tilefleet.log import configure
 
 _REQUESTS = "producer.gateway.app"
 

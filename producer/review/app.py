@@ -22,8 +22,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from models.bootstrap.dataset import NOTHING, Dataset
-from models.errors import TilefleetError
-from models.labels import INDEX, LABELS
+from tilefleet.errors import TilefleetError
+from tilefleet.labels import INDEX, LABELS
 
 _HOST = "127.0.0.1"
 #: Labels offered for a picture, and sure pictures shown for each.

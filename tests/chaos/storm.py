@@ -16,12 +16,12 @@ from time import monotonic, sleep
 from redis import Redis
 from redis.exceptions import RedisError
 
-from models import wire
-from models.errors import FleetUnreachable, Overloaded
 from producer import Client
-from producer.workers import WorkerProcess
-from tests.chaos.servers import FragileServer, stopped
-from tests.fleet import wait_until
+from producer.local.worker import WorkerProcess
+from tests.support.fleet import wait_until
+from tests.support.servers import FragileServer, stopped
+from tilefleet import wire
+from tilefleet.errors import FleetUnreachable, Overloaded
 
 _GIVEN_BACK = re.compile(r"(\d+) messages of lost workers are given back")
 

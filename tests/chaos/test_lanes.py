@@ -6,15 +6,15 @@ from time import monotonic, sleep
 import pytest
 from redis import Redis
 
-from models import errors, wire
 from producer import Client
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
-from tests.fleet import NULL, another_app, ask, solve, wait_until
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+from tests.support.fleet import NULL, another_app, ask, solve, wait_until
+from tilefleet import errors, wire
 
 #: Captchas of a bulk flood.
 FLOOD = 10_000 if os.environ.get("TILEFLEET_CHAOS") else 1500
-STRANGE = ("--include", "tests.chaos.strange_engine", "-c", "1")
+STRANGE = ("--include", "tests.support.strange_engine", "-c", "1")
 
 
 @pytest.fixture

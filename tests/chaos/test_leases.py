@@ -9,16 +9,16 @@ from celery import Celery
 from kombu import Connection, Exchange, Queue
 from redis import Redis
 
-from models import errors, wire
 from producer import Client
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
-from tests.chaos.servers import stopped
-from tests.fleet import another_app, ask, solve, wait_until
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+from tests.support.fleet import another_app, ask, solve, wait_until
+from tests.support.servers import stopped
+from tilefleet import errors, wire
 
 LEASE_S = 2
 NULL = {"TILEFLEET_ENGINE": "null", "TILEFLEET_LEASE_S": str(LEASE_S)}
-STRANGE = ("--include", "tests.chaos.strange_engine", "-c", "1")
+STRANGE = ("--include", "tests.support.strange_engine", "-c", "1")
 
 
 @pytest.fixture

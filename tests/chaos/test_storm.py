@@ -2,10 +2,10 @@
 
 import os
 
-from models.reader import Reader
-from models.settings import Settings
+from models.engines.reader import Reader
 from tests.chaos.storm import Plan, Storm
 from tests.conftest import SAMPLES
+from tilefleet.settings import Settings
 
 SHORT = Plan(captchas=700, kills=3, pauses=1, restarts=1, every_s=1.5)
 LONG = Plan(captchas=20_000, kills=20, pauses=6, restarts=2, every_s=6.0)

@@ -10,8 +10,8 @@ import msgpack
 from hypothesis import strategies as st
 from PIL import Image
 
-from models import wire
 from tests.conftest import SAMPLES
+from tilefleet import wire
 
 _SAMPLE = min(SAMPLES.glob("*.jpg")).read_bytes()
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from models import image
-from models.errors import BadRequest
+from models.recognition import image
 from tests.fuzz.strategies import PICTURES, images, not_bytes
+from tilefleet.errors import BadRequest
 
 LONG = bool(os.environ.get("TILEFLEET_CHAOS"))
 FUZZ = settings(

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from models import wire
-from tests.fleet import null_fleet, wait_until
 from tests.fuzz.strategies import SECRET, texts
-from tests.integration.test_bad_messages import WITH_ID, WITHOUT_ID, message
+from tests.integration.worker.test_bad_messages import WITH_ID, WITHOUT_ID, message
+from tests.support.fleet import null_fleet, wait_until
+from tilefleet import wire
 
 LONG = bool(os.environ.get("TILEFLEET_CHAOS"))
 FUZZ = settings(

@@ -14,15 +14,15 @@ from celery import chord
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
-from models import wire
-from models.errors import FleetUnreachable
 from producer import Client
-from producer.async_client import AsyncClient
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
-from tests.chaos.servers import free_port
+from producer.client.asynchronous import AsyncClient
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
-from tests.fleet import NULL, another_app, solve, wait_until
+from tests.support.fleet import NULL, another_app, solve, wait_until
+from tests.support.servers import free_port
+from tilefleet import wire
+from tilefleet.errors import FleetUnreachable
 
 SCRIPT = REPOSITORY / "deploy" / "redis" / "acl.sh"
 ROLES = ("operator", "worker", "producer", "gateway", "flower")
@@ -76,7 +76,7 @@ def guarded(passwords, tmp_path_factory):
 def at_work(guarded, request):
     """Workers that claim in our way, and in kombu's."""
     environ = {**NULL, "TILEFLEET_TRANSPORT": request.param, "TILEFLEET_LEASE_S": "2"}
-    extra = ("--include", "tests.integration.extra_tasks")
+    extra = ("--include", "tests.support.extra_tasks")
     with WorkerProcess(guarded.url("worker"), *extra, environ=environ) as worker:
         guarded.environ = environ
         guarded.worker = worker

@@ -7,8 +7,8 @@ from threading import Thread
 
 import pytest
 
-from tests.audit import audit
-from tests.chaos.servers import free_port
+from tests.support.audit import audit
+from tests.support.servers import free_port
 
 
 class Database(BaseHTTPRequestHandler):

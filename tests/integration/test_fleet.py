@@ -12,12 +12,12 @@ from celery import Celery
 from PIL import Image
 from redis import Redis
 
-from models import errors, wire
-from models.reader import Reader
-from models.settings import Settings
-from models.truth import truths
+from models.datasets.truth import truths
+from models.engines.reader import Reader
 from producer import Answer, Client
 from tests.conftest import SAMPLES
+from tilefleet import errors, wire
+from tilefleet.settings import Settings
 
 
 def gif(size: tuple[int, int] = (1, 1)) -> bytes:

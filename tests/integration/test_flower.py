@@ -14,13 +14,13 @@ from zlib import crc32
 
 import pytest
 
-from models import errors, wire
 from producer import Client
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
-from tests.chaos.servers import free_port
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
-from tests.fleet import NULL, another_app, solve, wait_until
+from tests.support.fleet import NULL, another_app, solve, wait_until
+from tests.support.servers import free_port
+from tilefleet import errors, wire
 
 PASSWORD = re.compile(r"password (\S+) \(of its own making")
 

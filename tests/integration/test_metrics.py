@@ -11,15 +11,15 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from models import errors
-from models.settings import Settings
 from producer import Client
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
-from tests import promql
-from tests.chaos.servers import free_port
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
-from tests.fleet import NULL, wait_until
+from tests.support import promql
+from tests.support.fleet import NULL, wait_until
+from tests.support.servers import free_port
+from tilefleet import errors
+from tilefleet.settings import Settings
 
 DEPLOY = REPOSITORY / "deploy"
 #: Every server that Prometheus asks gives these.

@@ -3,9 +3,9 @@
 import pytest
 
 from models.bootstrap.dataset import Dataset
-from models.labels import LABELS
-from tests import browser, review
 from tests.conftest import missing
+from tests.support import browser, review
+from tilefleet.labels import LABELS
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 from redis import Redis
 
-from models import report, wire
 from producer import Client
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 from tests.conftest import SAMPLES
-from tests.fleet import NULL, another_app, interruptible, wait_until
+from tests.support.fleet import NULL, another_app, interruptible, wait_until
+from tilefleet import report, wire
 
 COMMAND = [sys.executable, "-m", "producer.cli"]
 
@@ -329,9 +329,9 @@ def test_every_line_of_a_json_log_is_an_object_and_knows_its_task(null_worker):
 
 
 def test_a_picture_is_drawn_for_every_kind_of_answer(sample):
-    from models.answer import Answer, Reading
-    from models.labels import LABELS
-    from producer import picture
+    from producer.terminal import picture
+    from tilefleet.answer import Answer, Reading
+    from tilefleet.labels import LABELS
 
     longest = max(LABELS, key=len)
     answer = Answer(

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import FleetUnreachable
 from producer import Client
-from producer.async_client import AsyncClient
-from producer.embedded import EmbeddedServer
-from producer.workers import WorkerProcess
-from tests.chaos.servers import Wire
+from producer.client.asynchronous import AsyncClient
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
 from tests.conftest import missing
-from tests.fleet import NULL, wait_until
+from tests.support.fleet import NULL, wait_until
+from tests.support.servers import Wire
+from tilefleet.errors import FleetUnreachable
 
 
 class Authority:

@@ -15,8 +15,8 @@ from threading import Thread
 import pytest
 
 from producer import Client
-from producer.embedded import EmbeddedServer
-from tests.fleet import NULL, interruptible, wait_until
+from producer.local.server import EmbeddedServer
+from tests.support.fleet import NULL, interruptible, wait_until
 
 pytest.importorskip("uvicorn")
 

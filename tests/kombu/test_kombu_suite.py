@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
-from models.errors import FleetUnreachable
-from producer.embedded import EmbeddedServer, find_binary
+from producer.local.server import EmbeddedServer, find_binary
 from tests.conftest import REPOSITORY, missing
 from tests.kombu.exceptions import EXCEPTIONS, LEFT_OUT
+from tilefleet.errors import FleetUnreachable
 
 FOLDER = REPOSITORY / "build" / "kombu"
 UNIT = ["t/unit/transport/test_redis.py"]

@@ -9,9 +9,8 @@ import subprocess
 import pytest
 import yaml
 
-from models.settings import unknown_variables
 from tests.conftest import REPOSITORY
-from tests.deployment import (
+from tests.support.deployment import (
     DEPLOY,
     MARGIN_S,
     OURS,
@@ -25,6 +24,7 @@ from tests.deployment import (
     stages,
     workloads,
 )
+from tilefleet.settings import unknown_variables
 
 # Dockerfile --------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 
-from tests.deployment import (
+from tests.support.deployment import (
     DEPLOY,
     MARGIN_S,
     OURS,

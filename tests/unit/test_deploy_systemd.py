@@ -10,13 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment import (
-    DEPLOY,
-    MARGIN_S,
-    check_command,
-    check_settings,
-    units,
-)
+from tests.support.deployment import DEPLOY, MARGIN_S, check_command, check_settings, units
 
 
 @pytest.mark.parametrize("name", ["tilefleet-worker@", "tilefleet-gateway@", "tilefleet-flower@"])

@@ -5,8 +5,8 @@ import ast
 from celery import Celery
 from kombu.serialization import registry
 
-from models import wire
 from tests.conftest import REPOSITORY
+from tilefleet import wire
 
 UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
 #: What NumPy's and Keras's readers have to be told, if anything.

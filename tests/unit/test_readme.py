@@ -7,9 +7,9 @@ from dataclasses import fields
 import pytest
 from click.testing import CliRunner
 
-from models.settings import Settings
-from producer.cli import main
+from producer.cli.main import main
 from tests.conftest import REPOSITORY
+from tilefleet.settings import Settings
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 

@@ -28,7 +28,7 @@ from kombu.transport import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from models.errors import reason
+from tilefleet.errors import reason
 from worker import fast_json
 from worker.transport import scripts
 from worker.transport.claim import Claim, Claimed

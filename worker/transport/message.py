@@ -8,7 +8,7 @@ import pybase64
 from kombu.transport import virtual
 from kombu.utils.json import loads
 
-from models.errors import reason
+from tilefleet.errors import reason
 
 #: The key of what kombu's JSON has its own way of writing.
 _TYPED = b'"__type__"'

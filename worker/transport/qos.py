@@ -11,7 +11,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
 from redis.exceptions import ResponseError
 
-from models.errors import reason
+from tilefleet.errors import reason
 from worker.transport import scripts
 from worker.transport.counts import counts
 

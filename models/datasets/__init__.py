@@ -1,0 +1,1 @@
+"""Labelled tiles and captchas with true answers, read and written. May import `recognition`."""

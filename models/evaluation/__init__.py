@@ -1,0 +1,1 @@
+"""How well a model reads. May import `engines`, `datasets` and `drawing`."""

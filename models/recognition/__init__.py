@@ -1,0 +1,4 @@
+"""Bytes to pixels, pixels to crops, probabilities to an answer. May import `tilefleet` only.
+
+`image` decodes, `crops` cuts, `decision` answers; `fingerprint` knows altered tiles again.
+"""

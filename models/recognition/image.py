@@ -1,0 +1,158 @@
+"""Bytes to pixels: the door at which everything that is not a captcha is turned away.
+
+Size and format are checked on the file's header, before any pixel is decoded, so neither a
+decompression bomb nor a large picture costs memory.
+"""
+
+import io
+import re
+import struct
+import warnings
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from tilefleet import geometry
+from tilefleet.errors import BadMessage, BrokenImage, NotAnImage, TooLarge, WrongSize
+
+# What Pillow finds odd in a file is read or refused here. Muted once and for all, because
+# `warnings.catch_warnings` is not for threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+Pixels = NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+
+#: What Pillow's decoders raise on a damaged file, besides its own errors.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
+
+#: Rows that must be readable in a truncated JPEG: to the middle of the lower tiles.
+_ROWS_NEEDED = geometry.TILE_YS[-1] + geometry.TILE // 2
+
+_END_OF_JPEG = b"\xff\xd9"
+#: A JPEG's segments before the first scan: any fill bytes, the marker, the length with its own two
+#: bytes. (ITU-T T.81, annex B)
+_SEGMENT = re.compile(rb"\xff+([^\x00\xff])(..)", re.DOTALL)
+#: Frames of one pass over the picture (baseline, extended), and the beginning of a scan.
+_SEQUENTIAL, _SCAN = (b"\xc0", b"\xc1"), b"\xda"
+#: What ends a scan: any marker but restarts; 0xFF before a zero is data.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+
+#: What makes a small file long work, and how often it may occur: each scan of a JPEG goes over the
+#: whole picture, each profile of a PNG unpacks a megabyte. Real files have ten scans, one profile.
+_COSTLY = ((b"\xff\xd8", b"\xff\xda", 100, "scans"), (b"\x89PNG", b"iCCP", 4, "profiles"))
+
+
+def decode(data: object, *, max_bytes: int) -> Pixels:
+    """Decode one picture: uint8 (190, 293, 3), RGB.
+
+    Accepts JPEG, PNG, WebP, BMP and GIF (its first frame), in any colour mode; transparency is
+    laid on white. A JPEG that is truncated, or has other markers among stray bytes before its end,
+    is read as browsers read it, as long as its rows reach the middle of the lower tiles.
+
+    Raises BadMessage, TooLarge, NotAnImage, WrongSize or BrokenImage, each naming what it saw.
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise BadMessage(f"an image is sent as bytes, not as {type(data).__name__}")
+    if len(data) > max_bytes:
+        raise TooLarge(f"{len(data)} bytes; at most {max_bytes} are accepted")
+    data = bytes(data)
+    image = _open(data)
+    _check_size(image)
+    try:
+        image.load()
+    except _DECODER_ERRORS as error:
+        if image.format != "JPEG":
+            raise BrokenImage(f"a {image.format} of {len(data)} bytes: {error}") from None
+        return _decode_rows(data)
+    return _to_rgb(image)
+
+
+def _open(data: bytes) -> Image.Image:
+    if not data:
+        raise NotAnImage("0 bytes")
+    for signature, mark, most, what in _COSTLY:
+        if data.startswith(signature) and data.count(mark) > most:
+            raise BrokenImage(f"{len(data)} bytes with more than {most} {what}")
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise WrongSize(f"{error}; a captcha is {_wanted()}") from None
+    except UnidentifiedImageError:
+        raise NotAnImage(
+            f"{len(data)} bytes that begin with {data[:16]!r} are not {', '.join(FORMATS)}"
+        ) from None
+    except _DECODER_ERRORS as error:
+        raise BrokenImage(f"{len(data)} bytes: {error}") from None
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.size != (geometry.CAPTCHA_WIDTH, geometry.CAPTCHA_HEIGHT):
+        width, height = image.size
+        raise WrongSize(f"{width}×{height} pixels ({image.format}); a captcha is {_wanted()}")
+
+
+def _wanted() -> str:
+    return f"{geometry.CAPTCHA_WIDTH}×{geometry.CAPTCHA_HEIGHT}"
+
+
+def _decode_rows(data: bytes) -> Pixels:
+    """Close the picture's data with an end marker: the decoder fills what is missing with grey."""
+    image = _open(data[: _end_of_scan(data)] + _END_OF_JPEG)
+    try:
+        image.load()
+    except _DECODER_ERRORS as error:
+        raise BrokenImage(f"a JPEG of {len(data)} bytes: {error}") from None
+    pixels = _to_rgb(image)
+    readable = np.flatnonzero((pixels != 128).any(axis=(1, 2)))
+    rows = int(readable[-1]) + 1 if readable.size else 0
+    if rows < _ROWS_NEEDED:
+        raise BrokenImage(
+            f"a JPEG cut off after {len(data)} bytes: {rows} of {geometry.CAPTCHA_HEIGHT} rows "
+            f"can be read, at least {_ROWS_NEEDED} are needed"
+        )
+    return pixels
+
+
+def _end_of_scan(data: bytes) -> int:
+    """Where the data of a JPEG's only scan ends: at its first marker, or with the file.
+
+    The decoder takes no pixel from what follows a marker, but looks there for the end of the file,
+    and a marker among stray bytes (the site writes some) makes it refuse a picture that is whole.
+    Of a picture in several scans nothing is cut: each adds to it.
+    """
+    at, components = 2, b""
+    while segment := _SEGMENT.match(data, at):
+        kind, body = segment[1], segment.end()
+        at = body - 2 + int.from_bytes(segment[2])
+        if kind in _SEQUENTIAL:
+            components = data[body + 5 : body + 6]
+        if kind == _SCAN:
+            marker = _MARKER.search(data, at)
+            only = data[body : body + 1] == components
+            return marker.start() if marker and only else len(data)
+    return len(data)
+
+
+def _to_rgb(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I"):
+        # 16 bits a pixel: Pillow would clip at 255 instead of scaling.
+        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+    if image.has_transparency_data:
+        page = Image.new("RGBA", image.size, "white")
+        page.alpha_composite(image.convert("RGBA"))
+        image = page
+    # Nearly all are RGB already, of which `convert` would make a copy.
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))

@@ -1,0 +1,201 @@
+"""The model store: a folder for each model, the built-in one inside the package.
+
+A name is looked up in the user's store (`TILEFLEET_STORE`) first, then among the built-in models.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import replace as replace_fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.store.manifest import FILENAME, LITERT_BATCH, NETWORKS, Manifest, sha256
+from tilefleet.errors import ModelError, ModelNotFound, TilefleetError
+from tilefleet.settings import default_store
+
+if TYPE_CHECKING:
+    import keras
+
+BUILTIN = Path(__file__).parents[1] / "builtin"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A model in the store."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def identity(self) -> str:
+        """``name@hash``, as answers name it."""
+        return self.manifest.identity
+
+    def read(self, file: str) -> bytes:
+        """One of its files, its hash checked; raises HashMismatch."""
+        return self.manifest.read_file(self.folder, file)
+
+
+def find(name: str, *, root: Path | None = None) -> Entry:
+    """The model called `name`; raises ModelNotFound or BadManifest."""
+    for store in _stores(root):
+        folder = store / name
+        # A name, not a way out of the store: it may come from afar.
+        if folder.parent == store and folder.name == name and folder.is_dir():
+            return Entry(folder, Manifest.read(folder))
+    known = ", ".join(sorted({entry.name for entry in _folders(root)})) or "none"
+    raise ModelNotFound(f"no model called {name!r} in {_stores(root)[0]}; there are: {known}")
+
+
+def entries(*, root: Path | None = None) -> list[Entry | tuple[Path, TilefleetError]]:
+    """All models, in order of name; one that cannot be read comes as (folder, error)."""
+    found: dict[str, Entry | tuple[Path, TilefleetError]] = {}
+    for folder in _folders(root):
+        if folder.name not in found:
+            try:
+                found[folder.name] = Entry(folder, Manifest.read(folder))
+            except TilefleetError as error:
+                found[folder.name] = (folder, error)
+    return [found[name] for name in sorted(found)]
+
+
+def save(
+    name: str,
+    networks: Mapping[str, "keras.Model"],
+    training: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    *,
+    root: Path | None = None,
+    replace: bool = False,
+) -> Entry:
+    """Convert and store a model's networks, ``{"words": …, "tiles": …}``, all or nothing.
+
+    Raises ModelError if `name` is taken and not to be replaced, and whatever conversion raises.
+    """
+    # TensorFlow is needed only to convert.
+    from models.runtimes.convert import to_litert
+
+    if not replace:
+        check_free(name, root=root)
+    if set(networks) != set(NETWORKS):
+        raise ModelError(f"a model has {sorted(NETWORKS)}; given: {sorted(networks)}")
+    files = {}
+    for network, model in networks.items():
+        files[f"{network}.keras"] = _keras_file(model)
+        files[f"{network}.tflite"] = to_litert(model, LITERT_BATCH[network])
+    parameters = {network: model.count_params() for network, model in networks.items()}
+    manifest = Manifest(name, _hashes(files), parameters, training, evaluation)
+    return _write(manifest, files, _stores(root)[0])
+
+
+def put_litert(
+    entry: Entry, litert: Mapping[str, bytes], precision: str, *, name: str, root: Path
+) -> Entry:
+    """Store a model again, as `name`, with other LiteRT files of `precision`; its figures go."""
+    files = {f"{network}.keras": entry.read(f"{network}.keras") for network in NETWORKS}
+    files |= {f"{network}.tflite": litert[network] for network in NETWORKS}
+    manifest = replace_fields(
+        entry.manifest, name=name, files=_hashes(files), evaluation={}, precision=precision
+    )
+    return _write(manifest, files, root)
+
+
+def check_free(name: str, *, root: Path | None = None) -> None:
+    """Raise ModelError if the store has a model called `name`."""
+    folder = _stores(root)[0] / name
+    if folder.exists():
+        raise ModelError(f"{folder} exists; give another name, or say that it is replaced")
+
+
+def annotate(
+    entry: Entry, evaluation: Mapping[str, Any], *, sharpness: float | None = None
+) -> Entry:
+    """Write evaluation figures, and how confidences are calibrated, into a model's manifest; its
+    files and identity stay."""
+    manifest = replace_fields(
+        entry.manifest,
+        evaluation={**entry.manifest.evaluation, **evaluation},
+        sharpness=sharpness or entry.manifest.sharpness,
+    )
+    draft = entry.folder / f".{FILENAME}"
+    draft.write_text(manifest.encode(), encoding="utf-8")
+    draft.replace(entry.folder / FILENAME)
+    return Entry(entry.folder, manifest)
+
+
+def load_network(entry: Entry, network: str) -> "keras.Model":
+    """One of a model's networks as Keras loads it, after its hash was checked."""
+    import keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras reads a file, and what is read must be what was checked.
+        path = Path(folder) / f"{network}.keras"
+        path.write_bytes(entry.read(path.name))
+        _register_layers()
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def _without_optimizer(model: "keras.Model") -> "keras.Model":
+    """The same network without what only training needs, which is twice its size."""
+    bare = type(model).from_config(model.get_config())
+    bare.set_weights(model.get_weights())
+    return bare
+
+
+def _keras_file(model: "keras.Model") -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.keras"
+        _without_optimizer(model).save(path)
+        return path.read_bytes()
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: sha256(files[name]) for name in sorted(files)}
+
+
+def _write(manifest: Manifest, files: Mapping[str, bytes], store: Path) -> Entry:
+    """All or nothing."""
+    store.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-", dir=store))
+    try:
+        for name, contents in files.items():
+            (draft / name).write_bytes(contents)
+        (draft / FILENAME).write_text(manifest.encode(), encoding="utf-8")
+        draft.chmod(0o755)
+        _put_in_place(draft, store / manifest.name)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return Entry(store / manifest.name, manifest)
+
+
+def _register_layers() -> None:
+    """Import the modules that register layers of our own, which loading looks up by name."""
+    import models.networks  # noqa: F401
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    """Rename the finished draft; a model that was there is set aside first and removed last."""
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        folder.replace(old / folder.name)
+        draft.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        draft.replace(folder)
+
+
+def _stores(root: Path | None) -> tuple[Path, Path]:
+    return (root or default_store(), BUILTIN)
+
+
+def _folders(root: Path | None) -> list[Path]:
+    return [
+        folder
+        for store in _stores(root)
+        if store.is_dir()
+        for folder in sorted(store.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
+    ]

@@ -1,0 +1,131 @@
+"""manifest.json: what a model of the store is, what it was made from, and what it must hash to."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from tilefleet import geometry
+from tilefleet.errors import BadManifest, HashMismatch
+from tilefleet.labels import LABELS, LABELS_SHA256
+
+FILENAME: Final = "manifest.json"
+VERSION: Final = 1
+
+#: The networks of a model, and the picture each one takes: uint8, RGB.
+NETWORKS: Final[Mapping[str, tuple[int, int, int]]] = {
+    "words": (geometry.HEADER_HEIGHT, geometry.HEADER_WIDTH, 3),
+    "tiles": (geometry.TILE, geometry.TILE, 3),
+}
+#: What each one gives: float32 probabilities, the last axis summing to 1.
+OUTPUTS: Final[Mapping[str, tuple[int, ...]]] = {
+    "words": (2, len(LABELS) + 1),
+    "tiles": (len(LABELS),),
+}
+#: How many pictures a LiteRT file takes in a call: those of one captcha.
+LITERT_BATCH: Final[Mapping[str, int]] = {"words": 1, "tiles": 8}
+
+#: What a model's LiteRT files compute in → the networks that do so in int8; the smallest first.
+PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "int8": ("words", "tiles"),
+    "mixed": ("words",),
+    "float32": (),
+}
+
+PREPROCESSING: Final = (
+    "none outside the graph: RGB pixels, uint8; the words network takes the captcha's "
+    f"[{geometry.HEADER_Y}:{geometry.HEADER_Y + geometry.HEADER_HEIGHT}, "
+    f"{geometry.HEADER_X}:{geometry.HEADER_X + geometry.HEADER_WIDTH}] (y, x)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One model: two networks, each as a LiteRT and a Keras file."""
+
+    name: str
+    #: File name → sha256, hexadecimal.
+    files: Mapping[str, str]
+    #: Network → trainable and fixed parameters together.
+    parameters: Mapping[str, int]
+    #: How and on what it was trained, or what it was imported from.
+    training: Mapping[str, Any]
+    #: What it was measured at, and on what.
+    evaluation: Mapping[str, Any]
+    #: What the LiteRT files compute in, one of PRECISIONS; the Keras files are always float32.
+    precision: str = "float32"
+    #: How confidences are calibrated: `models.recognition.decision.sharpened`.
+    sharpness: float = 1.0
+    labels_sha256: str = LABELS_SHA256
+    version: int = VERSION
+    preprocessing: str = PREPROCESSING
+    inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: dict(NETWORKS))
+    outputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: dict(OUTPUTS))
+
+    @property
+    def identity(self) -> str:
+        """The model's name and the first 8 hexadecimal digits of its files' common hash."""
+        listing = "".join(f"{name} {digest}\n" for name, digest in sorted(self.files.items()))
+        return f"{self.name}@{hashlib.sha256(listing.encode()).hexdigest()[:8]}"
+
+    def encode(self) -> str:
+        """As manifest.json has it; `read` is the inverse."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read and check ``folder/manifest.json``; raises BadManifest."""
+        path = folder / FILENAME
+        try:
+            encoded = json.loads(path.read_text(encoding="utf-8"))
+            manifest = cls(**encoded)
+        except (OSError, ValueError, TypeError) as error:
+            raise BadManifest(f"{path}: {error}") from None
+        if manifest.version != VERSION:
+            raise BadManifest(f"{path} is of version {manifest.version}; this is {VERSION}")
+        if manifest.labels_sha256 != LABELS_SHA256:
+            raise BadManifest(
+                f"{path} is for labels {manifest.labels_sha256[:8]}; "
+                f"these are {LABELS_SHA256[:8]}: its classes mean other things"
+            )
+        for which, wanted in (("inputs", NETWORKS), ("outputs", OUTPUTS)):
+            shapes = {name: tuple(shape) for name, shape in getattr(manifest, which).items()}
+            if shapes != dict(wanted):
+                raise BadManifest(f"{path}: {which} {shapes}; expected {dict(wanted)}")
+        if manifest.precision not in PRECISIONS:
+            raise BadManifest(
+                f"{path}: precision {manifest.precision!r}; expected one of {', '.join(PRECISIONS)}"
+            )
+        if not (isinstance(manifest.sharpness, float) and 0 < manifest.sharpness < math.inf):
+            raise BadManifest(f"{path}: sharpness {manifest.sharpness!r}; expected one above 0")
+        missing = set(file_names()) - set(manifest.files)
+        if missing:
+            raise BadManifest(f"{path} lists no {', '.join(sorted(missing))}")
+        return manifest
+
+    def read_file(self, folder: Path, file: str) -> bytes:
+        """The contents of one of the model's files; raises HashMismatch or BadManifest."""
+        try:
+            contents = (folder / file).read_bytes()
+        except OSError as error:
+            raise BadManifest(f"{folder / file}: {error}") from None
+        found, wanted = sha256(contents), self.files[file]
+        if found != wanted:
+            raise HashMismatch(
+                f"{folder / file} has sha256 {found[:16]}…, "
+                f"its manifest says {wanted[:16]}…: the file was changed or damaged"
+            )
+        return contents
+
+
+def file_names() -> list[str]:
+    """The files that every model has beside its manifest."""
+    return [f"{network}.{kind}" for network in NETWORKS for kind in ("tflite", "keras")]
+
+
+def sha256(contents: bytes) -> str:
+    """Hexadecimal."""
+    return hashlib.sha256(contents).hexdigest()

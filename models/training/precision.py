@@ -1,0 +1,125 @@
+"""The LiteRT files of a model, in float32, int8 or mixed, and which of them workers should load."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import store
+from models.datasets import tiles as training_pictures
+from models.datasets.truth import ANSWERS, truths
+from models.drawing import captchas, fonts, strips
+from models.drawing import tiles as pictures
+from models.engines.reader import Reader
+from models.evaluation.score import Score, evaluate
+from models.runtimes.convert import to_litert
+from models.runtimes.quantise import quantise
+from models.store import Entry
+from models.store.manifest import LITERT_BATCH, NETWORKS, PRECISIONS
+from tilefleet.settings import Settings
+
+#: Folders of captchas with known answers, measured where they are at hand.
+MEASURED = ("captchas", "captchas2016")
+#: Pictures that activations are measured on.
+_SAMPLES = 800
+_SEED = 11
+#: What the faster may lose, of a collection's captchas: one of fifty comes and goes with the
+#: pictures that activations are measured on.
+_TOLERATED = 0.03
+#: What is at most so much slower than the fastest is as fast: the smaller one is kept.
+_AS_FAST = 1.05
+
+
+def convert(
+    entry: Entry, precision: str, *, name: str, root: Path, data: Path | None = None
+) -> Entry:
+    """Make the LiteRT files of a stored model anew, from its Keras files, and store it as `name`.
+
+    For int8, activations are measured on drawn headers and on the tiles of `data`/captchas2016, or
+    of `data`/tiles.npz, else on drawn ones. Raises ModelError.
+    """
+    files = {
+        network: to_litert(store.load_network(entry, network), LITERT_BATCH[network])
+        for network in NETWORKS
+    }
+    for network in PRECISIONS[precision]:
+        files[network] = quantise(files[network], _samples(network, data))
+    return store.put_litert(entry, files, precision, name=name, root=root)
+
+
+def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
+    """Measure a float32 model in every precision; keep the fastest that is as often right.
+
+    Which one is faster, processors disagree about: int8 where they have instructions for it.
+    """
+    name = entry.manifest.name
+    exact = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
+    small = {network: quantise(file, _samples(network, data)) for network, file in exact.items()}
+    files = {
+        precision: {
+            network: (small if network in quick else exact)[network] for network in NETWORKS
+        }
+        for precision, quick in PRECISIONS.items()
+    }
+    scores = {}
+    for precision, made in files.items():
+        with tempfile.TemporaryDirectory() as folder:
+            tried = store.put_litert(entry, made, precision, name=name, root=Path(folder))
+            scores[precision] = measure(tried, data)
+        for where, score in scores[precision].items():
+            say(f"{precision}, {where}: {score}, {score.ms:.2f} ms a captcha")
+    right = [each for each in scores if not _loses(scores[each], scores["float32"])]
+    least = min(_ms(scores[each]) for each in right)
+    chosen = next(each for each in right if _ms(scores[each]) <= least * _AS_FAST)
+    stored = store.put_litert(entry, files[chosen], chosen, name=name, root=entry.folder.parent)
+    return annotate(stored, scores[chosen])
+
+
+def _loses(scores: dict[str, Score], exact: dict[str, Score]) -> bool:
+    return any(
+        scores[where].exact < score.exact - _TOLERATED * score.captchas
+        or scores[where].words_right < score.words_right
+        for where, score in exact.items()
+    )
+
+
+def _ms(scores: dict[str, Score]) -> float:
+    """Milliseconds a captcha; 0 where nothing was measured."""
+    return sum(score.ms for score in scores.values()) / max(1, len(scores))
+
+
+def measure(entry: Entry, data: Path) -> dict[str, Score]:
+    """How right a model is on the collections of `data`."""
+    one = reader(entry)
+    return {
+        folder: evaluate(one, truths(data / folder))
+        for folder in MEASURED
+        if (data / folder / ANSWERS).is_file()
+    }
+
+
+def reader(entry: Entry) -> Reader:
+    """One on the model's LiteRT files."""
+    return Reader(Settings(model=entry.manifest.name, store=entry.folder.parent, engine="litert"))
+
+
+def annotate(entry: Entry, scores: dict[str, Score]) -> Entry:
+    """Note scores in a model's manifest: collection → its summary."""
+    return store.annotate(entry, {where: score.summary() for where, score in scores.items()})
+
+
+def _samples(network: str, data: Path | None) -> NDArray[np.uint8]:
+    """Pictures of the network's input shape, uint8."""
+    if network == "words":
+        drawn = strips.draw_strips(_SAMPLES, seed=_SEED, faces=fonts.find())
+        return np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
+    if data is not None and (data / "captchas2016").is_dir():
+        return training_pictures.cut(data / "captchas2016").tiles()
+    if data is not None and (data / "tiles.npz").is_file():
+        found = training_pictures.labelled(data / "tiles.npz").tiles()
+        return found[:: len(found) // _SAMPLES + 1]
+    with tempfile.TemporaryDirectory() as folder:
+        captchas.generate(pictures.TILES, Path(folder), count=_SAMPLES // 8, seed=_SEED)
+        return training_pictures.cut(Path(folder)).tiles()

@@ -1,0 +1,1 @@
+"""Load on a running fleet: ``tilefleet bench``. May import `client`, `monitoring`, `terminal`."""

@@ -1,0 +1,12 @@
+"""Sends captchas and gets answers, from threads or from asyncio. May import `tilefleet` only.
+
+`sync` is `asynchronous` with an event loop in a thread (`loop_thread`); `pending` is a captcha on
+its way. Below: `transport` (both connections), `results`, `message` (what is on the wire),
+`connection`, `backlog` (how much may wait), `source` (what can be sent).
+"""
+
+from producer.client.asynchronous import AsyncClient
+from producer.client.pending import AsyncPending
+from producer.client.sync import Client, Pending
+
+__all__ = ["AsyncClient", "AsyncPending", "Client", "Pending"]

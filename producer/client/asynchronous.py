@@ -1,0 +1,227 @@
+"""The asyncio client: as many captchas in flight as one likes, on two connections.
+
+>>> from producer import AsyncClient
+>>> async with AsyncClient() as fleet:
+...     answer = await fleet.solve("captcha.jpg", timeout=5)
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import islice
+from typing import Self, TypeVar
+
+from producer.client import message
+from producer.client.backlog import Gauge
+from producer.client.message import Message
+from producer.client.pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
+from producer.client.source import Source, read, read_all
+from producer.client.transport import AsyncWire
+from tilefleet import wire
+from tilefleet.answer import Answer
+from tilefleet.errors import AnswerTimeout, BadMessage, TilefleetError
+from tilefleet.settings import Settings
+from tilefleet.urls import verified, without_password
+
+S = TypeVar("S", bound=Source)
+
+#: Captchas of the bulk lane that go in one message.
+_TOGETHER = 32
+
+#: Of a `map` whose order is kept, so many captchas are sent and waited for at once; at most that
+#: share of the window, which is only filled again when all of them are answered.
+_MOST_AT_ONCE, _SHARES = 16, 16
+
+
+def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
+    """How many captchas of a `map` go together; raises ValueError for a window below 1."""
+    if window < 1:
+        raise ValueError(f"window is {window}; at least 1 captcha has to be on its way")
+    if bulk:
+        return min(_TOGETHER, window)
+    return max(1, min(_MOST_AT_ONCE, window // _SHARES)) if ordered else 1
+
+
+class AsyncClient:
+    """One program's way to the fleet, in the event loop that uses it first."""
+
+    def __init__(self, broker_url: str | None = None, result_backend: str | None = None) -> None:
+        """Connects at the first captcha, to the arguments, else to what the settings say.
+
+        Raises SettingError.
+        """
+        self._settings = Settings.from_environ()
+        self._broker = verified(broker_url or self._settings.broker_url)
+        default = self._broker if broker_url else self._settings.result_backend
+        self._results = verified(result_backend or default)
+        self._opened: AsyncWire | None = None
+
+    async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
+        """Send one captcha and wait for its answer; cancelling this revokes it.
+
+        Raises what `submit` and `AsyncPending.result` raise.
+        """
+        pending = await self.submit(source, expires=timeout)
+        return await self._result(pending, timeout)
+
+    async def submit(
+        self, source: Source, *, expires: float = wire.EXPIRES_S, bulk: bool = False
+    ) -> AsyncPending:
+        """Send one captcha; it is not read any more after `expires` seconds.
+
+        `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
+        read, BadMessage for what cannot be an image, Overloaded, FleetUnreachable.
+        """
+        lane = wire.BULK_LANE if bulk else wire.LANE
+        sending = message.solve(read(source), lane=lane, expires=expires)
+        (pending,) = await self._send([sending], expires)
+        return pending
+
+    async def map(
+        self,
+        sources: Iterable[S],
+        *,
+        window: int = 64,
+        timeout: float = TIMEOUT_S,
+        bulk: bool = False,
+        ordered: bool = True,
+    ) -> AsyncIterator[tuple[S, Answer]]:
+        """Send many, keeping up to `window` on the way; gives (source, answer).
+
+        In the order of the sources, or as the answers come. `bulk`: when no others wait, many in
+        one message. Raises at the first captcha that fails; `outcomes` goes on.
+        """
+        each = self.outcomes(sources, window=window, timeout=timeout, bulk=bulk, ordered=ordered)
+        async for source, outcome in each:
+            if isinstance(outcome, Exception):
+                await each.aclose()  # type: ignore[attr-defined]
+                raise outcome
+            yield source, outcome
+
+    async def outcomes(
+        self,
+        sources: Iterable[S],
+        *,
+        window: int = 64,
+        timeout: float = TIMEOUT_S,
+        bulk: bool = False,
+        ordered: bool = True,
+    ) -> AsyncIterator[tuple[S, Outcome]]:
+        """`map` that gives a captcha's error in the place of its answer, and goes on."""
+        together = group_size(window, bulk=bulk, ordered=ordered)
+        remaining = iter(sources)
+        running: deque[tuple[list[S], asyncio.Task[list[Outcome]]]] = deque()
+        try:
+            while True:
+                while len(running) * together < window and (
+                    some := list(islice(remaining, together))
+                ):
+                    answers = self.answer_all(read_all(some), timeout=timeout, bulk=bulk)
+                    running.append((some, asyncio.create_task(answers)))
+                if not running:
+                    return
+                if not ordered and not running[0][1].done():
+                    tasks = [task for _, task in running]
+                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                    # What is done goes to the front.
+                    running = deque(sorted(running, key=lambda each: not each[1].done()))
+                group, task = running.popleft()
+                for pair in zip(group, await task, strict=True):
+                    yield pair
+        finally:
+            for _, task in running:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in running), return_exceptions=True)
+
+    async def look(self) -> Gauge:
+        """What waits and who works, now; no workers if nobody answers."""
+        await self._wire.look(wire.LANE, wire.BULK_LANE)
+        fresh = self._wire.gauge.is_fresh(wire.LANE)
+        return self._wire.gauge if fresh else Gauge()
+
+    async def close(self) -> None:
+        """Close the connections; what was submitted is still read and stored."""
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            await opened.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def _wire(self) -> AsyncWire:
+        if self._opened is None:
+            self._opened = AsyncWire(
+                self._broker,
+                self._results,
+                key_prefix=self._settings.key_prefix,
+                sentinel_master=self._settings.sentinel_master,
+                name=without_password(self._broker),
+            )
+        return self._opened
+
+    async def _send(self, messages: Sequence[Message], expires: float) -> list[AsyncPending]:
+        """Messages of one lane, all of them or none."""
+        line, lane = self._wire, messages[0].lane
+        if line.gauge.is_full(lane) and not line.gauge.is_fresh(lane):
+            await line.look(lane)
+        if line.gauge.is_full(lane):
+            raise line.gauge.overloaded(lane)
+        line.gauge.sent(lane, len(messages))
+        futures = await line.send(messages)
+        line.look_soon(lane)
+        return [
+            AsyncPending(sent, future, line, expires=expires)
+            for sent, future in zip(messages, futures, strict=True)
+        ]
+
+    async def _result(self, pending: AsyncPending, timeout: float) -> Answer:
+        try:
+            return await pending.result(timeout)
+        except (asyncio.CancelledError, AnswerTimeout):
+            pending.cancel()
+            raise
+
+    async def answer_all(
+        self, images: Sequence[bytes | BadMessage | OSError], *, timeout: float, bulk: bool
+    ) -> list[Outcome]:
+        """The outcome of each image; an error in the place of one is its outcome.
+
+        In one message if they are `bulk`, else in one for each.
+        """
+        found = {number: image for number, image in enumerate(images) if isinstance(image, bytes)}
+        answers: list[Outcome] = []
+        if found:
+            solve = self._solve_many if bulk else self._solve_each
+            try:
+                answers = await solve([*found.values()], timeout)
+            except TilefleetError as error:
+                answers = [error] * len(found)
+        outcomes = dict(zip(found, answers, strict=True))
+        return [
+            outcomes[number] if isinstance(image, bytes) else image
+            for number, image in enumerate(images)
+        ]
+
+    async def _solve_each(self, images: list[bytes], timeout: float) -> list[Outcome]:
+        sending = [message.solve(image, lane=wire.LANE, expires=timeout) for image in images]
+        pending = await self._send(sending, timeout)
+        try:
+            await wait_for(pending, timeout)
+            return [each.outcome(timeout) for each in pending]
+        finally:
+            # Of those that are ready already, nothing.
+            for each in pending:
+                each.cancel()
+
+    async def _solve_many(self, images: list[bytes], timeout: float) -> list[Outcome]:
+        sending = message.solve_many(images, lane=wire.BULK_LANE, expires=timeout)
+        (pending,) = await self._send([sending], timeout)
+        try:
+            return await pending.many(timeout)
+        except (asyncio.CancelledError, AnswerTimeout):
+            pending.cancel()
+            raise

@@ -1,0 +1,142 @@
+"""What Celery and kombu would put on the wire for a captcha, and what they read in a result.
+
+For the asyncio client, which has no Celery under it. The format is Celery's second protocol
+(https://docs.celeryq.dev/en/stable/internals/protocol.html) in kombu's envelope for Redis.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import time
+from typing import Any
+from uuid import uuid4
+
+import msgpack
+import orjson
+import pybase64
+
+from producer.client.source import describe
+from tilefleet import errors, wire
+from tilefleet.answer import Answer
+from tilefleet.errors import EngineError, Revoked, TilefleetError
+
+#: kombu's lists of one queue: the most urgent priority, then one list for each further step.
+_STEPS = ("", "\x06\x163", "\x06\x166", "\x06\x169")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One task on its way."""
+
+    id: str
+    lane: str
+    #: Of the queue's list, a JSON object.
+    item: bytes
+
+
+def lists(lane: str) -> list[str]:
+    """The lists that a lane's messages wait in."""
+    return [lane + step for step in _STEPS]
+
+
+def solve(image: bytes, *, lane: str, expires: float) -> Message:
+    """Read one captcha; not any more after `expires` seconds."""
+    return _task(wire.TASK_SOLVE, image, lane, expires, describe(image))
+
+
+def solve_many(images: Sequence[bytes], *, lane: str, expires: float) -> Message:
+    """Read a list of captchas."""
+    total = sum(map(len, images))
+    return _task(
+        wire.TASK_SOLVE_MANY,
+        list(images),
+        lane,
+        expires,
+        f"(<{len(images)} images, {total} bytes>)",
+    )
+
+
+def revoke(task_id: str) -> bytes:
+    """The remote-control command that has workers not read a captcha."""
+    command = {
+        "method": "revoke",
+        "arguments": {"task_id": task_id, "terminate": False, "signal": "SIGTERM"},
+        "destination": None,
+        "pattern": None,
+        "matcher": None,
+    }
+    return _envelope(command, {"clock": 0}, exchange="celery.pidbox", routing_key="")
+
+
+def outcome(meta: dict[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
+    """The result in what Celery's backend stores; raises what the worker found wrong."""
+    if meta["status"] == "SUCCESS":
+        result: dict[str, Any] | list[dict[str, Any]] = meta["result"]
+        return result
+    error = meta["result"]
+    why = " ".join(map(str, error.get("exc_message", ())))
+    if meta["status"] == "REVOKED":
+        raise Revoked(why)
+    raise _error(error.get("exc_type", ""), why)
+
+
+def answer(result: dict[str, Any]) -> Answer | TilefleetError:
+    """An answer, or the error that stands in the place of one in a list."""
+    if "error" in result:
+        return _error(result["error"]["type"], result["error"]["message"])
+    return Answer.decode(result)
+
+
+def _error(name: str, why: str) -> TilefleetError:
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, TilefleetError):
+        return kind(why)
+    return EngineError(f"the worker failed: {name}: {why}")
+
+
+def _task(name: str, argument: object, lane: str, expires: float, described: str) -> Message:
+    task_id = str(uuid4())
+    until = datetime.now(UTC) + timedelta(seconds=expires)
+    embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    headers = {
+        "lang": "py",
+        "task": name,
+        "id": task_id,
+        "root_id": task_id,
+        "parent_id": None,
+        "group": None,
+        "retries": 0,
+        "timelimit": [None, None],
+        "eta": None,
+        "expires": until.isoformat(),
+        "argsrepr": described,
+        "kwargsrepr": "{}",
+        "ignore_result": False,
+        wire.SENT_AT: round(time(), 3),
+    }
+    item = _envelope(
+        [[argument], {}, embed], headers, exchange="", routing_key=lane, correlation_id=task_id
+    )
+    return Message(task_id, lane, item)
+
+
+def _envelope(
+    body: object, headers: dict[str, Any], *, exchange: str, routing_key: str, **properties: Any
+) -> bytes:
+    envelope = orjson.dumps(
+        {
+            "content-encoding": "binary",
+            "content-type": "application/x-msgpack",
+            "headers": headers,
+            "properties": {
+                "body_encoding": "base64",
+                "delivery_mode": 2,
+                "delivery_info": {"exchange": exchange, "routing_key": routing_key},
+                "delivery_tag": str(uuid4()),
+                "priority": 0,
+                **properties,
+            },
+        }
+    )
+    # Put in as it is: base64 has nothing to escape, and to look for it takes most of the time.
+    return b'{"body":"%b",%b' % (pybase64.b64encode(msgpack.packb(body)), envelope[1:])

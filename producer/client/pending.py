@@ -1,0 +1,93 @@
+"""A captcha on its way, and what becomes of it."""
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+from producer.client import message
+from producer.client.message import Message
+from producer.client.transport import AsyncWire
+from tilefleet.answer import Answer
+from tilefleet.errors import AnswerTimeout, Revoked, TilefleetError
+
+Outcome = Answer | TilefleetError | OSError
+
+#: Seconds to wait for an answer, unless the caller says otherwise.
+TIMEOUT_S = 30.0
+
+
+class AsyncPending:
+    """A captcha on its way."""
+
+    def __init__(
+        self, sent: Message, future: "asyncio.Future[Any]", line: AsyncWire, *, expires: float
+    ) -> None:
+        #: Celery's task id: for ``AsyncResult``, Flower and ``inspect``.
+        self.id = sent.id
+        self._future = future
+        self._wire = line
+        self._expires_at = monotonic() + expires
+
+    def ready(self) -> bool:
+        """Whether `result` would return or raise at once."""
+        return self._future.done()
+
+    async def result(self, timeout: float = TIMEOUT_S) -> Answer:
+        """Wait up to `timeout` seconds for the answer; may be asked again.
+
+        Raises AnswerTimeout, Revoked, FleetUnreachable if the client was closed, or what the
+        worker found: BadRequest, EngineError.
+        """
+        await self._wait(timeout)
+        return self.answer()
+
+    def answer(self) -> Answer:
+        """The answer of one that is ready; raises as `result`."""
+        result = self._outcome()
+        assert isinstance(result, dict)
+        return Answer.decode(result)
+
+    def cancel(self) -> None:
+        """Nobody wants it any more: workers that have not begun with it will not read it."""
+        if not self._future.done():
+            self._wire.forget(self.id, revoke=True)
+            self._future.cancel()
+
+    def outcome(self, timeout: float) -> Outcome:
+        """The answer or the error, where all that is known is that `timeout` seconds are over."""
+        try:
+            if not self._future.done():
+                raise self._too_late(timeout)
+            return self.answer()
+        except TilefleetError as error:
+            return error
+
+    async def many(self, timeout: float) -> list[Outcome]:
+        """The same of a list of captchas."""
+        await self._wait(timeout)
+        results = self._outcome()
+        assert isinstance(results, list)
+        return [message.answer(result) for result in results]
+
+    def _outcome(self) -> Any:
+        if self._future.cancelled():
+            raise Revoked(f"{self.id}: cancelled by its sender")
+        return message.outcome(self._future.result())
+
+    async def _wait(self, timeout: float) -> None:
+        await wait_for([self], timeout)
+        if not self._future.done():
+            raise self._too_late(timeout)
+
+    def _too_late(self, timeout: float) -> AnswerTimeout:
+        fate = "it has expired" if monotonic() > self._expires_at else "it may still be answered"
+        return AnswerTimeout(
+            f"no answer within {timeout:g} s from {self._wire.name} ({fate}): "
+            "is a worker running? Start one with: celery -A worker worker"
+        )
+
+
+async def wait_for(pending: Sequence[AsyncPending], timeout: float) -> None:
+    """Until all of them are ready, or `timeout` seconds are over."""
+    await asyncio.wait([each._future for each in pending], timeout=timeout)

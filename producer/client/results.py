@@ -1,0 +1,222 @@
+"""The connection on which results come: a subscription for each captcha that is on its way.
+
+::
+
+    expect ─→ a future ─→ SUBSCRIBE, confirmed ─→ the result is published ─→ the future is done
+    connection lost ─→ a pause with jitter ─→ SUBSCRIBE again ─→ `missed`: what came meanwhile
+
+Nothing polls. Keys are those of Celery's backend, which publishes a result under the key that it
+stores it under.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from producer.client.connection import PAUSES_S, TROUBLE
+from tilefleet.errors import FleetUnreachable
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_PAUSE_S = 2.0
+#: Seconds between questions whether the connection lives, and of silence after which it does not.
+_ASK_S, _SILENT_S = 5.0, 15.0
+#: Seconds for which a subscription may be unconfirmed.
+_PATIENCE_S = 5.0
+
+_FINAL = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
+
+
+class Results:
+    """Belongs to the event loop that makes it."""
+
+    def __init__(self, client: Any, *, key_prefix: str, wake: Callable[[], None]) -> None:
+        """`client`: of redis-py, with one connection, speaking RESP2 (see `_hear_each`).
+
+        `wake` is called when there is something to `tidy` or to look up.
+        """
+        #: Keys whose results may have been published while there was no connection.
+        self.missed: list[bytes] = []
+        self._client = client
+        self._wake = wake
+        # As Celery's backend puts a prefix before its keys.
+        joint = "_" if key_prefix and key_prefix[-1] not in ":_-." else ""
+        self._prefix = f"{key_prefix}{joint}celery-task-meta-".encode()
+        #: A channel of our own: there is one subscription at least.
+        self._own = f"{key_prefix}tilefleet-client-{uuid4()}".encode()
+        self._futures: dict[bytes, asyncio.Future[Any]] = {}
+        self._unwanted: list[bytes] = []
+        self._connection: Any = None
+        self._up, self._changed, self._confirmed = (asyncio.Event() for _ in range(3))
+        #: The last key that was subscribed to; the server confirms them in their order.
+        self._unconfirmed: bytes | None = None
+        #: Why the last attempt to connect failed; None while there is none.
+        self._trouble: Exception | None = None
+        self._task = asyncio.create_task(self._listen())
+
+    def expect(self, task_id: str) -> "asyncio.Future[Any]":
+        """The future of what Celery's backend will store for a task."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._futures[self._key(task_id)] = future
+        return future
+
+    def forget(self, task_id: str) -> None:
+        """Nobody waits for it any more."""
+        key = self._key(task_id)
+        if self._futures.pop(key, None) is not None:
+            self._unwanted.append(key)
+
+    @property
+    def is_untidy(self) -> bool:
+        """Whether there are subscriptions that nobody wants any more."""
+        return bool(self._unwanted)
+
+    async def tidy(self, task_ids: Sequence[str] = ()) -> None:
+        """End what nobody wants; subscribe to the results of these, and have that confirmed.
+
+        A result that is written from then on is heard of. Raises one of `TROUBLE`.
+        """
+        if task_ids:
+            await self._until_up()
+        connection, commands = self._connection, []
+        unwanted, self._unwanted = self._unwanted, []
+        if connection is None:
+            # What was unwanted has ended with it.
+            if task_ids:
+                raise ConnectionError("the connection on which results come is lost")
+            return
+        if unwanted:
+            commands.append((b"UNSUBSCRIBE", *unwanted))
+        if task_ids:
+            keys = [self._key(task_id) for task_id in task_ids]
+            commands.append((b"SUBSCRIBE", *keys))
+            self._unconfirmed = keys[-1]
+            self._confirmed.clear()
+        if commands:
+            await _say(connection, *commands)
+        if task_ids:
+            await asyncio.wait_for(self._confirmed.wait(), _PATIENCE_S)
+
+    def resolve(self, key: bytes, text: bytes) -> None:
+        """This is stored under that key."""
+        try:
+            meta = orjson.loads(text)
+            if meta["status"] not in _FINAL:
+                return
+        except (ValueError, LookupError, TypeError):
+            # Nobody else's result is to be lost for it.
+            logger.warning("%s: %d bytes that are no result", key.decode(), len(text))
+            return
+        future = self._futures.pop(key, None)
+        if future is not None:
+            self._unwanted.append(key)
+            self._wake()
+            if not future.done():
+                future.set_result(meta)
+
+    async def close(self, why: str) -> None:
+        """What is expected fails with FleetUnreachable."""
+        await stop(self._task)
+        for future in self._futures.values():
+            if not future.done():
+                future.set_exception(FleetUnreachable(why))
+                # Nobody has to ask.
+                future.exception()
+        self._futures.clear()
+
+    def _key(self, task_id: str) -> bytes:
+        return self._prefix + task_id.encode()
+
+    async def _until_up(self) -> None:
+        while not self._up.is_set():
+            if self._trouble is not None:
+                raise self._trouble
+            self._changed.clear()
+            await asyncio.wait_for(self._changed.wait(), _PATIENCE_S)
+
+    async def _listen(self) -> None:
+        pause = PAUSES_S[0]
+        while True:
+            try:
+                await self._listen_once()
+            except TROUBLE as trouble:
+                self._trouble = trouble
+                self._changed.set()
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    async def _listen_once(self) -> None:
+        """Until the connection breaks."""
+        pool = self._client.connection_pool
+        connection = await pool.get_connection()
+        asking = asyncio.create_task(_ask(connection))
+        try:
+            known = list(self._futures)
+            self._unwanted.clear()
+            self._unconfirmed, self._connection = self._own, connection
+            # Its own channel is the last: once it is confirmed, everything before it is.
+            await _say(connection, (b"SUBSCRIBE", *known, self._own))
+            async with asyncio.timeout(_SILENT_S) as silence:
+                await self._hear_each(connection, known, silence)
+        finally:
+            self._up.clear()
+            self._connection = None
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            await connection.disconnect()
+            await pool.release(connection)
+
+    async def _hear_each(
+        self, connection: Any, known: list[bytes], silence: asyncio.Timeout
+    ) -> None:
+        """Three things are said for each captcha: subscribed, the result, unsubscribed.
+
+        So they are read off the connection itself, and in the protocol in which they are plain
+        lists: redis-py's own way to each of them takes three times as long.
+        """
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        while True:
+            # No timeout of its own: setting one for each would cost more than reading it.
+            said = await connection.read_response(disconnect_on_error=False)
+            if loop.time() - heard > 1:
+                heard = loop.time()
+                silence.reschedule(heard + _SILENT_S)
+            if said[0] == b"message":
+                self.resolve(said[1], said[2])
+            elif said[0] == b"subscribe" and said[1] == self._unconfirmed:
+                self._confirmed.set()
+                if said[1] == self._own:
+                    # From here on everything is heard; what came before is looked up.
+                    self.missed += known
+                    self._trouble = None
+                    self._up.set()
+                    self._changed.set()
+                    self._wake()
+
+
+async def _say(connection: Any, *commands: tuple[bytes, ...]) -> None:
+    packed = connection.pack_commands(commands)
+    await connection.send_packed_command(packed, check_health=False)
+
+
+async def _ask(connection: Any) -> None:
+    """Whether the connection lives; what is wrong with it, the one that listens will meet."""
+    with suppress(*TROUBLE):
+        while True:
+            await asyncio.sleep(_ASK_S)
+            await _say(connection, (b"PING",))
+
+
+async def stop(task: "asyncio.Task[None]") -> None:
+    """Cancel it and wait for its end."""
+    # Again and again: a cancellation that meets a reply is swallowed on its way (bpo-42130).
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.5)

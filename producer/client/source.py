@@ -1,0 +1,50 @@
+"""What a caller may give as a captcha: a path, the bytes, or an open file."""
+
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Protocol
+
+from tilefleet.errors import BadMessage
+
+
+class Readable(Protocol):
+    """A binary file, as far as it matters here."""
+
+    def read(self) -> bytes: ...
+
+
+Source = str | PathLike[str] | bytes | bytearray | memoryview | Readable
+
+
+def read(source: Source) -> bytes:
+    """The image bytes; raises OSError for a file that cannot be read, BadMessage for other types.
+
+    The bytes are not looked at: whether they are a captcha is for the worker to say.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | PathLike):
+        return Path(source).read_bytes()
+    if hasattr(source, "read"):
+        data = source.read()
+        if isinstance(data, bytes):
+            return data
+        raise BadMessage(f"the file gives {type(data).__name__}; open it in binary mode")
+    raise BadMessage(f"give a path, bytes or a binary file, not {type(source).__name__}")
+
+
+def read_all(sources: Iterable[Source]) -> list[bytes | BadMessage | OSError]:
+    """The image bytes of each, or the error in their place."""
+    contents: list[bytes | BadMessage | OSError] = []
+    for source in sources:
+        try:
+            contents.append(read(source))
+        except (BadMessage, OSError) as error:
+            contents.append(error)
+    return contents
+
+
+def describe(data: bytes) -> str:
+    """How a sent image shows in Flower and logs until a worker describes it."""
+    return f"(<{len(data)} bytes>)"

@@ -1,0 +1,196 @@
+"""The asyncio client's two connections: one sends captchas, on the other their results come.
+
+::
+
+    send ─→ outbox ─→ subscribed to their results (`producer.client.results`) ─→ LPUSH, all at once
+
+Nothing polls: what waits goes out together as soon as the connection is free.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from producer.client import message
+from producer.client.backlog import Gauge
+from producer.client.connection import PAUSES_S, TROUBLE, connect, why
+from producer.client.message import Message
+from producer.client.results import Results, stop
+from tilefleet import report
+from tilefleet.errors import FleetUnreachable
+from tilefleet.report import Fleet
+
+#: Captchas after which no more join those that go out together: some megabytes.
+_MOST = 128
+
+
+@dataclass(slots=True)
+class _Sending:
+    """Messages of one lane, which are accepted together or not at all."""
+
+    messages: Sequence[Message]
+    #: Done when they are on their queue.
+    accepted: "asyncio.Future[None]"
+
+
+class AsyncWire:
+    """Belongs to the event loop that opens it."""
+
+    def __init__(
+        self, broker: str, results: str, *, key_prefix: str, sentinel_master: str, name: str
+    ) -> None:
+        """`name`: how errors call the server: its URL without the password."""
+        self.gauge = Gauge()
+        self.name = name
+        self._prefix = key_prefix
+        self._sender = connect(broker, sentinel_master, socket_timeout=10)
+        self._listener = connect(results, sentinel_master, socket_timeout=None, protocol=2)
+        self._database = urlsplit(broker).path.strip("/") or "0"
+        self._outbox: deque[_Sending] = deque()
+        self._revoked: list[str] = []
+        self._looks: set[str] = set()
+        self._work, self._looked = asyncio.Event(), asyncio.Event()
+        self._results = Results(self._listener, key_prefix=key_prefix, wake=self._work.set)
+        self._publishing = asyncio.create_task(self._publish())
+
+    async def send(self, messages: Sequence[Message]) -> "list[asyncio.Future[Any]]":
+        """Put messages of one lane on their queue; gives the futures of what Celery's backend
+        will store for each.
+
+        Raises FleetUnreachable.
+        """
+        futures = [self._results.expect(each.id) for each in messages]
+        sending = _Sending(messages, asyncio.get_running_loop().create_future())
+        self._outbox.append(sending)
+        self._work.set()
+        try:
+            await sending.accepted
+        except BaseException:
+            for each in messages:
+                self.forget(each.id)
+            raise
+        return futures
+
+    def forget(self, task_id: str, *, revoke: bool = False) -> None:
+        """Nobody waits for it any more; `revoke`: workers are told not to read it."""
+        self._results.forget(task_id)
+        if revoke:
+            self._revoked.append(task_id)
+        self._work.set()
+
+    def look_soon(self, lane: str) -> None:
+        """Have the gauge brought up to date, with the next sending, if it is time."""
+        if not self.gauge.is_fresh(lane):
+            self._looks.add(lane)
+            self._work.set()
+
+    async def look(self, *lanes: str) -> None:
+        """Bring the gauge up to date, now; gives up after a moment."""
+        self._looked.clear()
+        self._looks.update(lanes)
+        self._work.set()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._looked.wait(), 1)
+
+    async def close(self) -> None:
+        """What was sent is still read and stored."""
+        await stop(self._publishing)
+        for sending in self._outbox:
+            self._fail(sending, "the client was closed")
+        await self._results.close(f"{self.name}: the client was closed")
+        for client in (self._sender, self._listener):
+            pool = client.connection_pool
+            # Where sentinels said which server it is, they are still connected.
+            asked = pool.sentinel_manager.sentinels if hasattr(pool, "sentinel_manager") else ()
+            for end in (client.aclose, pool.disconnect, *(each.aclose for each in asked)):
+                # Whatever it says: nothing is asked of it any more.
+                with suppress(*TROUBLE, RuntimeError):
+                    await end()
+        # What transports have left to do.
+        await asyncio.sleep(0)
+
+    async def _publish(self) -> None:
+        results = self._results
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while (
+                self._outbox or results.is_untidy or results.missed or self._revoked or self._looks
+            ):
+                await self._publish_with_patience(self._next())
+
+    def _next(self) -> list[_Sending]:
+        """What goes out together."""
+        batch: list[_Sending] = []
+        left = _MOST
+        while self._outbox and left > 0:
+            batch.append(self._outbox.popleft())
+            left -= len(batch[-1].messages)
+        return batch
+
+    async def _publish_with_patience(self, batch: list[_Sending]) -> None:
+        for pause in (*PAUSES_S, None):
+            try:
+                await self._publish_once([each for each in batch if not each.accepted.done()])
+                return
+            except TROUBLE as error:
+                if pause is None:
+                    for sending in batch:
+                        self._fail(sending, why(error))
+                    return
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+
+    async def _publish_once(self, batch: list[_Sending]) -> None:
+        results = self._results
+        await results.tidy([one.id for each in batch for one in each.messages])
+        # Copies: more come while the server is being spoken to.
+        revoked, missed, looks = list(self._revoked), list(results.missed), list(self._looks)
+        if not (batch or revoked or missed or looks):
+            return
+        async with self._sender.pipeline(transaction=False) as pipe:
+            for each in batch:
+                lane = each.messages[0].lane
+                pipe.lpush(self._prefix + lane, *(one.item for one in each.messages))
+            for task_id in revoked:
+                topic = f"{self._prefix}/{self._database}.celery.pidbox"
+                pipe.publish(topic, message.revoke(task_id))
+            if missed:
+                pipe.mget(missed)
+            for lane in looks:
+                for key in message.lists(self._prefix + lane):
+                    pipe.llen(key)
+            if looks:
+                pipe.time()
+                pipe.hvals(self._prefix + report.KEY)
+            replies = await pipe.execute(raise_on_error=False)
+        self._revoked, results.missed = self._revoked[len(revoked) :], results.missed[len(missed) :]
+        self._looks.difference_update(looks)
+        for each, reply in zip(batch, replies, strict=False):
+            if isinstance(reply, Exception):
+                self._fail(each, str(reply))
+            elif not each.accepted.done():
+                each.accepted.set_result(None)
+        self._read_rest(replies[len(batch) + len(revoked) :], missed, looks)
+
+    def _read_rest(self, replies: list[Any], missed: list[bytes], looks: list[str]) -> None:
+        if any(isinstance(reply, Exception) for reply in replies):
+            return
+        if missed:
+            for key, text in zip(missed, replies.pop(0), strict=True):
+                if text is not None:
+                    self._results.resolve(key, text)
+        if looks:
+            *lengths, now, lines = replies
+            steps = len(lengths) // len(looks)
+            sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
+            self._looked.set()
+            self.gauge.saw(Fleet.read(now[0], lines), dict(zip(looks, sums, strict=True)))
+
+    def _fail(self, sending: _Sending, reason: str) -> None:
+        if not sending.accepted.done():
+            sending.accepted.set_exception(FleetUnreachable(f"{self.name}: {reason}"))

@@ -1,0 +1,267 @@
+"""``tilefleet up``: server, worker, Flower and gateway on this machine, in one terminal.
+
+The server is the one that `CELERY_BROKER_URL` names, else one of its own, in memory. Every part is
+a process of its own, started as one would start it by hand; what it prints is shown with its name
+before it. Ctrl-C (or SIGTERM, or closing the terminal) ends all in order: gateway, worker (which
+finishes what it claimed), Flower, server; a second Ctrl-C waits for nothing.
+
+A part that ends by itself is started again, after growing pauses. It is the end of everything if it
+is the server, whose queues are gone, or if the worker or the gateway has never come up: whatever is
+wrong with it would be wrong again.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread, Timer
+from typing import Any, Final
+
+import click
+
+from producer.local.process import STOP_S, Output, Part, ending
+from producer.local.server import EmbeddedServer, broker
+from producer.monitoring import health
+from tilefleet.errors import FleetUnreachable
+from tilefleet.settings import Settings
+from tilefleet.urls import without_password
+
+#: Where people look first.
+SERVER_PORT, GATEWAY_PORT, FLOWER_PORT = 6379, 8000, 5555
+
+_LOOPBACK: Final = "127.0.0.1"
+
+
+class Fleet:
+    """The parts, until somebody or something ends them."""
+
+    def __init__(self, parts: list[Part], output: Output, *, greeting: list[str]) -> None:
+        """`parts` in the order in which they end; `greeting` is shown when all are ready."""
+        self._parts = parts
+        self._output = output
+        self._greeting = greeting
+        self._events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._stopping = False
+
+    def watch_server(self, server: EmbeddedServer) -> None:
+        def wait() -> None:
+            server.wait()
+            self._events.put(("server ended", None))
+
+        Thread(target=wait, name="server", daemon=True).start()
+
+    def run(self) -> int:
+        """Start all, keep them going, end them; gives the exit code."""
+        with self._signals():
+            try:
+                self._start_followers_of("")
+                return self._supervise()
+            finally:
+                self._stopping = True
+                for part in self._parts:
+                    self._end(part)
+
+    def _supervise(self) -> int:
+        while True:
+            what, about = self._events.get()
+            if what == "signal":
+                return 0
+            if what == "server ended":
+                self._output.say("server", "is gone, and with it what waited: all ends")
+                return 1
+            if what == "ready":
+                about.was_ready = True
+                self._output.say(about.name, click.style("ready", bold=True))
+                self._start_followers_of(about.name)
+                self._greet()
+            elif what == "start":
+                about.start(self._output, self._events)
+            elif what == "ended" and not self._ended(about):
+                return 1
+
+    def _start_followers_of(self, name: str) -> None:
+        for part in self._parts:
+            if part.follows == name and part.process is None:
+                part.start(self._output, self._events)
+
+    def _greet(self) -> None:
+        """Once, when nothing is missing."""
+        if self._greeting and all(part.was_ready for part in self._parts):
+            with suppress(OSError):
+                click.echo("\n" + "\n".join(self._greeting) + "\n")
+            self._greeting = []
+
+    def _ended(self, part: Part) -> bool:
+        """Whether to go on."""
+        assert part.process is not None
+        how = ending(part.process.returncode)
+        if part.was_ready:
+            pause = part.next_pause()
+            self._output.say(part.name, f"{how}; it is started again in {pause:g} s")
+            timer = Timer(pause, self._events.put, [("start", part)])
+            timer.daemon = True
+            timer.start()
+            return True
+        if part.needed:
+            self._output.say(part.name, f"{how} before it was ready: all ends")
+            return False
+        self._output.say(part.name, f"{how} before it was ready; the others go on without it")
+        self._parts.remove(part)
+        self._greet()
+        return True
+
+    def _end(self, part: Part) -> None:
+        running = part.process is not None and part.process.poll() is None
+        if running:
+            self._output.say(part.name, "ends …")
+        part.stop(self._output)
+        if running and part.process is not None:
+            code = part.process.returncode
+            # What it was asked to do.
+            self._output.say(part.name, ending(0 if code == -signal.SIGTERM else code))
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def handle(*_: object) -> None:
+            if self._stopping:
+                for part in self._parts:
+                    part.kill()
+            self._stopping = True
+            self._events.put(("signal", None))
+
+        wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, handle) for number in wanted}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run(
+    *,
+    port: int = GATEWAY_PORT,
+    flower_port: int = FLOWER_PORT,
+    flower: bool = True,
+    concurrency: int | None = None,
+) -> int:
+    """Everything, until Ctrl-C; gives the exit code. Raises TilefleetError."""
+    settings = Settings.from_environ()
+    output = Output()
+    with ExitStack() as stack:
+        server = None if os.environ.get("CELERY_BROKER_URL") else EmbeddedServer(port=SERVER_PORT)
+        url = stack.enter_context(broker()) if server is None else stack.enter_context(server).url
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tilefleet-up-")))
+        environ = {"CELERY_BROKER_URL": url}
+        parts, greeting = [], [_line("server", without_password(url), _about(server))]
+
+        parts.append(_gateway(free_port(port), environ, settings, greeting))
+        parts.append(_worker(folder, environ, settings, concurrency))
+        if not flower:
+            greeting.append(_line("Flower", "-", "not wanted"))
+        elif find_spec("flower") is None:
+            greeting.append(_line("Flower", "-", "not installed: pip install 'tilefleet[flower]'"))
+        else:
+            parts.append(_flower(free_port(flower_port), environ, greeting))
+        greeting.append("Ctrl-C ends all of it.")
+        fleet = Fleet(parts, output, greeting=greeting)
+        if server is not None:
+            output.say("server", f"{url}, process {server.pid}")
+            fleet.watch_server(server)
+        code = fleet.run()
+        if server is not None:
+            output.say("server", "ends …")
+    output.say("server", "ended" if server is not None else "is left as it was")
+    return code
+
+
+def free_port(wanted: int) -> int:
+    """That port, or one that is free."""
+    for port in (wanted, *range(wanted + 1, min(wanted + 10, 65536)), 0):
+        with socket.socket() as probe:
+            # As servers do: a port whose last connections are just closing is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind((_LOOPBACK, port))
+                found: int = probe.getsockname()[1]
+                return found
+    raise FleetUnreachable(f"no free port on {_LOOPBACK}")
+
+
+def _gateway(
+    port: int, environ: Mapping[str, str], settings: Settings, greeting: list[str]
+) -> Part:
+    link = f"http://{_LOOPBACK}:{port}/"
+    greeting.append(_line("gateway", link, "POST a picture to /v1/solve"))
+    command = [sys.executable, "-m", "producer.cli", "serve"]
+    return Part(
+        "gateway",
+        [*command, "--host", _LOOPBACK, "--port", str(port)],
+        environ,
+        is_ready=lambda _: health.of_gateway(link, ready=False, timeout_s=1).good,
+        stop_s=settings.shutdown_s + STOP_S,
+    )
+
+
+def _worker(
+    folder: Path, environ: Mapping[str, str], settings: Settings, concurrency: int | None
+) -> Part:
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", "worker", "worker"]
+    if concurrency:
+        command += ["--concurrency", str(concurrency)]
+    signs = Path(settings.health) if settings.health else folder
+    return Part(
+        "worker",
+        command,
+        {**environ, "TILEFLEET_HEALTH": str(signs)},
+        # One that was killed has left its sign behind.
+        is_ready=lambda pid: f" {pid} " in health.of_worker(signs).why,
+        stop_s=settings.shutdown_s + STOP_S,
+    )
+
+
+def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Part:
+    link, about = f"http://{_LOOPBACK}:{port}/", ""
+    own = {name for name in os.environ if name.startswith(("FLOWER_BASIC_AUTH", "FLOWER_CONF"))}
+    if not own:
+        # Whoever may open it may stop workers.
+        password = secrets.token_urlsafe(12)
+        environ = {**environ, "FLOWER_BASIC_AUTH": f"flower:{password}"}
+        about = f"user flower, password {password}"
+    greeting.append(_line("Flower", link, about))
+    command = [sys.executable, "-m", "celery", "-A", "worker", "flower"]
+    return Part(
+        "flower",
+        [*command, f"--address={_LOOPBACK}", f"--port={port}", "--logging=warning"],
+        environ,
+        is_ready=lambda _: _listens(port),
+        needed=False,
+        # It asks workers once, at its start, what they are.
+        follows="worker",
+    )
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection((_LOOPBACK, port), timeout=1):
+        return True
+    return False
+
+
+def _about(server: EmbeddedServer | None) -> str:
+    if server is None:
+        return "as CELERY_BROKER_URL says"
+    if server.port == SERVER_PORT:
+        return "in memory; where programs look without being told"
+    return f"in memory; for programs: export CELERY_BROKER_URL={server.url}"
+
+
+def _line(name: str, link: str, about: str) -> str:
+    shown = click.style(f"{link:<28}", underline=False, bold=True)
+    return f"  {name:<8} {shown}  {about}".rstrip()

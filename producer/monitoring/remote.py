@@ -1,0 +1,116 @@
+"""What a sender may tell workers, and hear from them, by Celery's remote control."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any
+
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from producer.monitoring.celery_app import application, living
+from tilefleet.errors import AnswerTimeout, FleetError, FleetUnreachable, reason
+from tilefleet.settings import Settings
+from tilefleet.urls import without_password
+
+#: Seconds to wait for a reply; a worker that hangs is one that says nothing.
+_REPLY_S = 3.0
+#: Seconds between looks at what the workers do.
+LOOK_S = 0.1
+
+
+class Remote:
+    """Remote control of the workers that live; for one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._server = without_password(settings.broker_url)
+        self._settings = settings
+        self._app = application("tilefleet-remote", settings)
+        self._connection: Connection | None = None
+
+    def workers(self) -> list[str]:
+        """Node names of those that told that they live; raises FleetUnreachable."""
+        with self._reaching():
+            return list(living(self._app, self._settings))
+
+    def ask(self, command: str, workers: Sequence[str], **arguments: Any) -> dict[str, Any]:
+        """Each worker's reply, by its name; those that say nothing are left out."""
+        if not workers:
+            return {}
+        with self._reaching():
+            replies = self._app.control.broadcast(
+                command,
+                arguments=arguments,
+                destination=list(workers),
+                reply=True,
+                timeout=_REPLY_S,
+                connection=self._connect(),
+            )
+        answers = {node: answer for reply in replies or [] for node, answer in reply.items()}
+        if len(answers) < len(workers):
+            # What comes too late would be taken for the next reply, or make it be lost.
+            self._disconnect()
+        return answers
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._app.connection_for_write()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, RedisError, OSError) as error:
+            self._disconnect()
+            raise FleetUnreachable(f"{self._server}: {reason(error)}") from None
+
+
+def use_model(
+    remote: Remote,
+    name: str,
+    *,
+    workers: Sequence[str] = (),
+    timeout: float,
+    say: Callable[[str, dict[str, Any]], None],
+) -> None:
+    """Have workers, or all of them, read with the model called `name`.
+
+    `say` gets each worker's name and what `worker.engine_room.switch` tells of it, once it is done
+    or has failed. Raises FleetError if no worker lives, one of those named does not, or one has not
+    finished within `timeout` seconds.
+    """
+    living = remote.workers()
+    if missing := sorted(set(workers) - set(living)):
+        raise FleetError(
+            f"no worker called {', '.join(missing)}; there are: {', '.join(living) or 'none'}"
+        )
+    open_ = list(workers) or living
+    if not open_:
+        raise FleetError("no worker is running: start one with celery -A worker worker")
+    ends = monotonic() + timeout
+    replies = remote.ask("use_model", open_, name=name)
+    for node in list(open_):
+        reply = replies.get(node, {"error": f"it said nothing within {_REPLY_S:g} s"})
+        if "error" in reply:
+            open_.remove(node)
+            say(node, {"state": "failed", "why": reply["error"]})
+    while open_ and monotonic() < ends:
+        # Before the first question, too: loading takes about as long, and each costs a worker that
+        # has captchas to read about a millisecond.
+        sleep(LOOK_S)
+        for node, progress in remote.ask("model", open_).items():
+            if progress.get("state") in ("done", "failed"):
+                open_.remove(node)
+                say(node, progress)
+    if open_:
+        raise AnswerTimeout(
+            f"not finished after {timeout:g} s: {', '.join(open_)}; "
+            "ask again with celery -A worker inspect model"
+        )

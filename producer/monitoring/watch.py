@@ -1,0 +1,68 @@
+"""A look at the whole fleet: who works, what they have counted, what waits. No remote control.
+
+Workers tell it themselves, once a second, into a hash (`tilefleet.report`); a look is a few reads.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+
+from kombu.exceptions import ChannelError, OperationalError
+from redis.exceptions import RedisError
+
+from producer.monitoring.celery_app import application, living
+from tilefleet import wire
+from tilefleet.errors import FleetUnreachable, reason
+from tilefleet.report import Report
+from tilefleet.settings import Settings
+from tilefleet.urls import without_password
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one look saw."""
+
+    #: Workers that live, by name.
+    workers: Mapping[str, Report] = field(default_factory=dict)
+    #: Messages that wait, by lane.
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    #: Messages that workers have taken and not answered yet.
+    claimed: int = 0
+
+
+class Watch(AbstractContextManager["Watch"]):
+    """Connections to look with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.server = without_password(settings.broker_url)
+        self._settings = settings
+        self._app = application("tilefleet-watch", settings)
+        self._connection = self._app.connection_for_read()
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OperationalError, RedisError, OSError):
+            self._connection.release()
+        self._app.close()
+
+    def look(self) -> View:
+        """What is so now; raises FleetUnreachable."""
+        try:
+            workers = living(self._app, self._settings)
+            channel = self._connection.default_channel
+            claimed = channel.client.hlen(channel.unacked_key)
+            waiting = {lane: self._waiting(channel, lane) for lane in (wire.LANE, wire.BULK_LANE)}
+        except (OperationalError, RedisError, OSError, RuntimeError) as error:
+            with suppress(OperationalError, RedisError, OSError):
+                self._connection.close()
+            self._connection = self._app.connection_for_read()
+            raise FleetUnreachable(f"{self.server}: {reason(error)}") from None
+        return View(workers, waiting, int(claimed))
+
+    @staticmethod
+    def _waiting(channel: object, lane: str) -> int:
+        try:
+            declared = channel.queue_declare(lane, passive=True)  # type: ignore[attr-defined]
+        except ChannelError:
+            # A queue without messages is none to Redis.
+            return 0
+        return int(declared.message_count)

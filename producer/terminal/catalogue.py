@@ -1,0 +1,58 @@
+"""A model of the store as people read it: what it is, where it comes from, how right it is."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from models.store.manifest import Manifest
+
+#: What a network's training tells of where it comes from, in this order; the rest is in --json.
+_ORIGIN: Final = ("from", "imported_from", "teacher", "headers", "pictures", "minutes")
+
+
+def show_model(manifest: Manifest, *, chosen: bool) -> str:
+    """Some lines; the first begins with a star if workers load it."""
+    lines = [f"{'*' if chosen else ' '} {manifest.identity}  {manifest.precision}"]
+    for network, parameters in manifest.parameters.items():
+        how = "; ".join(_origin(manifest.training.get(network) or {}))
+        lines.append(f"    {network}: {parameters:,} parameters" + (f", {how}" if how else ""))
+    for what, figures in manifest.evaluation.items():
+        told = _score(figures) if "exact" in figures else _plain(figures)
+        lines.append(f"    {what.replace('_', ' ')}: {told}")
+    return "\n".join(lines)
+
+
+def _origin(training: Mapping[str, Any]) -> Iterator[str]:
+    for name in _ORIGIN:
+        value = training.get(name)
+        if not value:
+            continue
+        if name in ("from", "imported_from"):
+            yield f"{name.replace('_', ' ')} {value}"
+        elif name == "minutes":
+            spent = sum(value) if isinstance(value, list) else value
+            yield f"{spent:.0f} minutes of training"
+        else:
+            yield f"{name}: {_plain(value)}"
+
+
+def _score(figures: Mapping[str, Any]) -> str:
+    """What `models.evaluation.score.Score.summary` wrote, of this version or an earlier one."""
+    captchas = figures["captchas"]
+    told = [
+        f"words {figures['words_right']} of {captchas}",
+        f"exact {figures['exact']} of {captchas}",
+    ]
+    if (right := figures.get("exact_at_0.9")) is not None:
+        told.append(f"{right:.1%} exact at confidence ≥ 0.9 ({figures['coverage_at_0.9']:.0%})")
+    told.append(f"calibration error {figures['calibration_error']}")
+    if figures.get("strange"):
+        told.append(f"doubts {figures['strange_doubted']} of {figures['strange']} strange words")
+    if "ms" in figures:
+        told.append(f"{figures['ms']} ms")
+    return ", ".join(told)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {_plain(each)}" for name, each in value.items())
+    return f"{value:.2g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,107 @@
+"""The captchas that a command is given: files, folders, patterns, the standard input.
+
+Nothing is opened before its turn, so any number may be named; what is not there is an error of its
+own, in its place.
+"""
+
+import errno
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+#: What counts as a picture in a folder; a file that is named is taken whatever it is called.
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp"})
+
+#: The standard input: the bytes of one picture.
+STDIN = "-"
+
+
+@dataclass(slots=True, eq=False)
+class Input:
+    """One captcha to come; `read` gives its bytes, as `producer.client.source` wants it."""
+
+    name: str
+    #: Below which folder or beside which files it was found: where its picture goes, relatively.
+    below: str = ""
+    #: Why there is none of that name.
+    missing: str = ""
+    #: Bytes that cannot be read a second time.
+    kept: bytes = b""
+
+    def read(self) -> bytes:
+        """The image bytes; raises OSError."""
+        if self.missing:
+            raise OSError(errno.ENOENT, self.missing, self.name)
+        if self.name == STDIN:
+            self.kept = self.kept or sys.stdin.buffer.read()
+            return self.kept
+        return Path(self.name).read_bytes()
+
+    @property
+    def place(self) -> Path:
+        """Its path below what was named, for a folder of results."""
+        if self.name == STDIN:
+            return Path("stdin")
+        if self.below:
+            return Path(os.path.relpath(self.name, self.below))
+        return Path(Path(self.name).name)
+
+
+def expand(arguments: Iterable[str]) -> Iterator[Input]:
+    """Each argument's captchas, in order: of folders all pictures below, by name."""
+    for argument in arguments:
+        if argument == STDIN:
+            yield Input(STDIN)
+        elif Path(argument).is_dir():
+            yield from _in_folder(argument)
+        elif not Path(argument).exists() and glob.has_magic(argument):
+            yield from _matching(argument)
+        else:
+            yield Input(argument)
+
+
+def listed(file: str) -> Iterator[str]:
+    """The arguments in a file, one a line; `-` is the standard input, read as it comes."""
+    if file == STDIN:
+        yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        return
+    with Path(file).open() as lines:
+        yield from (line.rstrip("\r\n") for line in lines if line.strip())
+
+
+def is_one(arguments: Sequence[str]) -> bool:
+    """Whether these can be one captcha only."""
+    if len(arguments) != 1:
+        return False
+    (argument,) = arguments
+    path = Path(argument)
+    return argument == STDIN or (
+        not path.is_dir() and (path.exists() or not glob.has_magic(argument))
+    )
+
+
+def _in_folder(folder: str) -> Iterator[Input]:
+    found = False
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if Path(name).suffix.lower() in _SUFFIXES and not name.startswith("."):
+                found = True
+                yield Input(str(Path(parent) / name), below=folder)
+    if not found:
+        yield Input(folder, missing="no pictures in this folder")
+
+
+def _matching(pattern: str) -> Iterator[Input]:
+    # A Path has no way with "..", absolute patterns and "**" at once.
+    names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    for name in names:
+        if Path(name).is_dir():
+            yield from _in_folder(name)
+        else:
+            yield Input(name)
+    if not names:
+        yield Input(pattern, missing="nothing is called like this")

@@ -1,0 +1,42 @@
+"""A model's score as people read it: a table."""
+
+from models.evaluation.score import Score
+
+_MOST_CONFUSIONS = 8
+
+
+def show_score(model: str, score: Score) -> str:
+    """Some lines of text, without a line end."""
+    rows = [
+        ("words right", _of(score.words_right, score.captchas)),
+        ("exactly right", _of(score.exact, score.captchas)),
+        ("tiles rightly picked or left", f"{score.tiles_right:.1%}"),
+    ]
+    rows += [
+        (
+            f"confidence ≥ {level.threshold:g}",
+            f"{level.coverage:.0%} of the answers, "
+            + ("none" if level.precision is None else f"{level.precision:.1%} exactly right"),
+        )
+        for level in score.selective
+    ]
+    rows.append(("calibration error", f"{score.calibration_error:.3f}"))
+    if score.strange:
+        rows.append(
+            ("word outside the 80, confidence < 0.5", _of(score.strange_doubted, score.strange))
+        )
+    if score.confusions:
+        pairs = ", ".join(
+            f"{shown} as {seen}" + (f" ×{times}" if times > 1 else "")
+            for shown, seen, times in score.confusions[:_MOST_CONFUSIONS]
+        )
+        rows.append(("not recognised", pairs))
+    rows.append(("median time, decoding and pass", f"{score.ms:.2f} ms"))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{model}, {score.captchas} captchas"]
+    return "\n".join(lines + [f"  {name:<{width}}  {value}" for name, value in rows])
+
+
+def _of(count: int, all_of_them: int) -> str:
+    share = f" ({count / all_of_them:.1%})" if all_of_them else ""
+    return f"{count} of {all_of_them}{share}"

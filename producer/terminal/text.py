@@ -1,0 +1,51 @@
+"""Answers and errors for people."""
+
+from unicodedata import east_asian_width
+
+from tilefleet.answer import Answer
+
+
+def text(answer: Answer, *, title: str | None = None) -> str:
+    """The words; row, column and label of each tile; the picks and where to click."""
+    lines = [] if title is None else [f"{title}:"]
+    lines.append(" ".join(word.label for word in answer.words))
+    lines += [
+        f"{number // 4 + 1} {number % 4 + 1} {tile.label}"
+        for number, tile in enumerate(answer.tiles)
+    ]
+    lines.append("picks " + " ".join(str(pick) for pick in answer.picks))
+    lines.append("points " + " ".join(f"{x},{y}" for x, y in answer.points))
+    return "\n".join(lines) + ("" if title is None else "\n")
+
+
+def grid(answer: Answer, *, title: str) -> str:
+    """A small table: the words, then two rows of four labels with the picks in brackets."""
+    words = " ".join(f"{word.label} {word.confidence:.2f}" for word in answer.words)
+    lines = [f"{title}  {words}  sure {answer.confidence:.2f}"]
+    for row in (range(4), range(4, 8)):
+        cells = (_cell(answer.tiles[tile].label, tile + 1 in answer.picks) for tile in row)
+        lines.append("  " + "".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def error_line(error: Exception) -> str:
+    """``WrongSize: 292×190 pixels …``; an OSError's own words are clear enough."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {error}"
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of up to `width` columns, in eighths of one; something for everything above 0."""
+    eighths = max(round(share * width * 8), share > 0)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _cell(label: str, picked: bool) -> str:
+    shown = f"[{label}]" if picked else f" {label} "
+    return shown + " " * max(1, 12 - _columns(shown))
+
+
+def _columns(shown: str) -> int:
+    """Columns on a terminal, where a Chinese character takes two."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in shown)

@@ -1,0 +1,85 @@
+"""docs/clients.md: every example is run as it stands there, against a real fleet."""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+from tests.conftest import REPOSITORY, SAMPLES
+from tests.integration.gateway.test_gateway import gateway
+
+DOC = (REPOSITORY / "docs" / "clients.md").read_text(encoding="utf-8")
+ADDRESS = "http://127.0.0.1:8000"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", DOC, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with EmbeddedServer() as server, WorkerProcess(server.url):
+        yield server
+
+
+@pytest.fixture(scope="module")
+def address(server):
+    with gateway(server.url) as client:
+        yield str(client.base_url).rstrip("/")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "captcha.jpg").write_bytes((SAMPLES / "000.jpg").read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=["python", "asyncio", "celery"])
+def test_python_examples_run(server, folder, block):
+    done = subprocess.run(
+        [sys.executable, "-c", block],
+        cwd=folder,
+        env={
+            **os.environ,
+            "CELERY_BROKER_URL": server.url,
+            "CELERY_RESULT_BACKEND": server.url,
+            "PYTHONPATH": str(REPOSITORY),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_curl_examples_run(folder, address):
+    (block,) = blocks("sh")
+    done = subprocess.run(
+        ["sh", "-e", "-c", block.replace(ADDRESS, address)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"picks"') == 5
+
+
+def test_old_clients_get_what_they_expect(folder, address):
+    image = base64.b64encode((folder / "captcha.jpg").read_bytes()).decode()
+    tester, pjialin, java = blocks("ini")
+    values = dict(re.findall(r"""^(\w+) = ["']?(.*?)["']?$""", tester + pjialin, re.MULTILINE))
+    url = f"{values['HTTP_TYPE']}://{values['HOST']}{values['REQ_URL']}".replace(ADDRESS, address)
+    assert httpx.post(url, data={"imageFile": image}).json()["massage"] == "识别成功"
+    url = values["API_USER_CODE_QCR_API"].replace(ADDRESS, address)
+    assert httpx.post(url, data={"img": image}).json()["msg"] == "success"
+    for line in java.splitlines():
+        answer = httpx.post(line.replace(ADDRESS, address), data={"base64String": image}).json()
+        assert answer["code"] == 0

@@ -1,0 +1,143 @@
+"""What is no task: the sender hears of it where an id can be read, the worker goes on."""
+
+import base64
+import json
+
+import msgpack
+import pytest
+from celery.result import AsyncResult
+
+from producer import Client
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+from tests.support.fleet import another_app, ask, null_fleet, wait_until
+from tilefleet import errors, wire
+
+SECRET = b"secret image"
+TASK = msgpack.packb([[SECRET], {}, {}])
+
+
+@pytest.fixture(scope="module")
+def at_work():
+    with null_fleet() as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def redis(at_work):
+    return at_work.redis
+
+
+@pytest.fixture
+def fleet(at_work):
+    return at_work.client
+
+
+@pytest.fixture(scope="module")
+def app(at_work):
+    with another_app(at_work.server.url) as app:
+        yield app
+
+
+def message(body=TASK, *, kind="application/x-msgpack", headers=None, **properties) -> str:
+    return json.dumps(
+        {
+            "body": base64.b64encode(body).decode(),
+            "content-encoding": "binary",
+            "content-type": kind,
+            "headers": {"task": wire.TASK_SOLVE, "id": "an-id", **(headers or {})},
+            "properties": {
+                "body_encoding": "base64",
+                "delivery_tag": "any",
+                "delivery_info": {"exchange": "", "routing_key": wire.LANE},
+                **properties,
+            },
+        }
+    )
+
+
+WITH_ID = {
+    "broken msgpack": (message(b"\xc1\xc1"), "DecodeError"),
+    "a body that is no triple": (message(msgpack.packb(5)), "its body is not"),
+    "pickle": (message(b"cos\nsystem\n", kind="application/x-python-serialize"), "pickle"),
+    "an unknown type": (message(kind="application/nonsense"), "nonsense"),
+    "arguments that are text": (message(msgpack.packb(["x", {}, {}])), "args"),
+    "a task that is a list": (message(headers={"task": ["x"]}), "its task cannot be used: list"),
+    "an expiry that is no time": (message(headers={"expires": "soon"}), "expires"),
+    "an eta that is no time": (message(headers={"eta": 5}), "ETA"),
+}
+
+WITHOUT_ID = {
+    "text": "hello",
+    "nothing": "",
+    "a list": "[]",
+    "a number": "5",
+    "bytes that are no text": b"\xff\xfe secret image",
+    "no properties": '{"body": "eA=="}',
+    "no headers": '{"properties": {}, "body": "eA=="}',
+    "headers that are a list": '{"headers": [], "properties": {}, "body": "eA=="}',
+    "an unknown encoding": '{"body": "x", "properties": {"body_encoding": "rot13"}}',
+    "an id that is a number": message(headers={"id": 5}),
+    "deep nesting": '{"properties": {}, "headers": ' + "[" * 5000 + "]" * 5000 + "}",
+}
+
+
+def test_every_kind_with_an_id_fails_with_what_is_wrong(app, redis, fleet):
+    for number, (name, (text, why)) in enumerate(WITH_ID.items()):
+        task_id = f"bad-{number}"
+        redis.lpush(wire.LANE, text.replace("an-id", task_id))
+        result = AsyncResult(task_id, app=app)
+        wait_until(lambda r=result: r.failed(), 5)
+        assert isinstance(result.result, errors.BadMessage), name
+        assert why in str(result.result), name
+    assert fleet.solve(b"any", timeout=5).model == "null"
+
+
+def test_an_unknown_task_fails_as_celery_says(app, redis):
+    redis.lpush(wire.LANE, message(headers={"task": "nothing.here", "id": "unknown"}))
+    result = AsyncResult("unknown", app=app)
+    wait_until(lambda: result.failed(), 5)
+    assert type(result.result).__name__ == "NotRegistered"
+
+
+def test_every_kind_without_an_id_is_counted_and_dropped(app, redis, fleet):
+    def dropped() -> int:
+        room = ask(app, "stats")["engine_room"]
+        return room["errors"].get("BadMessage", 0) + room["transport"]["unreadable"]
+
+    before = dropped()
+    for text in WITHOUT_ID.values():
+        redis.lpush(wire.LANE, text)
+    assert fleet.solve(b"any", timeout=5).model == "null"
+    wait_until(lambda: dropped() == before + len(WITHOUT_ID), 5)
+    wait_until(lambda: not redis.hlen("unacked"), 5)
+
+
+def test_no_body_is_ever_in_the_log(at_work, fleet):
+    worker = at_work.worker
+    assert fleet.solve(SECRET, timeout=5).model == "null"
+    assert "secret" not in worker.log
+    assert "Traceback" not in worker.log
+    assert worker.process.poll() is None
+
+
+def test_a_body_of_fifty_megabytes_is_answered_and_others_with_it():
+    with EmbeddedServer() as own, WorkerProcess(own.url) as worker, Client(own.url) as fleet:
+        huge = [fleet.submit(bytes(50_000_000)) for _ in range(3)]
+        small = fleet.submit(b"any")
+        for each in huge:
+            with pytest.raises(errors.TooLarge, match="50000000"):
+                each.result(30)
+        with pytest.raises(errors.NotAnImage):
+            small.result(10)
+        assert worker.process.poll() is None
+
+
+def test_a_sender_of_another_language_writes_json(app, redis):
+    """As a program without kombu would: base64 wrapped as kombu's JSON wraps bytes."""
+    image = {"__type__": "base64", "__value__": base64.b64encode(SECRET).decode()}
+    embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    body = json.dumps([[image], {}, embed]).encode()
+    text = message(body, kind="application/json", headers={"id": "by-hand", "lang": "js"})
+    redis.lpush(wire.LANE, text.replace('"binary"', '"utf-8"'))
+    assert AsyncResult("by-hand", app=app).get(timeout=5)["model"] == "null"

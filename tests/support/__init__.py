@@ -1,0 +1,1 @@
+"""What several tests use: servers, workers, gateways, browsers, files to read."""

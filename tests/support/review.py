@@ -1,0 +1,44 @@
+"""A small dataset to review, and the server that shows it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from models.bootstrap import dataset
+from tests.support.fleet import interruptible
+from tilefleet.labels import LABELS
+
+#: How sure the label of each of the five pictures is.
+CERTAINTIES = (0.99, 0.9, 0.7, 0.5, 0.3)
+
+
+def write(folder: Path) -> None:
+    """Five pictures, of falling certainty."""
+    groups = np.arange(8, dtype=np.int32)[np.newaxis] % 5
+    labels = np.full((5, len(LABELS)), 0.001, np.float32)
+    labels[np.arange(5), np.arange(5)] = CERTAINTIES
+    pictures = np.lib.format.open_memmap(
+        folder / dataset.PICTURES, mode="w+", dtype=np.uint8, shape=(5, 67, 67, 3)
+    )
+    pictures[:] = np.arange(5)[:, None, None, None] * 50
+    pictures.flush()
+    dataset.write(folder, labels, pictures, files=("a.jpg",), groups=groups, unreadable=())
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+    """``tilefleet models review``: its address, and the process, which may be gone at the end."""
+    command = [sys.executable, "-m", "producer.cli", "models", "review", str(folder), "--port", "0"]
+    with subprocess.Popen(interruptible(command), stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            told = re.match(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
+            assert told is not None
+            yield told[0], server
+        finally:
+            server.kill()

@@ -1,0 +1,104 @@
+"""The decision: which picks follow from the networks' probabilities."""
+
+import numpy as np
+import pytest
+
+from models.recognition.decision import decide, sharpened
+from tilefleet.labels import INDEX, LABELS, NONE
+
+TIGER, LION = INDEX["老虎"], INDEX["狮子"]
+
+
+def header(first: int, second: int = NONE, sure: float = 0.99) -> np.ndarray:
+    words = np.full((2, NONE + 1), (1 - sure) / NONE, np.float32)
+    words[0, first] = words[1, second] = sure
+    return words
+
+
+def tiles(**shown: dict[int, float]) -> np.ndarray:
+    """Eight tiles of something else, except for `t1={label: probability}` and so on."""
+    rows = np.full((8, len(LABELS)), 1e-4, np.float32)
+    rows[:, 0] = 1 - 79e-4
+    for name, probabilities in shown.items():
+        row = rows[int(name[1:]) - 1]
+        row[0] -= sum(probabilities.values())
+        for label, probability in probabilities.items():
+            row[label] = probability
+    return rows
+
+
+def picks(words: np.ndarray, labels: np.ndarray) -> tuple[int, ...]:
+    return decide(words, labels, model="m@1").picks
+
+
+def test_tiles_that_show_the_word_are_picked():
+    answer = decide(header(TIGER), tiles(t2={TIGER: 0.95}, t7={TIGER: 0.9}), model="m@1")
+    assert answer.picks == (2, 7)
+    assert answer.points == ((112, 77), (184, 149))
+    assert [word.label for word in answer.words] == ["老虎"]
+    assert len(answer.tiles) == 8
+    assert answer.tiles[1].label == "老虎"
+    assert answer.confidence > 0.9
+    assert answer.model == "m@1"
+
+
+def test_two_words_pick_for_both():
+    labels = tiles(t1={TIGER: 0.9}, t5={LION: 0.9}, t6={LION: 0.8})
+    answer = decide(header(TIGER, LION), labels, model="m@1")
+    assert answer.picks == (1, 5, 6)
+    assert [word.label for word in answer.words] == ["老虎", "狮子"]
+
+
+def test_each_of_two_words_gets_a_tile_even_if_unlikely():
+    labels = tiles(t1={TIGER: 0.9}, t2={TIGER: 0.9}, t8={LION: 0.01})
+    assert picks(header(TIGER, LION), labels) == (1, 2, 8)
+
+
+def test_the_most_probable_tile_is_picked_when_none_looks_like_the_word():
+    assert picks(header(TIGER), tiles(t4={TIGER: 0.02})) == (4,)
+
+
+def test_a_second_tile_that_lost_by_arg_max_is_picked():
+    assert picks(header(TIGER), tiles(t1={TIGER: 0.95}, t3={TIGER: 0.2})) == (1, 3)
+
+
+def test_a_fourth_tile_has_to_be_clearer_than_a_second():
+    sure = {TIGER: 0.95}
+    assert picks(header(TIGER), tiles(t1=sure, t2=sure, t3=sure, t4={TIGER: 0.05})) == (1, 2, 3)
+    assert picks(header(TIGER), tiles(t1=sure, t4={TIGER: 0.05})) == (1, 4)
+
+
+def test_the_same_word_twice_is_one_word():
+    assert picks(header(TIGER, TIGER), tiles(t1={TIGER: 0.9})) == (1,)
+
+
+def test_an_unsure_header_makes_an_unsure_answer():
+    labels = tiles(t1={TIGER: 0.99})
+    sure = decide(header(TIGER), labels, model="m").confidence
+    unsure = decide(header(TIGER, sure=0.3), labels, model="m").confidence
+    assert unsure < 0.15 < 0.9 < sure
+
+
+def test_a_header_of_nothing_still_names_its_best_word():
+    answer = decide(header(NONE, sure=0.99), tiles(), model="m")
+    assert len(answer.words) == 1
+    assert answer.confidence < 0.01
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_probabilities_of_exactly_zero_or_one_are_no_trouble(value):
+    words = np.full((2, NONE + 1), value, np.float32)
+    answer = decide(words, np.full((8, len(LABELS)), value, np.float32), model="m")
+    assert answer.picks
+    assert np.isfinite(answer.confidence)
+
+
+def test_a_sharpened_confidence_keeps_its_side_of_one_half_and_the_picks():
+    assert [sharpened(value, 2.0) for value in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
+    assert sharpened(0.8, 2.0) > 0.9
+    assert sharpened(0.2, 2.0) < 0.1
+    assert sharpened(0.8, 1.0) == pytest.approx(0.8)
+    given = header(TIGER), tiles(t2={TIGER: 0.9})
+    plain, sharp = (decide(*given, model="m", sharpness=sharpness) for sharpness in (1.0, 2.0))
+    assert sharp.picks == plain.picks
+    assert sharp.confidence == pytest.approx(sharpened(plain.confidence, 2.0))

@@ -1,0 +1,99 @@
+"""The store: what is damaged, missing or of another kind is refused with what was seen."""
+
+import json
+import shutil
+
+import pytest
+
+from models import store
+from models.engines import load
+from models.store.manifest import Manifest, file_names
+from tilefleet.errors import BadManifest, HashMismatch, ModelNotFound, SettingError
+from tilefleet.labels import LABELS
+from tilefleet.settings import Settings
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The built-in model, as an entry of a store of one's own."""
+    shutil.copytree(store.BUILTIN / "builtin", tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def edit(folder, **changes):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_the_built_in_model_is_complete_and_every_hash_is_right():
+    entry = store.find("builtin")
+    for file in file_names():
+        assert entry.read(file)
+    name, _, digits = entry.identity.partition("@")
+    assert name == "builtin"
+    assert len(digits) == 8
+    assert entry.manifest.training
+    assert entry.manifest.evaluation
+
+
+def test_an_unknown_model_is_named_with_those_there_are(tmp_path):
+    with pytest.raises(ModelNotFound, match=r"'nothing'.*there are: builtin"):
+        store.find("nothing", root=tmp_path)
+
+
+@pytest.mark.parametrize("engine", ["litert", "keras"])
+def test_a_file_that_was_changed_is_refused(copy, engine):
+    for file in file_names():
+        damaged = bytearray((copy / file).read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        (copy / file).write_bytes(damaged)
+    settings = Settings(model="copy", store=copy.parent, engine=engine)
+    with pytest.raises(HashMismatch, match=r"has sha256 .* its manifest says"):
+        load(settings)
+
+
+def test_a_missing_file_is_named(copy):
+    (copy / "tiles.tflite").unlink()
+    with pytest.raises(BadManifest, match=r"tiles\.tflite"):
+        load(Settings(model="copy", store=copy.parent, engine="litert"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": 99}, "version 99; this is 1"),
+        ({"labels_sha256": "0" * 64}, "for labels 00000000"),
+        ({"inputs": {"words": [1, 2, 3]}}, "inputs"),
+        ({"files": {}}, r"lists no .*words\.keras"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_manifest_of_another_kind_is_refused(copy, changes, message):
+    edit(copy, **changes)
+    with pytest.raises(BadManifest, match=message):
+        store.find("copy", root=copy.parent)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"'])
+def test_a_manifest_that_is_not_one_is_refused(copy, text):
+    (copy / "manifest.json").write_text(text)
+    with pytest.raises(BadManifest, match=r"manifest\.json"):
+        Manifest.read(copy)
+
+
+def test_a_damaged_model_is_listed_as_such_beside_the_good_ones(copy):
+    (copy / "manifest.json").unlink()
+    found = store.entries(root=copy.parent)
+    assert isinstance(found[0], store.Entry)
+    folder, error = found[1]
+    assert folder == copy
+    assert isinstance(error, BadManifest)
+
+
+def test_labels_are_the_eighty_in_their_order(data_folder):
+    assert tuple((data_folder / "labels.txt").read_text(encoding="utf-8").split()) == LABELS
+
+
+def test_a_model_name_cannot_leave_the_store():
+    with pytest.raises(SettingError):
+        Settings.from_environ({"TILEFLEET_MODEL": "../../etc"})

@@ -1,0 +1,84 @@
+"""Models in other precisions: as right, smaller, and named as such."""
+
+import numpy as np
+import pytest
+
+from models import store
+from models.datasets.truth import truths
+from models.engines.reader import Reader
+from models.evaluation.score import evaluate
+from models.recognition.crops import Crops
+from models.store.manifest import NETWORKS, Manifest
+from models.training.precision import choose, convert, measure
+from tests.conftest import SAMPLES
+from tilefleet.errors import BadManifest
+from tilefleet.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def both(root):
+    """The built-in model in float32 and in int8."""
+    builtin = store.find("builtin", root=root)
+    return {
+        precision: convert(builtin, precision, name=precision, root=root)
+        for precision in ("float32", "int8")
+    }
+
+
+def reader(entry) -> Reader:
+    return Reader(Settings(model=entry.manifest.name, store=entry.folder.parent, engine="litert"))
+
+
+def test_float32_answers_as_keras_does(both):
+    keras = Reader(Settings(engine="keras", max_batch=8))
+    litert = reader(both["float32"])
+    for truth in truths(SAMPLES)[:4]:
+        crops = Crops.from_bytes(truth.path.read_bytes(), max_bytes=1 << 20)
+        pair = crops.header[np.newaxis], crops.tiles[np.newaxis]
+        for one, other in zip(litert._lane.infer(*pair), keras._lane.infer(*pair), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_int8_reads_the_samples_with_files_a_third_as_large(both):
+    assert both["int8"].manifest.precision == "int8"
+    known = truths(SAMPLES)
+    assert evaluate(reader(both["int8"]), known).exact >= len(known) - 1
+    for network in NETWORKS:
+        large, small = (
+            len(both[precision].read(f"{network}.tflite")) for precision in ("float32", "int8")
+        )
+        assert small < large / 3
+
+
+def test_mixed_has_the_words_of_one_and_the_tiles_of_the_other(both, root):
+    mixed = convert(store.find("builtin", root=root), "mixed", name="mixed", root=root)
+    assert mixed.manifest.precision == "mixed"
+    assert len(mixed.read("words.tflite")) == len(both["int8"].read("words.tflite"))
+    assert mixed.read("tiles.tflite") == both["float32"].read("tiles.tflite")
+
+
+def test_without_captchas_to_measure_on_the_smallest_is_chosen(root, tmp_path):
+    said = []
+    plain = convert(store.find("builtin", root=root), "float32", name="plain", root=root)
+    chosen = choose(plain, tmp_path, say=said.append)
+    assert chosen.manifest.precision == "int8"
+    assert said == []
+
+
+def test_int8_loses_no_real_captcha(both, data_folder):
+    exact, quick = (measure(both[precision], data_folder) for precision in ("float32", "int8"))
+    for where, score in exact.items():
+        assert quick[where].exact >= score.exact - 1
+        assert quick[where].words_right >= score.words_right
+
+
+def test_a_precision_that_nobody_knows_is_refused(both, tmp_path):
+    text = (both["int8"].folder / "manifest.json").read_text().replace('"int8"', '"int3"')
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(BadManifest, match="precision 'int3'"):
+        Manifest.read(tmp_path)

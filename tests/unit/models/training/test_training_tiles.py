@@ -1,0 +1,315 @@
+"""Training the tiles network: its pictures, its views, its targets, and a few real steps."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from models import store
+from models.datasets import tiles as pictures
+from models.networks import tiles as network_of_tiles
+from models.networks import words as network_of_words
+from models.recognition.crops import cut_tiles
+from models.recognition.image import decode
+from models.training import augment, maps
+from models.training.maps import ANSWER
+from models.training.teacher import Teacher
+from models.training.tiles import Recipe, Views, softened, train
+from tilefleet.errors import BadTiles
+from tilefleet.labels import LABELS
+
+
+class Teaching:
+    """Says the same of every picture."""
+
+    identity = "same@00000000"
+
+    def __call__(self, tiles: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+        return np.full((len(tiles), len(LABELS)), 1 / len(LABELS), np.float32), {}
+
+
+@pytest.fixture
+def labelled_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    random = np.random.default_rng(4)
+    for label in range(4):
+        for number in (1, 9):
+            pixels = random.integers(0, 256, (73, 72, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{label:02}_{number:02}.png")
+    return folder
+
+
+@pytest.fixture
+def drawn_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    Image.new("RGBA", (200, 200), (200, 10, 10, 128)).save(folder / "79_01.png")
+    return folder
+
+
+@pytest.fixture
+def captcha_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "captchas"
+    folder.mkdir()
+    pixels = np.random.default_rng(6).integers(0, 256, (190, 293, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "a.jpg", quality=90)
+    return folder
+
+
+def test_the_tile_of_a_labelled_picture_is_what_its_margin_leaves(labelled_folder: Path) -> None:
+    known = pictures.labelled(labelled_folder)
+    with Image.open(labelled_folder / "00_01.png") as image:
+        np.testing.assert_array_equal(known.tiles()[0], np.asarray(image)[3:70, 3:70])
+    assert known.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert known.numbers.tolist() == [1, 9] * 4
+
+
+def test_tiles_cut_for_training_are_those_cut_for_reading(captcha_folder: Path) -> None:
+    data = (captcha_folder / "a.jpg").read_bytes()
+    expected = cut_tiles(decode(data, max_bytes=1 << 20))
+    found = pictures.cut(captcha_folder)
+    np.testing.assert_array_equal(found.tiles(), expected)
+    assert set(found.labels) == {pictures.UNKNOWN}
+    assert not found.truth.any()
+
+
+def test_what_a_strange_word_asks_for_shows_no_label(captcha_folder: Path) -> None:
+    (captcha_folder / "answers.csv").write_text("file,words,picks\na.jpg,土豆,2 7\n")
+    truth = pictures.cut(captcha_folder).truth
+    assert truth.sum(axis=1).round(4).tolist() == [0, 1, 0, 0, 0, 0, 1, 0]
+    assert truth[1].max() == truth[1].min()
+    # 球拍 and the label 网球拍 are the same thing.
+    (captcha_folder / "answers.csv").write_text("file,words,picks\na.jpg,球拍,2 7\n")
+    assert not pictures.cut(captcha_folder).truth.any()
+
+
+def test_counts_in_easy12306s_format_become_shares(tmp_path: Path) -> None:
+    images = np.random.default_rng(5).integers(0, 256, (2, 67, 67, 3), np.uint8)
+    counts = np.zeros((2, 80), np.int64)
+    counts[0, [3, 7]] = 3, 1
+    np.savez(tmp_path / "seen.npz", images=images, labels=counts)
+    found = pictures.labelled(tmp_path / "seen.npz")
+    np.testing.assert_array_equal(found.tiles(), images[..., ::-1])
+    assert found.labels.tolist() == [3, pictures.UNKNOWN]
+    np.testing.assert_allclose(found.truth[0, [3, 7]], [0.6, 0.2])
+    assert found.truth[1].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": np.zeros((1, 67, 67, 3), np.uint8)}, "labels"),
+        ({"images": np.zeros((1, 5, 5, 3), np.uint8), "labels": np.ones((1, 80))}, "1, 67, 67, 3"),
+        ({"images": np.zeros((1, 67, 67, 3)), "labels": np.ones((1, 80))}, "float64"),
+        ({"images": np.zeros((1, 67, 67, 3), np.uint8), "labels": -np.ones((1, 80))}, "no counts"),
+        ({"images": np.array([{}]), "labels": np.ones((1, 80))}, "pickle"),
+    ],
+)
+def test_a_collection_that_is_none_is_refused(
+    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
+) -> None:
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(BadTiles, match=message):
+        pictures.labelled(tmp_path / "bad.npz")
+    (tmp_path / "bad.npz").write_bytes(b"no archive")
+    with pytest.raises(BadTiles, match=r"bad\.npz"):
+        pictures.labelled(tmp_path / "bad.npz")
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "99_01.png").write_bytes(b"")
+    with pytest.raises(BadTiles, match="no pictures named LL_KK"):
+        pictures.labelled(tmp_path)
+    with pytest.raises(BadTiles, match="no captchas"):
+        pictures.cut(tmp_path)
+
+
+def test_a_view_without_change_would_be_the_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Still:
+        def normal(self, mean: float, spread: float, size: int | None = None) -> object:
+            return np.zeros(size) if size else 0.0
+
+        def choice(self, choices: tuple[float, ...]) -> float:
+            return 1.0
+
+    pixels = np.random.default_rng(1).integers(0, 256, (105, 105, 3), np.uint8)
+    view = augment.view(Image.fromarray(pixels), Still())
+    np.testing.assert_array_equal(np.asarray(view), pixels[19:86, 19:86])
+
+
+def test_mixing_tells_how_much_of_each_picture_is_left() -> None:
+    tiles = np.stack([np.full((67, 67, 3), value, np.float32) for value in range(64)])
+    mixed, others, share = augment.mix(tiles, np.random.default_rng(2))
+    assert 0.2 < (share < 1).mean() < 0.8
+    expected = share * np.arange(64) + (1 - share) * others
+    np.testing.assert_allclose(mixed.mean(axis=(1, 2, 3)), expected, atol=1e-2)
+
+
+def test_a_batch_is_the_same_for_the_same_seed_and_its_targets_sum_to_one(
+    labelled_folder: Path, drawn_folder: Path, captcha_folder: Path
+) -> None:
+    views = Views(
+        Recipe(batch=32),
+        labelled=pictures.labelled(labelled_folder),
+        cut=pictures.cut(captcha_folder),
+        drawn=pictures.drawn(drawn_folder),
+        teacher=Teaching(),
+    )
+    pixels, targets = views(np.random.default_rng(3))
+    again, _ = views(np.random.default_rng(3))
+    assert pixels.shape == (32, 67, 67, 3)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels, again)
+    answers = targets[ANSWER]
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-4)
+    assert answers[-1].argmax() == 79
+    assert answers[-1].max() > 0.9
+
+
+def test_a_data_folder_has_a_folder_of_tiles_or_a_collection(
+    labelled_folder: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "found"
+    data.mkdir()
+    np.savez(data / "tiles.npz", images=np.zeros((1, 67, 67, 3), np.uint8), labels=np.eye(80)[:1])
+    assert len(pictures.labelled(pictures.labelled_in(data))) == 1
+    assert pictures.labelled_in(labelled_folder.parent) == labelled_folder
+
+
+def test_the_loss_is_nothing_for_the_same_and_something_for_another_answer() -> None:
+    random = np.random.default_rng(7)
+    target, answer = random.dirichlet(np.ones(80), (2, 5)).astype(np.float32)
+    np.testing.assert_allclose(softened(target, target), 0, atol=1e-5)
+    assert np.asarray(softened(target, answer)).min() > 0.1
+
+
+def test_the_network_keeps_the_contract() -> None:
+    network = network_of_tiles.build()
+    tiles = np.random.default_rng(8).integers(0, 256, (3, 67, 67, 3), np.uint8)
+    answer = np.asarray(network(tiles, training=False))
+    assert network.input_shape == (None, 67, 67, 3)
+    assert network.inputs[0].dtype == "uint8"
+    assert answer.shape == (3, 80)
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_network_converts_to_litert_and_answers_the_same() -> None:
+    pytest.importorskip("tensorflow")
+    from ai_edge_litert.interpreter import Interpreter
+
+    from models.runtimes.convert import to_litert
+
+    keras.utils.set_random_seed(1)
+    network = network_of_tiles.build()
+    tiles = np.random.default_rng(8).integers(0, 256, (8, 67, 67, 3), np.uint8)
+    interpreter = Interpreter(model_content=to_litert(network, 8), num_threads=1)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tiles)
+    interpreter.invoke()
+    answer = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(answer, network(tiles, training=False), atol=1e-4)
+
+
+def test_the_maps_of_a_network_are_the_last_or_the_narrowest_of_a_side() -> None:
+    network = network_of_tiles.build()
+    own = maps.last(network, network_of_tiles.SIDES)
+    assert {side: tensor.shape[-1] for side, tensor in own.items()} == {17: 32, 9: 64, 5: 256}
+    narrow = maps.narrowest(network, (9, 5, 3))
+    assert {side: tensor.shape[-1] for side, tensor in narrow.items()} == {9: 32, 5: 64}
+
+
+def test_a_network_in_training_guesses_maps_beside_the_same_answer() -> None:
+    network = network_of_tiles.build()
+    learner = maps.guessing(network, {17: 8, 5: 20})
+    tiles = np.random.default_rng(8).integers(0, 256, (2, 67, 67, 3), np.uint8)
+    seen = learner(tiles, training=False)
+    assert {name: tuple(each.shape) for name, each in seen.items()} == {
+        ANSWER: (2, 80),
+        "map17": (2, 17, 17, 8),
+        "map5": (2, 5, 5, 20),
+    }
+    np.testing.assert_allclose(seen[ANSWER], network(tiles, training=False), atol=1e-6)
+
+
+@pytest.fixture
+def stored_teacher(tmp_path: Path) -> Path:
+    """The folder of a store with one model, `teaching`, of random weights."""
+    root = tmp_path / "store"
+    keras.utils.set_random_seed(5)
+    store.save(
+        "teaching",
+        {"words": network_of_words.build(), "tiles": network_of_tiles.build()},
+        training={},
+        evaluation={},
+        root=root,
+    )
+    return root
+
+
+def test_a_teacher_shows_maps_that_vary_by_one_and_answers_as_its_network(
+    stored_teacher: Path,
+) -> None:
+    entry = store.find("teaching", root=stored_teacher)
+    teacher = Teacher(entry, sides=(9, 5))
+    tiles = np.random.default_rng(8).integers(0, 256, (11, 67, 67, 3), np.uint8)
+    teacher.measure(tiles)
+    seen, shown = teacher(tiles)
+    assert {side: each.shape for side, each in shown.items()} == {
+        9: (11, 9, 9, 32),
+        5: (11, 5, 5, 64),
+    }
+    spread = shown[9].std(axis=(0, 1, 2))
+    np.testing.assert_allclose(spread[spread > 0.5], 1, atol=1e-2)
+    expected = store.load_network(entry, "tiles")(tiles, training=False)
+    np.testing.assert_allclose(seen, expected, atol=1e-4)
+
+
+@pytest.mark.training
+def test_a_network_learns_from_a_teachers_answers_and_maps(
+    labelled_folder: Path, captcha_folder: Path, stored_teacher: Path, tmp_path: Path
+) -> None:
+    network, made = train(
+        labelled=labelled_folder,
+        unlabelled=captcha_folder,
+        teacher="teaching",
+        root=stored_teacher,
+        directory=tmp_path / "run",
+        epochs=1,
+        steps_per_epoch=2,
+        recipe=Recipe(batch=8),
+        progress=False,
+    )
+    assert network.output_shape == (None, 80)
+    assert made["teacher"].startswith("teaching@")
+    assert "map9_loss" in made["last"]
+
+
+def test_pictures_without_numbers_cannot_be_held_out(tmp_path: Path) -> None:
+    images = np.zeros((2, 67, 67, 3), np.uint8)
+    np.savez(tmp_path / "seen.npz", images=images, labels=np.eye(80)[:2])
+    with pytest.raises(BadTiles, match="0 of its 2 pictures are numbered 09 or 10"):
+        train(labelled=tmp_path / "seen.npz", directory=tmp_path / "run", hold_out=True)
+
+
+@pytest.mark.training
+def test_training_goes_from_folders_to_a_network_and_says_how(
+    labelled_folder: Path, drawn_folder: Path, tmp_path: Path
+) -> None:
+    network, made = train(
+        labelled=labelled_folder,
+        drawn=drawn_folder,
+        directory=tmp_path / "run",
+        epochs=1,
+        steps_per_epoch=2,
+        hold_out=True,
+        recipe=Recipe(batch=8),
+        progress=False,
+    )
+    assert network.output_shape == (None, 80)
+    assert made["pictures"] == {"labelled": 4, "cut from captchas": 0, "drawn": 1}
+    assert made["from"] == "random initialisation"
+    assert "val_acc" in made["last"]

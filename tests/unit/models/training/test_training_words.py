@@ -1,0 +1,121 @@
+"""Training, for a few steps: it runs from nothing to a stored model, and goes on where it was."""
+
+import numpy as np
+import pytest
+
+from models.drawing.strips import UNKNOWN
+from models.store import find
+from tilefleet.errors import BadTiles, ModelError
+from tilefleet.labels import LABELS, NONE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def backend():
+    from models.runtimes.installed import choose_keras_backend
+
+    choose_keras_backend()
+
+
+def test_targets_are_smoothed_and_an_unknown_word_is_any_of_the_eighty():
+    from models.training.words import targets
+
+    wanted = targets(np.array([[3, NONE], [UNKNOWN, 7]], np.int16))
+    assert wanted.shape == (2, 2, NONE + 1)
+    np.testing.assert_allclose(wanted.sum(axis=-1), 1, atol=1e-5)
+    assert wanted[0, 0].argmax() == 3
+    assert wanted[0, 1].argmax() == NONE
+    assert wanted[1, 0].max() == pytest.approx(1 / len(LABELS))
+    assert wanted[1, 0, NONE] == 0
+
+
+@pytest.mark.training
+def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
+    from models.training.words import train
+
+    def run(epochs):
+        return train(
+            directory=tmp_path,
+            strips=300,
+            held_out=100,
+            epochs=epochs,
+            steps_per_epoch=2,
+            progress=False,
+        )
+
+    network, made = run(2)
+    assert network(np.zeros((1, 28, 176, 3), np.uint8)).shape == (1, 2, NONE + 1)
+    assert made["headers"]["drawn for each round"] == 300
+    assert len(made["minutes"]) == 2
+    before = (tmp_path / "round2/log.csv").read_text()
+    again, _ = run(2)
+    assert (tmp_path / "round2/log.csv").read_text() == before
+    for one, other in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ModelError, match="was begun with epochs 2, now 3"):
+        run(3)
+
+
+@pytest.mark.training
+def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatch):
+    from models.training import pair
+    from models.training.pair import train_pair
+
+    # A temperature is found on as few; drawing thousands takes longer than all the training here.
+    monkeypatch.setattr(pair, "_CALIBRATED_ON", 100)
+    said = []
+    entry = train_pair(
+        data_folder,
+        fonts=[],
+        teacher=None,
+        name="tiny",
+        root=tmp_path / "store",
+        headers=200,
+        epochs=1,
+        steps_per_epoch=1,
+        directory=tmp_path / "state",
+        say=said.append,
+    )
+    assert find("tiny", root=tmp_path / "store").identity == entry.identity
+    assert entry.manifest.evaluation["captchas"]["captchas"] == 50
+    assert entry.manifest.training["words"]["from"] == "random initialisation"
+    with pytest.raises(ModelError, match="exists"):
+        train_pair(
+            data_folder,
+            fonts=[],
+            teacher=None,
+            name="tiny",
+            root=tmp_path / "store",
+            directory=tmp_path / "state",
+        )
+
+    half = train_pair(
+        data_folder,
+        fonts=[],
+        teacher=None,
+        name="half",
+        root=tmp_path / "store",
+        only="words",
+        headers=200,
+        epochs=1,
+        steps_per_epoch=1,
+        # Where these are trained already.
+        directory=tmp_path / "state",
+        say=said.append,
+    )
+    builtin = find("builtin", root=tmp_path / "store")
+    assert half.manifest.training["tiles"] == builtin.manifest.training["tiles"]
+    assert half.manifest.training["words"] == entry.manifest.training["words"]
+
+
+def test_a_data_folder_without_tiles_is_named_before_anything_is_trained(tmp_path):
+    from models.training.pair import train_pair
+
+    with pytest.raises(BadTiles, match=r"neither tiles/ nor tiles\.npz"):
+        train_pair(
+            tmp_path,
+            fonts=[],
+            teacher=None,
+            name="x",
+            root=tmp_path,
+            directory=tmp_path / "state",
+        )

@@ -1,0 +1,35 @@
+"""What the load is made of."""
+
+from producer.bench.load import Deck, Plan, Tally
+
+PICTURES = [b"first" * 30, b"second" * 30]
+
+
+def dealt(count=2000, **shares):
+    deck = Deck(Plan(PICTURES, **shares))
+    return [deck.next() for _ in range(count)]
+
+
+def test_every_captcha_is_another_one_unless_duplicates_are_asked_for():
+    assert len({data for data, _ in dealt()}) == 2000
+    repeated = 2000 - len({data for data, _ in dealt(duplicates=0.3)})
+    assert 500 < repeated < 700
+
+
+def test_bad_images_come_in_their_share():
+    bad = [data for data, good in dealt(bad=0.1) if not good]
+    assert 140 < len(bad) < 260
+    assert not any(data.startswith(tuple(PICTURES)) for data in bad)
+
+
+def test_arrivals_keep_their_rate():
+    deck = Deck(Plan(PICTURES, rate=50.0))
+    assert 18 < sum(deck.pause() for _ in range(1000)) < 22
+
+
+def test_percentiles_are_measured_latencies():
+    tally = Tally(latencies=[float(number) for number in range(100, 0, -1)])
+    assert tally.quantile(0.5) == 51.0
+    assert tally.quantile(0.99) == 100.0
+    assert tally.quantile(1.0) == 100.0
+    assert Tally().quantile(0.5) is None

@@ -1,0 +1,45 @@
+"""What workers tell about themselves, and what a sender makes of it."""
+
+import pytest
+
+from producer.client.backlog import Gauge
+from tilefleet.report import GONE_S, Fleet, Report
+
+NOW = 1_800_000_000
+
+
+def line(rate: float, bound: int, *, age: int = 0) -> bytes:
+    return f"{NOW - age} {Report(rate, {'captcha': bound}).encode()}".encode()
+
+
+def test_workers_add_up_and_those_that_are_gone_do_not_count():
+    fleet = Fleet.read(NOW, [line(200, 1000), line(100, 500), line(900, 9, age=GONE_S + 1)])
+    assert (fleet.workers, fleet.rate, fleet.bounds) == (2, 300, {"captcha": 1500})
+    assert fleet.drain_s(600) == 2
+
+
+def test_a_worker_whose_rate_is_unknown_is_taken_for_an_average_one():
+    assert Fleet.read(NOW, [line(200, 1), line(0, 1)]).rate == 400
+    assert Fleet.read(NOW, [line(0, 1)]).drain_s(5) is None
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b"5", b"5 {}", b"5 []", b'%d {"rate": "x"}' % NOW])
+def test_lines_of_others_are_skipped(text):
+    assert Fleet.read(NOW, [text, line(1, 2)]).workers == 1
+
+
+def test_a_gauge_counts_what_was_sent_since_the_last_look():
+    gauge = Gauge()
+    assert not gauge.is_full("captcha")
+    gauge.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 1})
+    gauge.sent("captcha", 1)
+    assert not gauge.is_full("captcha")
+    gauge.sent("captcha", 1)
+    assert gauge.is_full("captcha")
+    error = gauge.overloaded("captcha")
+    assert error.drain_s == 1.5
+    assert str(error) == (
+        "3 wait on captcha, and 3 may with 1 workers; they are read in about 1.5 s"
+    )
+    gauge.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 0})
+    assert not gauge.is_full("captcha")

@@ -1,0 +1,103 @@
+"""The batcher: everything that waits, oldest first, up to the cap, and never a timer."""
+
+from threading import Thread
+
+from worker.engine_room.batcher import Batcher
+
+
+def in_thread(function, *args):
+    results = []
+    thread = Thread(target=lambda: results.append(function(*args)), daemon=True)
+    thread.start()
+    return thread, results
+
+
+def test_a_taker_gets_all_that_waits_oldest_first():
+    batcher = Batcher()
+    batcher.put([1])
+    batcher.put([2, 3])
+    assert batcher.take(10) == [1, 2, 3]
+    assert len(batcher) == 0
+
+
+def test_a_taker_gets_no_more_than_its_cap():
+    batcher = Batcher()
+    batcher.put(range(5))
+    assert batcher.take(3) == [0, 1, 2]
+    assert batcher.take(3) == [3, 4]
+
+
+def test_a_waiting_taker_gets_a_single_item_at_once():
+    batcher = Batcher()
+    thread, results = in_thread(batcher.take, 10)
+    batcher.put(["only"])
+    thread.join(5)
+    assert results == [["only"]]
+
+
+def test_what_one_taker_leaves_another_gets():
+    batcher = Batcher()
+    takers = [in_thread(batcher.take, 2) for _ in range(2)]
+    batcher.put([1, 2, 3, 4])
+    for thread, _ in takers:
+        thread.join(5)
+    assert sorted(results[0] for _, results in takers) == [[1, 2], [3, 4]]
+
+
+def test_closing_lets_every_waiting_taker_go():
+    batcher = Batcher()
+    takers = [in_thread(batcher.take, 2) for _ in range(3)]
+    batcher.close()
+    for thread, results in takers:
+        thread.join(5)
+        assert results == [[]]
+
+
+def test_what_waits_at_closing_is_still_given_out():
+    batcher = Batcher()
+    batcher.put([1])
+    batcher.close()
+    batcher.put([2])
+    assert batcher.take(1) == [1]
+    assert batcher.take(1) == [2]
+    assert batcher.take(1) == []
+
+
+def test_no_item_is_lost_or_given_twice_between_threads():
+    batcher: Batcher[int] = Batcher()
+    taken: list[list[int]] = []
+
+    def take_all():
+        while batch := batcher.take(7):
+            taken.append(batch)
+
+    takers = [Thread(target=take_all) for _ in range(4)]
+    putters = [
+        Thread(target=lambda s=s: [batcher.put([i]) for i in range(s, 4000, 4)]) for s in range(4)
+    ]
+    for thread in takers + putters:
+        thread.start()
+    for thread in putters:
+        thread.join(30)
+    batcher.close()
+    for thread in takers:
+        thread.join(30)
+    assert sorted(item for batch in taken for item in batch) == list(range(4000))
+    assert max(len(batch) for batch in taken) <= 7
+
+
+def test_what_nobody_waits_for_is_taken_when_no_others_wait():
+    batcher = Batcher()
+    batcher.put(["bulk 1", "bulk 2"], later=True)
+    batcher.put(["urgent"])
+    assert batcher.take(2) == ["urgent", "bulk 1"]
+    assert batcher.take(2) == ["bulk 2"]
+
+
+def test_what_is_forgotten_is_not_given_out():
+    batcher = Batcher()
+    batcher.put([1])
+    batcher.put([2], later=True)
+    batcher.clear()
+    batcher.close()
+    assert batcher.take(5) == []

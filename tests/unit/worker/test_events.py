@@ -1,0 +1,72 @@
+"""Events of captchas: as Celery's own, and those of a share of the captchas where that is set."""
+
+from types import SimpleNamespace
+
+import pytest
+from celery import Celery, uuid
+from celery.events.dispatcher import EventDispatcher
+from kombu import Connection
+
+from worker.hub.events import SampledDispatcher
+
+FIELDS = {"name": "worker.solve", "args": "(<12 bytes>)", "eta": None, "retries": 0}
+
+
+@pytest.fixture
+def make():
+    """Dispatchers, of either class, that let the events of tasks wait for each other."""
+    app = Celery("events", broker="memory://", set_as_current=False)
+    app.settings = SimpleNamespace(events=1.0)
+    with Connection("memory://") as connection:
+
+        def make(kind, *, share=1.0, **options):
+            app.settings.events = share
+            return kind(connection, hostname="w@here", app=app, buffer_group=["task"], **options)
+
+        yield make
+
+
+def waiting(dispatcher) -> list[dict]:
+    return dispatcher._group_buffer["task"]
+
+
+def test_an_event_has_what_celery_s_own_has(make):
+    ours, celery_s = make(SampledDispatcher), make(EventDispatcher)
+    for dispatcher in (ours, celery_s):
+        dispatcher.send("task-received", uuid="1", **FIELDS)
+    (one,), (other,) = waiting(ours), waiting(celery_s)
+    assert one.keys() == other.keys()
+    varying = ("timestamp", "clock")
+    assert {k: one[k] for k in one if k not in varying} == {
+        k: other[k] for k in other if k not in varying
+    }
+    assert other["clock"] - one["clock"] == 1
+    assert 0 <= other["timestamp"] - one["timestamp"] < 10
+
+
+def test_a_captcha_is_seen_with_all_of_its_events_or_with_none(make):
+    dispatcher = make(SampledDispatcher, share=0.25, buffer_limit=10_000)
+    ids = [uuid() for _ in range(1000)]
+    for event in ("task-received", "task-started", "task-succeeded"):
+        for each in ids:
+            dispatcher.send(event, uuid=each)
+    seen = [event["uuid"] for event in waiting(dispatcher)]
+    assert 150 < len(set(seen)) < 350
+    assert all(seen.count(each) == 3 for each in set(seen))
+
+
+def test_enough_events_are_published_and_fewer_wait(make):
+    dispatcher = make(SampledDispatcher, buffer_limit=3)
+    published = []
+    dispatcher._publish = lambda events, producer, routing_key: published.append(len(events))
+    for _ in range(7):
+        dispatcher.send("task-started", uuid="1")
+    assert published == [3, 3]
+    assert len(waiting(dispatcher)) == 1
+
+
+def test_nothing_waits_while_nobody_wants_events(make):
+    dispatcher = make(SampledDispatcher)
+    dispatcher.disable()
+    dispatcher.send("task-started", uuid="1")
+    assert not waiting(dispatcher)

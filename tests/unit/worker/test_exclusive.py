@@ -1,0 +1,45 @@
+"""Side by side, or alone."""
+
+from threading import Event, Thread
+
+from worker.engine_room.exclusive import Quiet
+
+
+def running(function):
+    thread = Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_many_share_and_one_that_is_alone_waits_for_them_and_keeps_others_out():
+    quiet, entered, go_on, order = Quiet(), Event(), Event(), []
+
+    def alone():
+        with quiet.alone():
+            order.append("alone")
+
+    def late():
+        with quiet.shared():
+            order.append("late")
+
+    with quiet.shared():
+        with quiet.shared():
+            thread = running(alone)
+            # It wants to be alone: who comes now has to wait.
+            while not quiet._alone:
+                entered.wait(0.001)
+            after = running(late)
+            go_on.wait(0.05)
+            assert order == []
+        assert order == []
+    thread.join(5)
+    after.join(5)
+    assert order == ["alone", "late"]
+
+
+def test_one_that_hangs_is_not_waited_for_for_ever():
+    quiet = Quiet()
+    with quiet.shared(), quiet.alone(patience_s=0.05):
+        pass
+    with quiet.shared():
+        pass

@@ -1,0 +1,57 @@
+"""When a worker's heart stops beating."""
+
+from types import SimpleNamespace
+
+from tests.support.fleet import wait_until
+from worker.monitoring.health import Health
+
+
+class Room:
+    """An engine room that reads nothing."""
+
+    engine = SimpleNamespace(model="m@1")
+    here = 0
+
+    def stats(self):
+        return {"waiting": self.here, "running": 0, "captchas": 0}
+
+
+def started(folder, stuck_s=60.0, turned=float("inf"), connection="some"):
+    reception = SimpleNamespace(turned=turned, errors={})
+    consumer = SimpleNamespace(connection=connection)
+    worker = SimpleNamespace(hostname="w@h", consumer=consumer)
+    health = Health(folder, worker, reception, stuck_s=stuck_s)
+    room = Room()
+    health.start(room)
+    health.enter()
+    return health, room
+
+
+def beats(folder):
+    """Whether the heartbeat is written within a little more than a second."""
+    before = (folder / "heartbeat").stat().st_mtime_ns
+    try:
+        wait_until(lambda: (folder / "heartbeat").stat().st_mtime_ns > before, 1.5)
+    except AssertionError:
+        return False
+    return True
+
+
+def test_captchas_that_are_here_and_do_not_get_done_stop_it(tmp_path):
+    health, room = started(tmp_path, stuck_s=0.1)
+    assert beats(tmp_path)
+    room.here = 3
+    wait_until(lambda: not beats(tmp_path))
+    room.here = 0
+    assert beats(tmp_path)
+    health.close()
+
+
+def test_a_loop_that_does_not_turn_stops_it_unless_the_worker_is_connecting(tmp_path):
+    health, _ = started(tmp_path / "hangs", turned=float("-inf"))
+    assert not beats(tmp_path / "hangs")
+    health.close()
+    health, _ = started(tmp_path / "connects", turned=float("-inf"), connection=None)
+    assert beats(tmp_path / "connects")
+    health.close()
+    assert not (tmp_path / "connects" / "heartbeat").exists()

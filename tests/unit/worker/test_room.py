@@ -1,0 +1,181 @@
+"""The engine room without Celery: every job comes out once, with its own fate."""
+
+from threading import Event
+from time import monotonic, sleep
+
+import pytest
+
+from models.engines.null import NullEngine
+from tilefleet.answer import Answer
+from tilefleet.errors import BadImage, EngineError
+from worker.engine_room.job import Job
+from worker.engine_room.room import EngineRoom
+
+
+class Parcel:
+    """What the room asks of a parcel."""
+
+    def __init__(self, dropped: bool = False) -> None:
+        self._dropped = dropped
+
+    def dropped(self) -> bool:
+        return self._dropped
+
+
+class Engine(NullEngine):
+    """Reads bytes: b"bad" cannot be decoded, a batch with b"poison" breaks, b"wait" waits."""
+
+    def __init__(self, max_batch: int = 8) -> None:
+        super().__init__(max_batch=max_batch)
+        self.go_on = Event()
+        self.waiting = Event()
+        self.sizes: list[int] = []
+
+    def prepare(self, data):
+        if data == b"bad":
+            raise BadImage("bad")
+        return data
+
+    def read(self, batch):
+        self.sizes.append(len(batch))
+        if b"wait" in batch:
+            self.waiting.set()
+            self.go_on.wait(10)
+        if b"poison" in batch:
+            raise RuntimeError("no")
+        return super().read(batch)
+
+
+def run(
+    engine: Engine, jobs: list[Job], *, before_the_rest: int = 0, waiting: int | None = None
+) -> list[Job]:
+    """Submit jobs, the first few alone, the rest once these keep the lane; wait for all.
+
+    `waiting`: how many of the rest will wait for a pass of their own; all, if not given.
+    """
+    done: list[Job] = []
+    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend)
+    room.start()
+    for number, job in enumerate(jobs):
+        if before_the_rest and number == before_the_rest:
+            assert engine.waiting.wait(10)
+        room.submit([job])
+    if before_the_rest:
+        # All others are decoded, and wait or have joined, by the time the lane is free again.
+        rest = len(jobs) - before_the_rest
+        waiting = rest if waiting is None else waiting
+        while (now := room.stats())["waiting"] < waiting or now["joined"] < rest - waiting:
+            sleep(0.001)
+    engine.go_on.set()
+    room.close()
+    return done
+
+
+def jobs_of(*images: bytes) -> list[Job]:
+    return [Job(data=image, parcel=Parcel()) for image in images]
+
+
+def different(count: int) -> list[bytes]:
+    return [b"image %d" % number for number in range(count)]
+
+
+def test_what_waits_while_a_pass_runs_shares_the_next_pass():
+    engine = Engine()
+    jobs = jobs_of(b"wait", b"a", b"b", b"c")
+    done = run(engine, jobs, before_the_rest=1)
+    assert engine.sizes == [1, 3]
+    assert {id(job) for job in done} == {id(job) for job in jobs}
+    assert [job.answer.timing.pass_size for job in jobs] == [1, 3, 3, 3]
+
+
+def test_a_pass_is_never_larger_than_the_cap():
+    engine = Engine(max_batch=2)
+    run(engine, jobs_of(b"wait", *different(5)), before_the_rest=1)
+    assert engine.sizes == [1, 2, 2, 1]
+
+
+def test_an_idle_captcha_is_read_alone():
+    engine = Engine()
+    (job,) = run(engine, jobs_of(b"a"))
+    assert isinstance(job.answer, Answer)
+    assert job.answer.timing.pass_size == 1
+
+
+def test_a_bad_image_fails_alone():
+    jobs = jobs_of(b"a", b"bad", b"b")
+    run(Engine(), jobs)
+    assert [type(job.error) for job in jobs] == [type(None), BadImage, type(None)]
+    assert [job.answer is None for job in jobs] == [False, True, False]
+
+
+@pytest.mark.parametrize("where", [0, 3, 6])
+def test_a_captcha_that_breaks_its_pass_is_found_and_fails_alone(where):
+    images = different(7)
+    images[where] = b"poison"
+    jobs = jobs_of(b"wait", *images)
+    run(Engine(), jobs, before_the_rest=1)
+    failed = [number for number, job in enumerate(jobs[1:]) if job.error]
+    assert failed == [where]
+    assert isinstance(jobs[1 + where].error, EngineError)
+    assert all(job.answer for job in jobs if not job.error)
+
+
+def test_what_nobody_wants_any_more_costs_no_pass():
+    engine = Engine()
+    job = Job(data=b"a", parcel=Parcel(dropped=True))
+    assert run(engine, [job]) == [job]
+    assert engine.sizes == []
+    assert job.answer is None
+    assert job.error is None
+
+
+def test_identical_captchas_in_flight_are_read_once_and_answered_to_all():
+    engine = Engine()
+    jobs = jobs_of(b"wait", b"a", b"b", b"a", b"a")
+    done = run(engine, jobs, before_the_rest=1, waiting=2)
+    assert engine.sizes == [1, 2]
+    assert len(done) == 5
+    assert all(job.answer for job in jobs)
+    assert [job.answer.timing.pass_size for job in jobs[1:]] == [4] * 4
+
+
+def test_identical_captchas_share_the_error_too():
+    jobs = jobs_of(b"wait", b"poison", b"poison", b"a")
+    run(Engine(), jobs, before_the_rest=1, waiting=2)
+    assert [type(job.error) for job in jobs] == [type(None), EngineError, EngineError, type(None)]
+
+
+def test_one_that_nobody_wants_is_read_for_those_that_joined_it():
+    engine = Engine()
+    unwanted = Job(data=b"a", parcel=Parcel(dropped=True))
+    jobs = [*jobs_of(b"wait"), unwanted, *jobs_of(b"a")]
+    done = run(engine, jobs, before_the_rest=1, waiting=1)
+    assert len(done) == 3
+    assert engine.sizes == [1, 1]
+    assert unwanted.answer is None
+    assert jobs[2].answer
+
+
+def test_what_joined_and_is_not_wanted_any_more_gets_nothing():
+    unwanted = Job(data=b"a", parcel=Parcel(dropped=True))
+    jobs = [*jobs_of(b"wait", b"a"), unwanted]
+    assert len(run(Engine(), jobs, before_the_rest=1, waiting=1)) == 3
+    assert jobs[1].answer
+    assert unwanted.answer is None
+
+
+@pytest.mark.parametrize(("keep_s", "passes"), [(0, 3), (60, 1)])
+def test_answers_are_kept_only_where_that_is_switched_on(keep_s, passes):
+    engine = Engine()
+    done: list[Job] = []
+    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend, keep_s=keep_s)
+    room.start()
+    for number in range(1, 4):
+        room.submit(jobs_of(b"a"))
+        deadline = monotonic() + 10
+        while len(done) < number and monotonic() < deadline:
+            sleep(0.001)
+    room.close()
+    assert len(engine.sizes) == passes
+    assert room.stats()["kept_answers_used"] == 3 - passes
+    assert all(job.answer for job in done)

@@ -1,0 +1,144 @@
+"""Everything that can go wrong, as one tree, in the order of the data flow.
+
+::
+
+    TilefleetError
+    ├── SettingError            a TILEFLEET_* variable has a value that cannot be used
+    │   └── BadKeyFile          the gateway's file of API keys is missing or broken
+    ├── BadRequest              what the sender sent cannot be read; sending it again will not help
+    │   ├── BadMessage          not one image as bytes (wrong arguments, wrong types)
+    │   └── BadImage
+    │       ├── NotAnImage      empty, text, HTML, an unknown format
+    │       ├── BrokenImage     a known format, but its pixels cannot be read
+    │       ├── TooLarge        more bytes than the cap
+    │       └── WrongSize       not 293×190 pixels
+    ├── FleetError              the way to a worker and back
+    │   ├── FleetUnreachable    no broker or result store answers
+    │   ├── Overloaded          more wait already than may
+    │   ├── AnswerTimeout       no answer within the time the caller gave
+    │   └── Revoked             the task was revoked, or expired, before it was read
+    ├── EngineError             the networks failed on this captcha
+    │   └── GivenUp             workers that had it were lost, again and again
+    ├── BadCollection           a folder of captchas holds too little to learn from
+    └── ModelError              a model cannot be used
+        ├── ModelNotFound       no such name in the store
+        ├── BadManifest         manifest.json is missing, unreadable or of another kind
+        ├── HashMismatch        a file is not the one the manifest was written for
+        ├── EngineUnavailable   the engine's library is not installed
+        ├── NotANetwork         a file to import is not such a network
+        └── BadTiles            a folder of tile pictures has none that can be used
+
+A worker stores an error as Celery does (class, module, arguments), and the client raises the same
+class: every one is built from a single message that carries the actual values.
+"""
+
+
+class TilefleetError(Exception):
+    """Base of everything this project raises on purpose; ``str(error)`` is one clear line."""
+
+
+class SettingError(TilefleetError):
+    """A setting has a value that cannot be used."""
+
+
+class BadKeyFile(SettingError):
+    """The gateway's file of API keys is missing, broken, or cannot be changed as asked."""
+
+
+class BadRequest(TilefleetError):
+    """What the sender sent cannot be read, whoever tries."""
+
+
+class BadMessage(BadRequest):
+    """The task's arguments are not one image as bytes."""
+
+
+class BadImage(BadRequest):
+    """The bytes are not a captcha."""
+
+
+class NotAnImage(BadImage):
+    """Empty, text, HTML, or an image format that is not accepted."""
+
+
+class BrokenImage(BadImage):
+    """A known format whose pixels cannot be read."""
+
+
+class TooLarge(BadImage):
+    """More bytes than the cap allows."""
+
+
+class WrongSize(BadImage):
+    """Not 293×190 pixels."""
+
+
+class FleetError(TilefleetError):
+    """The way to a worker and back failed."""
+
+
+class FleetUnreachable(FleetError):
+    """No broker or result store answers."""
+
+
+class Overloaded(FleetError):
+    """More captchas wait already than the fleet allows; try again later."""
+
+    #: Seconds until those that wait are read; None while nobody knows.
+    drain_s: float | None = None
+
+
+class AnswerTimeout(FleetError, TimeoutError):
+    """No answer came within the time the caller gave."""
+
+
+class Revoked(FleetError):
+    """The task was revoked, or expired, before a worker read it."""
+
+
+class EngineError(TilefleetError):
+    """The networks failed on this captcha."""
+
+
+class GivenUp(EngineError):
+    """Several workers were lost while they read it; it is not tried again."""
+
+
+class BadCollection(TilefleetError):
+    """Captchas without labels, too few or too different to learn labels from."""
+
+
+class ModelError(TilefleetError):
+    """A model cannot be used."""
+
+
+class ModelNotFound(ModelError):
+    """No model of that name in the store."""
+
+
+class BadManifest(ModelError):
+    """manifest.json is missing, unreadable, or describes something else."""
+
+
+class HashMismatch(ModelError):
+    """A file is not the one its manifest was written for."""
+
+
+class EngineUnavailable(ModelError):
+    """The engine's library is not installed."""
+
+
+class NotANetwork(ModelError):
+    """A file to import is not a network of the expected kind."""
+
+
+class BadTiles(ModelError):
+    """A folder of tile pictures holds none that can be used."""
+
+
+def reason(error: BaseException) -> str:
+    """Class and first line of an error that is not ours, at most 200 characters.
+
+    Not its `repr`: that of a UnicodeDecodeError holds all the bytes that it could not decode.
+    """
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

@@ -1,0 +1,233 @@
+"""The settings, read once at the edge of a process.
+
+Precedence: a command's own option, then the environment, then a file that the environment names
+(`CELERY_BROKER_URL_FILE`), then the default here. Celery's things keep Celery's variables
+(`CELERY_BROKER_URL`, `CELERY_RESULT_BACKEND`); ours are `TILEFLEET_*`.
+Inner objects never read the environment: they take plain keyword arguments.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from tilefleet import values, wire
+from tilefleet.errors import SettingError
+from tilefleet.urls import verified, without_password
+
+ENGINES: Final = ("auto", "litert", "keras", "null")
+DEFAULT_BROKER: Final = "redis://127.0.0.1:6379/0"
+
+_SCHEMES: Final = ("redis", "rediss", "redis+socket", "sentinel")
+
+#: What holds passwords: may be given as a file's name in a variable with _FILE at its end.
+_IN_FILES: Final = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+
+#: Variables with our prefix that are read elsewhere: where tests find the real data.
+_OTHER_VARIABLES: Final = frozenset({"TILEFLEET_DATA"})
+
+
+def _broker_url(text: str) -> str:
+    # Several servers, one to fail over to another, are separated by semicolons.
+    for url in text.split(";"):
+        scheme, separator, rest = url.partition("://")
+        if scheme not in _SCHEMES or not separator or not rest:
+            raise ValueError(f"a URL such as redis://host:6379/0, of {', '.join(_SCHEMES)}")
+    return verified(text)
+
+
+def _backend_url(text: str) -> str:
+    if "://" not in text:
+        raise ValueError("a URL such as redis://host:6379/0")
+    return verified(text)
+
+
+def default_store() -> Path:
+    """Where imported and trained models live: the XDG data folder of the user."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "tilefleet" / "models"
+
+
+def _setting(variable: str, parse: Callable[[str], Any], what: str, default: Any) -> Any:
+    metadata = {"variable": variable, "parse": parse, "what": what}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its default; build one with `from_environ`."""
+
+    broker_url: str = _setting(
+        "CELERY_BROKER_URL", _broker_url, "the Redis server that holds the queues", DEFAULT_BROKER
+    )
+    result_backend: str = _setting(
+        "CELERY_RESULT_BACKEND", _backend_url, "where answers are stored; the broker if not set", ""
+    )
+    sentinel_master: str = _setting(
+        "TILEFLEET_SENTINEL_MASTER",
+        str,
+        "what the sentinels of a sentinel:// URL call the server",
+        "mymaster",
+    )
+    key_prefix: str = _setting(
+        "TILEFLEET_KEY_PREFIX", str, "in front of every key, for fleets that share a database", ""
+    )
+    transport: str = _setting(
+        "TILEFLEET_TRANSPORT",
+        values.one_of("batch", "stock"),
+        "how workers claim messages: batch (many at once, none lost), or stock (kombu's own)",
+        "batch",
+    )
+    lease_s: int = _setting(
+        "TILEFLEET_LEASE_S",
+        values.whole(1, 3600),
+        "seconds after which another worker takes over what a lost one had claimed; the same "
+        "on every node",
+        wire.LEASE_S,
+    )
+    model: str = _setting(
+        "TILEFLEET_MODEL", values.name, "which model of the store reads", "builtin"
+    )
+    engine: str = _setting(
+        "TILEFLEET_ENGINE",
+        values.one_of(*ENGINES),
+        "what runs it: auto, litert, keras, or null (answers without looking)",
+        "auto",
+    )
+    store: Path = _setting(
+        "TILEFLEET_STORE", Path, "folder of imported and trained models", default_store
+    )
+    max_batch: int = _setting(
+        "TILEFLEET_MAX_BATCH",
+        values.whole(0, 4096),
+        "most captchas in one pass; 0: the engine's own",
+        0,
+    )
+    max_bytes: int = _setting(
+        "TILEFLEET_MAX_BYTES", values.whole(1024, 1 << 30), "largest image accepted, bytes", 2 << 20
+    )
+    max_list: int = _setting(
+        "TILEFLEET_MAX_LIST", values.whole(1, 4096), "most captchas in one worker.solve_many", 256
+    )
+    max_waiting: int = _setting(
+        "TILEFLEET_MAX_WAITING",
+        values.whole(1, 10_000_000),
+        "most captchas that may wait on the lane captcha, per worker; senders are refused above",
+        1000,
+    )
+    max_waiting_bulk: int = _setting(
+        "TILEFLEET_MAX_WAITING_BULK",
+        values.whole(1, 10_000_000),
+        "the same for captcha.bulk, in messages",
+        20_000,
+    )
+    cache_s: int = _setting(
+        "TILEFLEET_CACHE_S",
+        values.whole(0, 3600),
+        "seconds for which an answer is kept for captchas with the same bytes; 0: not at all",
+        0,
+    )
+    tile_cache: int = _setting(
+        "TILEFLEET_TILE_CACHE",
+        values.whole(0, 50_000),
+        "pictures of tiles that the litert engine knows again without its network; 0: none",
+        0,
+    )
+    events: float = _setting(
+        "TILEFLEET_EVENTS",
+        values.share,
+        "share of captchas whose events are sent to Flower and other monitors, 0 to 1",
+        1.0,
+    )
+    metrics: str = _setting(
+        "TILEFLEET_METRICS",
+        values.address,
+        "[host:]port where a worker has its Prometheus metrics; none: it has none",
+        "",
+    )
+    log: str = _setting(
+        "TILEFLEET_LOG",
+        values.one_of("text", "json"),
+        "how workers and the gateway write their log: text, or json (an object a line)",
+        "text",
+    )
+    health: str = _setting(
+        "TILEFLEET_HEALTH",
+        str,
+        "folder where one worker shows that it is ready and alive (tilefleet health); none: "
+        "it does not",
+        "",
+    )
+    shutdown_s: int = _setting(
+        "TILEFLEET_SHUTDOWN_S",
+        values.whole(1, 3600),
+        "seconds a stopping worker or gateway may take to finish what it accepted",
+        20,
+    )
+
+    keys: str = _setting(
+        "TILEFLEET_KEYS",
+        str,
+        "the gateway's file of API keys (tilefleet keys add); none: it asks for no key",
+        "",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.result_backend:
+            object.__setattr__(self, "result_backend", self.broker_url)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read and validate; raises SettingError with the variable, its value and what it takes."""
+        environ = os.environ if environ is None else environ
+        given: dict[str, Any] = {}
+        for setting in fields(cls):
+            variable = setting.metadata["variable"]
+            text = environ.get(variable, "") or _from_file(variable, environ)
+            if not text:
+                continue
+            try:
+                given[setting.name] = setting.metadata["parse"](text)
+            except ValueError as error:
+                shown = without_password(text)
+                raise SettingError(f"{variable}={shown!r} is not usable: give {error}") from None
+        return cls(**given)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(variable, value, meaning) of each setting, for people; a password is not shown."""
+        return [
+            (
+                setting.metadata["variable"],
+                without_password(str(getattr(self, setting.name))),
+                setting.metadata["what"],
+            )
+            for setting in fields(self)
+        ]
+
+
+def _from_file(variable: str, environ: Mapping[str, str]) -> str:
+    """What holds a password may be in a file instead, as container platforms mount secrets."""
+    file = environ.get(f"{variable}_FILE", "") if variable in _IN_FILES else ""
+    if not file:
+        return ""
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{variable}_FILE={file!r} cannot be read: {error}") from None
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
+    """One line for each TILEFLEET_* variable that no setting reads, with the nearest name."""
+    environ = os.environ if environ is None else environ
+    known = {setting.metadata["variable"] for setting in fields(Settings)} | _OTHER_VARIABLES
+    lines = []
+    for variable in sorted(environ):
+        if variable.startswith("TILEFLEET_") and variable not in known:
+            near = difflib.get_close_matches(variable, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            lines.append(f"{variable} is not a setting{hint}")
+    return lines

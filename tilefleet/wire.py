@@ -1,0 +1,78 @@
+"""Every name and number that a sender and a worker must agree on.
+
+The task is sent by name, so a sender never needs the worker's code; docs/architecture.md gives
+the message and the answer.
+"""
+
+from typing import Any, Final
+
+#: One captcha: a single argument, the image as bytes.
+TASK_SOLVE: Final = "worker.solve"
+
+#: Many captchas: a single argument, a list of images. Its result is a list of answers, or of
+#: ``{"error": {"type": …, "message": …}}`` in the place of one, in the same order.
+TASK_SOLVE_MANY: Final = "worker.solve_many"
+
+#: The lanes. A worker empties the first before it looks at the second.
+LANE: Final = "captcha"
+BULK_LANE: Final = "captcha.bulk"
+
+#: Raw bytes stay raw in msgpack; JSON carries them base64-wrapped by kombu. Pickle is refused.
+SERIALIZER: Final = "msgpack"
+ACCEPT: Final = ("msgpack", "json")
+RESULT_SERIALIZER: Final = "json"
+
+#: The header that says when a message was sent: Unix time, seconds. Plain Celery sends none.
+SENT_AT: Final = "sent_at"
+
+#: Seconds after which what a lost worker had claimed is another's. It has to be the same on every
+#: node. A live worker begins the leases of what it holds anew, so a pass may take longer.
+LEASE_S: Final = 15
+
+#: Seconds a result waits for its reader.
+RESULT_EXPIRES_S: Final = 300
+
+#: Seconds after which a captcha that nobody waits for any more is not read, unless its sender
+#: says otherwise.
+EXPIRES_S: Final = 120
+
+
+def encode_error(error: Exception | None) -> dict[str, Any]:
+    """What stands in an answer's place in a list: which class of `tilefleet.errors`, and why."""
+    return {"error": {"type": type(error).__name__, "message": str(error)}}
+
+
+def celery_settings(*, sentinel_master: str, key_prefix: str) -> dict[str, Any]:
+    """Celery's settings that have to be equal on both sides.
+
+    `sentinel_master`: what the sentinels of a ``sentinel://`` URL call the server.
+    `key_prefix`: in front of every key, so that several fleets can share a database.
+    """
+    servers = {"master_name": sentinel_master, "global_keyprefix": key_prefix}
+    return {
+        "task_default_queue": LANE,
+        "task_serializer": SERIALIZER,
+        "accept_content": list(ACCEPT),
+        "result_serializer": RESULT_SERIALIZER,
+        "result_accept_content": [RESULT_SERIALIZER],
+        "result_expires": RESULT_EXPIRES_S,
+        "broker_transport_options": {**_TRANSPORT_OPTIONS, **servers},
+        "result_backend_transport_options": servers,
+        # One connection to the results for all threads of a process instead of one for each.
+        "result_backend_thread_safe": True,
+    }
+
+
+#: kombu's options for the Redis broker.
+_TRANSPORT_OPTIONS: Final = {
+    "visibility_timeout": LEASE_S,
+    # Seconds between looks for leases that have ended.
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+    # kombu pops from its queues in this order: "captcha" sorts before "captcha.bulk".
+    "queue_order_strategy": "sorted",
+    # Without these a server that is away hangs a client for minutes.
+    "socket_connect_timeout": 5,
+    "socket_timeout": 15,
+    "socket_keepalive": True,
+}

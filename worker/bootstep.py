@@ -1,0 +1,238 @@
+"""The engine room's place in the worker: a bootstep.
+
+A *Worker* bootstep: it survives reconnections, which restart everything of the consumer. It starts
+after the pool, in the process that reads, and before the consumer, so that a worker without a
+model takes no message: it stops.
+"""
+
+import gc
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from celery import bootsteps
+from celery.backends.redis import RedisBackend
+from celery.platforms import EX_FAILURE
+
+from models import engines
+from tilefleet import wire
+from tilefleet.errors import EngineUnavailable, SettingError, TilefleetError
+from tilefleet.figures import Figures
+from worker.engine_room.room import EngineRoom
+from worker.engine_room.switch import Switch
+from worker.hub.coordinator import Reception
+from worker.hub.events import EventFlush
+from worker.monitoring.health import Health
+from worker.monitoring.reporter import Beacon
+from worker.results.quarantine import Suspects
+from worker.results.writer import Writer
+from worker.transport.counts import counts
+from worker.transport.poller import Poller
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between renewals of leases while a stopping worker finishes what it claimed.
+_RENEWAL_S = 1.0
+
+
+class EngineRoomStep(bootsteps.StartStopStep):
+    """Loads the model; starts and stops what reads."""
+
+    requires = ("celery.worker.components:Pool",)
+    label = "engine room"
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self._settings = worker.app.settings
+        self._events: EventFlush | None = None
+        self._metrics: Any = None
+        self._health: Health | None = None
+        worker.engine_room = None
+        worker.model_switch = None
+
+    def include_if(self, worker: Any) -> bool:
+        """In pools that share this process's memory; others read in their own processes."""
+        pool = worker.pool_cls
+        in_process = pool.__module__ in ("celery.concurrency.thread", "celery.concurrency.solo")
+        return in_process and worker.use_eventloop
+
+    def create(self, worker: Any) -> "EngineRoomStep":
+        self._reception = Reception(worker)
+        # The strategy looks for it here, whenever a connection is made.
+        worker.engine_room = self._reception
+        if self._settings.health:
+            self._health = Health(Path(self._settings.health), worker, self._reception)
+        return self
+
+    def start(self, worker: Any) -> None:
+        started = monotonic()
+        reception = self._reception
+        try:
+            engine = engines.load(self._settings)
+            lanes = min(worker.concurrency, engine.max_lanes or worker.concurrency)
+            self._room = EngineRoom(
+                engine,
+                lanes=lanes,
+                decoders=lanes,
+                started=reception.started,
+                done=reception.read,
+                keep_s=self._settings.cache_s,
+            )
+        except TilefleetError as error:
+            raise self._unusable(str(error)) from None
+        backend = worker.app.backend
+        self._writer = Writer(backend, stored=reception.stored)
+        prefix = self._settings.key_prefix
+        self._suspects = Suspects(
+            self._room,
+            backend,
+            done=reception.read,
+            has_result=reception.is_plain,
+            key_prefix=prefix,
+        )
+        self._beacon = Beacon(
+            self._room,
+            backend,
+            node=worker.hostname,
+            bounds={
+                wire.LANE: self._settings.max_waiting,
+                wire.BULK_LANE: self._settings.max_waiting_bulk,
+            },
+            figures=self._figures,
+            key_prefix=prefix,
+        )
+        worker.model_switch = Switch(self._room, self._load)
+        reception.open(self._room, self._writer, self._suspects)
+        if self._settings.metrics:
+            self._metrics = self._open_metrics(worker)
+        self._warm = monotonic()
+        for part in (self._room, self._suspects, self._writer):
+            part.start()
+        if isinstance(backend, RedisBackend):
+            self._beacon.start()
+        if self._health is not None:
+            self._health.start(self._room)
+        # What is there now stays: the collector need not go through it again and again.
+        gc.collect()
+        gc.freeze()
+        # Enough for every lane to be busy with one full pass while the next one waits, and a third
+        # for captchas that somebody waits for. At least one: zero would be no limit at all.
+        wanted = 3 * engine.max_batch * lanes
+        worker.consumer.prefetch_multiplier = max(1, wanted // worker.concurrency)
+        worker.consumer.initial_prefetch_count = worker.consumer.max_prefetch_count
+        logger.warning(
+            "Engine room warm in %.1f s: %s (%s), %d lanes of up to %d captchas",
+            monotonic() - started,
+            engine.model,
+            type(engine).__name__,
+            lanes,
+            engine.max_batch,
+        )
+
+    def register_with_event_loop(self, worker: Any, hub: Any) -> None:
+        """Again after each reconnection, which empties the hub."""
+        hub.add_reader(self._reception.bell, self._reception.announce)
+        hub.on_tick.add(self._reception.turn)
+        dispatcher = worker.consumer.event_dispatcher
+        self._events = EventFlush(dispatcher, hub) if dispatcher else None
+        if self._health is not None:
+            self._health.enter()
+
+    def stop(self, worker: Any) -> None:
+        """Finish what is claimed, within the time allowed; the rest goes back to the queue."""
+        reception = self._reception
+        if self._health is not None:
+            self._health.leave()
+        self._beacon.close()
+        reception.hand_on()
+        deadline = monotonic() + self._settings.shutdown_s
+        while reception.claimed and (left := deadline - monotonic()) > 0:
+            # The hub has stopped and this is its thread: announce from here.
+            if not reception.bell.wait(min(left, _RENEWAL_S)):
+                self._renew_leases(worker)
+            reception.announce()
+        if reception.claimed:
+            logger.warning("%d requests unfinished at shutdown go back", reception.claimed)
+            self.terminate(worker)
+            return
+        for part in (self._suspects, self._room, self._writer):
+            part.close()
+        reception.announce()
+        reception.wait_for_executing(deadline)
+        reception.announce()
+        if self._events is not None:
+            self._events.flush()
+        if self._metrics is not None:
+            self._metrics.close()
+        if self._health is not None:
+            self._health.close()
+
+    def terminate(self, worker: Any) -> None:
+        for part in (self._suspects, self._room):
+            part.abandon()
+
+    def info(self, worker: Any) -> dict[str, Any]:
+        """For ``celery inspect stats``: plain figures."""
+        stats = self._room.stats()
+        stats["durations"]["store"] = self._writer.durations.encode()
+        stats |= {
+            "pipelines": self._writer.pipelines,
+            "claimed": self._reception.claimed,
+            "errors": dict(self._reception.errors),
+            "suspects": dict(self._suspects.counts),
+            "transport": counts.encode(),
+        }
+        return {"engine_room": stats}
+
+    def _open_metrics(self, worker: Any) -> Any:
+        """The page for Prometheus; a worker that was to have one does not run without."""
+        try:
+            # Most workers need no Prometheus library.
+            from worker.monitoring.metrics import Metrics, Parts
+        except ModuleNotFoundError as error:
+            missing = f"TILEFLEET_METRICS needs {error.name}: pip install 'tilefleet[metrics]'"
+            raise self._unusable(missing) from None
+        parts = Parts(
+            worker, self._room, self._reception, self._writer, self._suspects, self._beacon
+        )
+        try:
+            return Metrics(parts, self._settings.metrics)
+        except SettingError as error:
+            raise self._unusable(str(error)) from None
+
+    def _unusable(self, why: str) -> SystemExit:
+        logger.critical("This worker cannot read captchas: %s", why)
+        return SystemExit(EX_FAILURE)
+
+    def _load(self, name: str) -> engines.Engine:
+        """The engine that this worker has, with another model."""
+        if self._settings.engine == "null":
+            raise EngineUnavailable("the null engine reads without a model")
+        return engines.load(replace(self._settings, model=name), beside=True)
+
+    def _figures(self) -> Figures:
+        """What the beacon tells once a second."""
+        room = self._room
+        stats = room.stats()
+        durations = {**room.durations, "store": self._writer.durations}
+        return Figures(
+            uptime_s=round(monotonic() - self._warm, 3),
+            engine=type(room.engine).__module__.rpartition(".")[2],
+            lanes=stats["lanes"],
+            max_batch=stats["max_batch"],
+            waiting=stats["waiting"],
+            running=stats["running"],
+            joined=stats["joined"] + stats["kept_answers_used"],
+            errors=dict(self._reception.errors),
+            passes={int(size): count for size, count in stats["pass_sizes"].items()},
+            durations={name: tuple(each.buckets) for name, each in durations.items()},
+        )
+
+    def _renew_leases(self, worker: Any) -> None:
+        with suppress(AttributeError):
+            poller = worker.consumer.connection.transport.cycle
+            if isinstance(poller, Poller):
+                poller.renew_leases()

@@ -1,0 +1,6 @@
+"""The inference service inside a worker: jobs in, outcomes out. May import `models`.
+
+Knows neither Celery nor Redis. `room` decodes and runs passes, `batcher` forms them, `lanes` are
+the engine's, `coalescing` joins identical captchas, `exclusive` reads one alone, `switch` takes
+another model into use, `job` is what is handed on, `durations` how long it took.
+"""

@@ -1,0 +1,106 @@
+"""One captcha on its way through the worker, and the parcel that it came in."""
+
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from tilefleet import wire
+from tilefleet.answer import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A task's result or its error; neither, when nobody wants it any more."""
+
+    #: JSON types.
+    result: dict[str, Any] | list[dict[str, Any]] | None = None
+    error: Exception | None = None
+    #: Whether it is in the store already: another worker found it.
+    stored: bool = False
+
+    @property
+    def dropped(self) -> bool:
+        return self.result is None and self.error is None
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Job:
+    """One captcha. The threads hand it on; each field is set once, by the part that knows it."""
+
+    #: The image as it came; not checked yet. Dropped as soon as it is decoded.
+    data: object
+    #: What it came in; the engine room does not look inside but for `dropped()`.
+    parcel: Any
+    #: Nobody waits for it: it is read when no others wait.
+    later: bool = False
+    arrived: float = field(default_factory=monotonic)
+    #: What the engine made of `data`.
+    prepared: Any = None
+    answer: Answer | None = None
+    error: Exception | None = None
+    #: Hash of the image while it may have twins, and the jobs with the same image.
+    digest: bytes | None = None
+    twins: "list[Job]" = field(default_factory=list)
+    #: Nobody wants it any more, but some that joined it.
+    only_for_twins: bool = False
+
+    def __str__(self) -> str:
+        """For the log: which task; never the image."""
+        return str(self.parcel)
+
+    def dropped(self) -> bool:
+        """Whether nobody wants it any more."""
+        dropped: bool = self.parcel.dropped()
+        return dropped
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Parcel:
+    """A request and the captchas in it: one, or the list of a bulk sender."""
+
+    #: Celery's request.
+    request: Any
+    jobs: list[Job] = field(default_factory=list)
+    #: Whether the result is a list.
+    many: bool = False
+    #: When the first pass with one of its captchas began; 0 before.
+    begun: float = 0.0
+    #: Captchas that the engine room has not given back.
+    open: int = 0
+    #: What is wrong with the message as a whole.
+    refused: Exception | None = None
+    #: Set by `close`, unless it is known before.
+    outcome: Outcome = Outcome()
+
+    def __str__(self) -> str:
+        """``worker.solve[id]``"""
+        return str(self.request)
+
+    def dropped(self) -> bool:
+        dropped: bool = self.request.dropped()
+        return dropped
+
+    def close(self) -> Outcome:
+        """Work out what became of it, once all its captchas are done."""
+        if self.outcome.dropped:
+            self.outcome = self._outcome()
+        return self.outcome
+
+    def _outcome(self) -> Outcome:
+        if self.refused is not None:
+            return Outcome(error=self.refused)
+        if any(job.answer is None and job.error is None for job in self.jobs):
+            return Outcome()
+        if self.many:
+            return Outcome(result=[_encode(job) for job in self.jobs])
+        (job,) = self.jobs
+        if job.answer is None:
+            return Outcome(error=job.error)
+        return Outcome(result=job.answer.encode())
+
+
+def _encode(job: Job) -> dict[str, Any]:
+    """An answer, or in its place what is wrong with this one."""
+    if job.answer is not None:
+        return job.answer.encode()
+    return wire.encode_error(job.error)

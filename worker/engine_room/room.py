@@ -1,0 +1,282 @@
+"""The engine room: decoding threads, and one thread for each engine lane, with batchers before.
+
+::
+
+    submit ─→ arrived ─→ decoders ─→ decoded ─→ lanes ─→ done(jobs)
+                            ├── cannot be read ──────────↗
+                            └── joins one with the same bytes ─ … ─↗
+
+Knows no Celery: jobs go in by `submit` and come out by the callable `done`, on a thread of the
+room, each exactly once, with an answer, an error, or neither when nobody wants it any more.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from threading import Thread, get_ident
+from time import monotonic
+from typing import Any
+
+from models.engines import Engine, Lane
+from tilefleet.answer import Timing
+from tilefleet.errors import EngineError, TilefleetError, reason
+from worker.engine_room.batcher import Batcher
+from worker.engine_room.coalescing import Twins
+from worker.engine_room.durations import Durations
+from worker.engine_room.exclusive import Quiet
+from worker.engine_room.job import Job
+from worker.engine_room.lanes import Lanes
+
+logger = logging.getLogger(__name__)
+
+#: What the room tells about jobs, on one of its threads.
+Done = Callable[[Sequence[Job]], None]
+
+
+class EngineRoom:
+    """A warm engine that reads jobs in micro-batches."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        lanes: int,
+        decoders: int,
+        started: Done,
+        done: Done,
+        keep_s: float = 0.0,
+    ) -> None:
+        """Make `lanes` warm lanes; raises ModelError. Nothing runs before `start`.
+
+        `started` gets the jobs of a pass that begins, `done` those that are finished.
+        `keep_s`: seconds for which an answer is kept for captchas with the same bytes.
+        """
+        self._lanes = Lanes(engine, count=lanes)
+        self._twins = Twins(engine.model, keep_s=keep_s)
+        self._started = started
+        self._done = done
+        self._quiet = Quiet()
+        self._arrived: Batcher[Job] = Batcher()
+        self._decoded: Batcher[Job] = Batcher()
+        #: Of each captcha: decoding, from its arrival to the start of its pass, and the pass.
+        self.durations = {"decode": Durations(), "wait": Durations(), "pass": Durations()}
+        #: Captchas that are being read, by the lane's thread.
+        self._in_pass: dict[int, int] = {}
+        self._pass_sizes: Counter[int] = Counter()
+        self._decoders = [
+            Thread(target=self._decode, name=f"decoder-{number}", daemon=True)
+            for number in range(1, decoders + 1)
+        ]
+        self._readers = [
+            Thread(target=self._run, name=f"lane-{number}", daemon=True)
+            for number in range(1, lanes + 1)
+        ]
+
+    def start(self) -> None:
+        for thread in [*self._decoders, *self._readers]:
+            thread.start()
+
+    def submit(self, jobs: Sequence[Job], *, later: bool = False) -> None:
+        """Have these read; `later`: when no others wait."""
+        self._arrived.put(jobs, later=later)
+
+    def read_alone(self, job: Job) -> None:
+        """Read one here and now, while nothing else is decoded or read; it is not given to `done`.
+
+        For a captcha that may end the process: whatever happens then is its doing.
+        """
+        with self._quiet.alone():
+            self._prepare(job)
+            if job.error is None:
+                self._started([job])
+                with self._lanes.taken() as lane:
+                    self._read(lane, [job])
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that passes begin with."""
+        return self._lanes.engine
+
+    def use(self, engine: Engine) -> bool:
+        """Read with another engine from the next pass on; of the same kind, with another model.
+
+        Returns when the last pass with the old one has ended, or False if one does not end.
+        Raises ModelError, and nothing has changed then.
+        """
+        drained = self._lanes.change(engine)
+        self._twins.use(engine.model)
+        return drained
+
+    def close(self) -> None:
+        """Finish what was submitted, then end the threads."""
+        for batcher, threads in (
+            (self._arrived, self._decoders),
+            (self._decoded, self._readers),
+        ):
+            batcher.close()
+            for thread in threads:
+                thread.join()
+
+    def abandon(self) -> None:
+        """Start nothing more; what is running may finish or die with the process."""
+        for batcher in (self._arrived, self._decoded):
+            batcher.clear()
+            batcher.close()
+
+    @property
+    def waiting(self) -> int:
+        """Captchas that no pass has begun with."""
+        return len(self._arrived) + len(self._decoded)
+
+    @property
+    def running(self) -> int:
+        """Captchas that are being read."""
+        return sum(list(self._in_pass.values()))
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest of those that wait arrived, by the monotonic clock."""
+        heads = [*self._arrived.heads(), *self._decoded.heads()]
+        return min((job.arrived for job in heads), default=None)
+
+    @property
+    def lanes(self) -> int:
+        """Passes that run side by side."""
+        return self._lanes.count
+
+    @property
+    def pass_sizes(self) -> dict[int, int]:
+        """How many passes answered so many captchas."""
+        return dict(self._pass_sizes)
+
+    @property
+    def without_pass(self) -> tuple[int, int]:
+        """Captchas that joined another one, and those that got a kept answer."""
+        return self._twins.joined, self._twins.kept
+
+    @property
+    def captchas(self) -> int:
+        """Captchas that passes have answered."""
+        return sum(size * passes for size, passes in self.pass_sizes.items())
+
+    @property
+    def tile_cache(self) -> dict[str, int] | None:
+        """What the engine's tile cache keeps, and its hits and misses; None without one."""
+        cache = getattr(self.engine, "tile_cache", None)
+        return None if cache is None else cache.stats()
+
+    def stats(self) -> dict[str, Any]:
+        """Plain figures, for ``celery inspect stats``."""
+        sizes = self.pass_sizes
+        return {
+            "model": self.engine.model,
+            "lanes": self.lanes,
+            "max_batch": self.engine.max_batch,
+            "waiting": self.waiting,
+            "running": self.running,
+            "passes": sum(sizes.values()),
+            "captchas": self.captchas,
+            "joined": self._twins.joined,
+            "kept_answers_used": self._twins.kept,
+            "tile_cache": self.tile_cache,
+            "pass_sizes": {str(size): sizes[size] for size in sorted(sizes)},
+            "durations": {name: each.encode() for name, each in self.durations.items()},
+        }
+
+    def _decode(self) -> None:
+        """On a decoder's thread."""
+        while jobs := self._arrived.take(1):
+            (job,) = jobs
+            try:
+                done = self._decode_one(job)
+            except Exception as error:
+                done = self.given_up([job], error)
+            self._hand_on(done)
+
+    def _decode_one(self, job: Job) -> Sequence[Job]:
+        """What is done with that, without a pass."""
+        if self._twins.settle(job):
+            job.data = None
+            return [job] if job.answer is not None else []
+        with self._quiet.shared():
+            self._prepare(job)
+        if job.error is not None:
+            return self._twins.part([job])
+        self._decoded.put([job], later=job.later)
+        return []
+
+    def _prepare(self, job: Job) -> None:
+        started = monotonic()
+        try:
+            job.prepared = self.engine.prepare(job.data)
+        except TilefleetError as error:
+            # Without its traceback, whose frames hold the image.
+            job.error = error.with_traceback(None)
+        except Exception as error:
+            logger.exception("%s: its image broke the decoder", job)
+            job.error = EngineError(f"decoding failed: {reason(error)}")
+        # The image is many times the size of everything else in flight.
+        job.data = None
+        self.durations["decode"].add(monotonic() - started)
+
+    def _run(self) -> None:
+        """On a lane's thread."""
+        while batch := self._decoded.take(self.engine.max_batch):
+            try:
+                done = self._pass(batch)
+            except Exception as error:
+                done = self.given_up(batch, error)
+            self._hand_on(done)
+
+    def _pass(self, batch: Sequence[Job]) -> Sequence[Job]:
+        # As late as possible: what expired while it waited costs no engine time.
+        jobs, dropped = self._twins.begin(batch)
+        if jobs:
+            with self._quiet.shared(), self._lanes.taken() as lane:
+                self._in_pass[get_ident()] = len(jobs)
+                self._started(jobs)
+                self._read(lane, jobs)
+                del self._in_pass[get_ident()]
+        return [*self._twins.part(jobs), *dropped]
+
+    def given_up(self, jobs: Sequence[Job], error: Exception) -> Sequence[Job]:
+        """A mistake of ours: a thread that ended of it would leave the worker alive and deaf."""
+        logger.exception("%d captchas are given up: %s", len(jobs), ", ".join(map(str, jobs)))
+        for job in jobs:
+            job.answer, job.error = None, EngineError(f"the worker failed: {reason(error)}")
+        return self._twins.part(jobs)
+
+    def _hand_on(self, done: Sequence[Job]) -> None:
+        if not done:
+            return
+        try:
+            self._done(done)
+        except Exception:
+            logger.exception(
+                "%d captchas could not be handed on: %s", len(done), ", ".join(map(str, done))
+            )
+
+    def _read(self, lane: Lane, jobs: Sequence[Job]) -> None:
+        """One pass; one that fails is halved until only the captchas at fault fail."""
+        started = monotonic()
+        try:
+            answers = lane.read([job.prepared for job in jobs])
+        except Exception as error:
+            if len(jobs) == 1:
+                logger.exception("%s broke its pass", jobs[0])
+                jobs[0].error = EngineError(f"the pass failed: {reason(error)}")
+                return
+            middle = len(jobs) // 2
+            self._read(lane, jobs[:middle])
+            self._read(lane, jobs[middle:])
+            return
+        pass_s = monotonic() - started
+        # How many captchas the pass answers; those that join from here on come on top.
+        size = sum(1 + len(job.twins) for job in jobs)
+        self._pass_sizes[size] += 1
+        for job, answer in zip(jobs, answers, strict=True):
+            queued_s = started - job.arrived
+            job.answer = answer.timed(Timing(queued_s * 1000, pass_s * 1000, size))
+            self.durations["wait"].add(queued_s)
+        self.durations["pass"].add(pass_s, len(jobs))
+        logger.debug("A pass of %d took %.1f ms", size, pass_s * 1000)

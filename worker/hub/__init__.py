@@ -1,0 +1,1 @@
+"""What runs on Celery's event-loop thread (kombu's hub). May import `results`, `engine_room`."""

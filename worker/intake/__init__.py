@@ -1,0 +1,1 @@
+"""Messages to requests: Celery's checks and ours. May import `results`."""

@@ -1,0 +1,90 @@
+"""Celery's consumer, with one way for everything that is no task.
+
+Celery has five ways: some log the body (here: an image), some drop it without a word to the sender,
+one ends the worker. Here a message that is no task is counted, logged by its size, and taken off
+the queue; where it says which task it was meant to be, that task fails with what is wrong.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import signals
+from celery.exceptions import NotRegistered
+from celery.worker.consumer import Consumer
+
+from tilefleet.errors import BadMessage, reason
+from worker.intake import validation
+from worker.results import failure
+
+logger = logging.getLogger(__name__)
+
+
+class CaptchaConsumer(Consumer):
+    """What Celery makes one of for each worker."""
+
+    def __init__(self, *args: Any, worker_options: Any = None, **options: Any) -> None:
+        wanted = dict(worker_options or {})
+        #: Whether the other workers are asked what is revoked: by `worker.monitoring.mingle`,
+        #: not Mingle.
+        self.greets = not wanted.get("without_mingle")
+        wanted["without_mingle"] = True
+        super().__init__(*args, worker_options=wanted, **options)
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
+        handle = super().create_task_handler(*args, **options)
+
+        def on_task_received(message: Any) -> Any:
+            body = None
+            try:
+                body = validation.unpack(message)
+                validation.check(message.headers, body)
+                return handle(message)
+            except Exception as error:
+                # A KeyError is one of the connection errors of kombu's Redis transport.
+                if isinstance(error, self.connection_errors) and not isinstance(error, KeyError):
+                    raise
+                return self._refuse(message, error, body)
+
+        return on_task_received
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self._refuse(message, exc)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        self._refuse(message, BadMessage("it names no task"), body)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._refuse(message, exc, body)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._refuse(message, NotRegistered(str(exc)), body)
+
+    def _refuse(self, message: Any, error: Exception, body: Any = None) -> None:
+        task_id = _id(message.headers) or _id(body)
+        size = len(message.body) if isinstance(message.body, bytes | str) else 0
+        why = reason(error)
+        about = {"task": task_id}
+        logger.error(
+            "A message of %d bytes is refused (task %s): %s", size, task_id, why, extra=about
+        )
+        reception = getattr(self.controller, "engine_room", None)
+        if reception is not None:
+            reception.errors["BadMessage"] += 1
+        if task_id is not None:
+            known = isinstance(error, BadMessage | NotRegistered)
+            self._fail(task_id, error if known else BadMessage(f"no task: {why}"))
+        message.reject_log_error(logger, self.connection_errors)
+        signals.task_rejected.send(sender=self, message=message, exc=error)
+
+    def _fail(self, task_id: str, error: Exception) -> None:
+        failure.store(self.app.backend, task_id, error)
+        if self.event_dispatcher:
+            shown = repr(error)
+            self.event_dispatcher.send("task-failed", uuid=task_id, exception=shown)
+
+
+def _id(fields: Any) -> str | None:
+    """The task's id among a message's headers, or in a body of Celery's first protocol."""
+    task_id = fields.get("id") if isinstance(fields, dict) else None
+    return task_id if validation.readable(task_id) else None

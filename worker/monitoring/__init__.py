@@ -1,0 +1,1 @@
+"""Signs of life and figures of a worker. May import `hub` and below."""

@@ -1,0 +1,112 @@
+"""Signs of life for those who start and stop workers: two files in a folder of this worker's own.
+
+``ready`` is there from the moment that the model is warm until the worker is told to stop.
+``heartbeat`` is written once a second by a thread that looks whether the others get on: the hub's
+loop turns (or waits for its server, which is not this worker's fault), and of the captchas that are
+here some get done. A worker that is stopped, hangs, or has a pass that does not end grows stale.
+``tilefleet health`` reads both (`producer.monitoring.health`).
+"""
+
+import logging
+import os
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+from typing import Any, Final
+
+from tilefleet import health
+from worker.engine_room.room import EngineRoom
+from worker.hub.coordinator import Reception
+
+logger = logging.getLogger(__name__)
+
+#: Seconds without a turn of the loop after which the hub hangs; an idle one turns every second.
+_HUB_S: Final = 10.0
+#: Seconds in which, of the captchas that are here, not one got done.
+_STUCK_S: Final = 60.0
+
+
+class Health:
+    """The two files, and the thread that writes the second one."""
+
+    def __init__(
+        self, folder: Path, worker: Any, reception: Reception, *, stuck_s: float = _STUCK_S
+    ) -> None:
+        """Removes what an earlier worker left; raises SystemExit if the folder is not writable."""
+        self._ready = folder / health.READY
+        self._heartbeat = folder / health.HEARTBEAT
+        self._worker = worker
+        self._reception = reception
+        self._stuck_s = stuck_s
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="health", daemon=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._remove(self._ready)
+            self._beat()
+        except OSError as error:
+            raise SystemExit(f"tilefleet: TILEFLEET_HEALTH={str(folder)!r}: {error}") from None
+
+    def start(self, room: EngineRoom) -> None:
+        """The model is warm; from here on the heart has to beat."""
+        self._room = room
+        self._thread.start()
+
+    def enter(self) -> None:
+        """It takes captchas; said again after each reconnection."""
+        about = f"{self._worker.hostname} {os.getpid()} {self._room.engine.model}\n"
+        try:
+            self._ready.write_text(about)
+        except OSError as error:
+            logger.error("This worker cannot show that it is ready: %s", error)
+
+    def leave(self) -> None:
+        """It takes no more; what it has is still finished, and the heart beats on."""
+        self._remove(self._ready)
+
+    def close(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._remove(self._heartbeat)
+
+    def _run(self) -> None:
+        done, moved, away, told = -1, monotonic(), False, ""
+        while not self._stopping.wait(health.EVERY_S):
+            now, stats = monotonic(), self._room.stats()
+            here = stats["waiting"] + stats["running"]
+            so_far = stats["captchas"] + sum(self._reception.errors.values())
+            if so_far != done or not here:
+                done, moved = so_far, now
+            why = self._hangs(here, now - moved)
+            if why != told:
+                (logger.error if why else logger.warning)("%s", why or "This worker works again")
+                told = why
+            if why:
+                continue
+            try:
+                self._beat()
+                away = False
+            except OSError as error:
+                if not away:
+                    logger.error("This worker cannot show that it lives: %s", error)
+                away = True
+
+    def _hangs(self, here: int, still_s: float) -> str:
+        """What is wrong; nothing, mostly."""
+        # While it connects, again and again if need be, there is no loop to turn.
+        consumer = getattr(self._worker, "consumer", None)
+        connected = consumer is not None and consumer.connection is not None
+        turned_s = monotonic() - self._reception.turned
+        if connected and turned_s > _HUB_S and self._ready.exists():
+            return f"The hub's loop has not turned for {turned_s:.0f} s"
+        if still_s > self._stuck_s:
+            return f"None of {here} captchas got done in {still_s:.0f} s"
+        return ""
+
+    def _beat(self) -> None:
+        self._heartbeat.write_text(f"{os.getpid()}\n")
+
+    @staticmethod
+    def _remove(file: Path) -> None:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,215 @@
+"""Prometheus metrics of this worker, on ``http://TILEFLEET_METRICS/metrics``.
+
+Nothing is counted for them: a scrape reads what the parts have counted anyway, so captchas pay
+nothing. What waits in the queues is the fleet's and told by the gateway; a worker tells of itself
+only, so sums over workers are right.
+"""
+
+import logging
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from tilefleet.errors import SettingError
+from worker.engine_room.durations import BOUNDS, Durations
+from worker.engine_room.room import EngineRoom
+from worker.hub.coordinator import Reception
+from worker.monitoring.reporter import Beacon
+from worker.results.quarantine import Suspects
+from worker.results.writer import Writer
+from worker.transport.counts import counts
+
+logger = logging.getLogger(__name__)
+
+#: Captchas in a pass: upper ends of the buckets.
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+_HELP: Final = {
+    "decode": "From an image's bytes to its crops.",
+    "wait": "From a captcha's arrival in the worker to the start of its pass.",
+    "pass": "The pass that a captcha was read in.",
+    "store": "The pipeline that a captcha's result was written in, until its last reply.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What has the figures."""
+
+    worker: Any
+    room: EngineRoom
+    reception: Reception
+    writer: Writer
+    suspects: Suspects
+    beacon: Beacon
+
+
+class Metrics:
+    """The page, for as long as the worker runs."""
+
+    def __init__(self, parts: Parts, address: str) -> None:
+        """`address`: ``host:port``. Raises SettingError where nobody can listen there."""
+        host, _, port = address.rpartition(":")
+        registry = CollectorRegistry()
+        registry.register(_Collector(parts))
+        ProcessCollector(registry=registry)
+        try:
+            self._server, self._thread = start_http_server(int(port), host.strip("[]"), registry)
+        except OSError as error:
+            raise SettingError(f"TILEFLEET_METRICS={address!r} is not usable: {error}") from None
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Collector(Collector):
+    """Reads the parts' figures at each scrape."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def describe(self) -> list[Metric]:
+        """Nothing beforehand: registering must not ask for figures."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        parts = self._parts
+        yield from self._now()
+        yield from self._so_far()
+        for name, durations in parts.room.durations.items():
+            yield _seconds(name, durations)
+        yield _seconds("store", parts.writer.durations)
+        yield _sizes(parts.room.pass_sizes)
+
+    def _now(self) -> Iterator[Metric]:
+        room = self._parts.room
+        yield GaugeMetricFamily(
+            "tilefleet_worker_ready", "1 if it takes captchas.", float(_ready(self._parts.worker))
+        )
+        engine = room.engine
+        yield InfoMetricFamily(
+            "tilefleet_worker_model",
+            "The model that reads, and what runs it.",
+            {"model": engine.model, "engine": type(engine).__name__},
+        )
+        yield GaugeMetricFamily(
+            "tilefleet_worker_lanes", "Passes that run side by side.", room.lanes
+        )
+        yield GaugeMetricFamily(
+            "tilefleet_worker_claimed_messages",
+            "Messages that it has claimed and not acknowledged.",
+            self._parts.reception.claimed,
+        )
+        yield GaugeMetricFamily(
+            "tilefleet_worker_waiting_captchas", "Claimed captchas without a pass.", room.waiting
+        )
+        yield GaugeMetricFamily(
+            "tilefleet_worker_running_captchas", "Captchas that are being read.", room.running
+        )
+        arrived = room.oldest
+        yield GaugeMetricFamily(
+            "tilefleet_worker_oldest_seconds",
+            "How long the oldest of the waiting captchas has been in the worker.",
+            0.0 if arrived is None else monotonic() - arrived,
+        )
+        yield GaugeMetricFamily(
+            "tilefleet_worker_captchas_per_second",
+            "What it reads when it has more than enough to do; 0 while that is unknown.",
+            self._parts.beacon.rate,
+        )
+
+    def _so_far(self) -> Iterator[Metric]:
+        parts = self._parts
+        outcomes = CounterMetricFamily(
+            "tilefleet_worker_captchas",
+            "Captchas by outcome: answered, dropped (revoked or expired), or the error's class.",
+            labels=["outcome"],
+        )
+        told = {"answered": parts.reception.answered, "dropped": parts.reception.dropped}
+        for outcome, count in {**told, **dict(parts.reception.errors)}.items():
+            outcomes.add_metric([outcome], count)
+        yield outcomes
+        fates = CounterMetricFamily(
+            "tilefleet_worker_suspects",
+            "Captchas that came back from a worker that is gone, and what was done with them.",
+            labels=["fate"],
+        )
+        for fate, count in parts.suspects.counts.items():
+            fates.add_metric([fate], count)
+        yield fates
+        if (cache := parts.room.tile_cache) is not None:
+            looked_up = CounterMetricFamily(
+                "tilefleet_worker_cache_tiles",
+                "Tiles by what the tile cache found: hit (no network was asked), or miss.",
+                labels=["found"],
+            )
+            looked_up.add_metric(["hit"], cache["hits"])
+            looked_up.add_metric(["miss"], cache["misses"])
+            yield looked_up
+        joined, kept = parts.room.without_pass
+        for name, what, count in (
+            ("joined_captchas", "Captchas that joined one with the same bytes.", joined),
+            ("cached_captchas", "Captchas that got a kept answer.", kept),
+            ("stored_pipelines", "Pipelines that results were written in.", parts.writer.pipelines),
+            ("messages", "Messages claimed.", counts.claimed),
+            (
+                "exchanges",
+                "Exchanges with the server that claim and acknowledge.",
+                counts.exchanges,
+            ),
+            ("restored_leases", "Messages of lost workers that were put back.", counts.restored),
+            ("unreadable_messages", "Messages that nobody could read.", counts.unreadable),
+        ):
+            yield CounterMetricFamily(f"tilefleet_worker_{name}", what, count)
+
+
+def _ready(worker: Any) -> bool:
+    """Whether it is connected and takes messages; it is scraped while Celery starts and stops."""
+    with suppress(AttributeError):
+        consumer = worker.consumer
+        return consumer.task_consumer is not None and bool(consumer.connection.connected)
+    return False
+
+
+def _seconds(name: str, durations: Durations) -> Metric:
+    counts_, total = durations.snapshot()
+    bounds = [*map(str, BOUNDS), "+Inf"]
+    family = HistogramMetricFamily(f"tilefleet_worker_{name}_seconds", _HELP[name])
+    family.add_metric([], _cumulative(bounds, counts_), total)
+    return family
+
+
+def _sizes(passes: Mapping[int, int]) -> Metric:
+    """How many captchas the passes answered, from how many passes there were of each size."""
+    found = [0] * (len(_SIZES) + 1)
+    for size, times in passes.items():
+        found[bisect_left(_SIZES, size)] += times
+    family = HistogramMetricFamily(
+        "tilefleet_worker_pass_captchas", "Captchas that a pass answered."
+    )
+    total = sum(size * times for size, times in passes.items())
+    family.add_metric([], _cumulative([*map(str, map(float, _SIZES)), "+Inf"], found), total)
+    return family
+
+
+def _cumulative(bounds: list[str], found: list[int]) -> list[tuple[str, float]]:
+    reached, buckets = 0, []
+    for bound, count in zip(bounds, found, strict=True):
+        reached += count
+        buckets.append((bound, float(reached)))
+    return buckets

@@ -1,0 +1,131 @@
+"""Captchas that come back from a worker that is gone: one of them may have ended it.
+
+A worker that dies leaves all that it had claimed. Each of these is looked up first (its answer may
+be stored already), and then read alone, with nothing beside it, after a count of the attempt has
+been written down. So a captcha that ends its process is known by its count, the others are not
+blamed for it, and after `_MOST_ATTEMPTS` it is not tried again.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from typing import Any
+
+from celery import states
+from redis.exceptions import RedisError
+
+from tilefleet.errors import GivenUp
+from worker.engine_room.batcher import Batcher
+from worker.engine_room.job import Job, Outcome, Parcel
+from worker.engine_room.room import Done, EngineRoom
+
+logger = logging.getLogger(__name__)
+
+#: Times that a captcha is read alone. It was with others once before, so it is delivered three
+#: times to be read; the fourth worker gives it up.
+_MOST_ATTEMPTS = 2
+_KEY = "tilefleet-attempts-"
+#: Seconds for which attempts are remembered.
+_REMEMBERED_S = 3600
+_PAUSE_S = 1.0
+
+
+class Suspects:
+    """A thread that reads suspects one after the other."""
+
+    def __init__(
+        self,
+        room: EngineRoom,
+        backend: Any,
+        *,
+        done: Done,
+        has_result: Callable[[Parcel], bool],
+        key_prefix: str = "",
+    ) -> None:
+        """`backend`: Celery's for Redis. `has_result`: whether a stored result is all of it."""
+        self._room = room
+        self._backend = backend
+        self._done = done
+        self._has_result = has_result
+        self._key = key_prefix + _KEY
+        self._batcher: Batcher[Parcel] = Batcher()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="suspects", daemon=True)
+        #: For ``inspect stats``.
+        self.counts = {"came_back": 0, "were_answered": 0, "read_alone": 0, "given_up": 0}
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, parcel: Parcel) -> None:
+        self.counts["came_back"] += 1
+        self._batcher.put([parcel])
+
+    def close(self) -> None:
+        """Finish what was put, then end; does not wait for a store that is away."""
+        self._stopping.set()
+        self._batcher.close()
+        self._thread.join()
+
+    def abandon(self) -> None:
+        self._stopping.set()
+        self._batcher.clear()
+        self._batcher.close()
+
+    def _run(self) -> None:
+        while parcels := self._batcher.take(1):
+            (parcel,) = parcels
+            try:
+                done = self._try(parcel)
+            except Exception as error:
+                done = self._room.given_up(parcel.jobs, error)
+            self._done(done)
+
+    def _try(self, parcel: Parcel) -> Sequence[Job]:
+        if self._has_result(parcel) and (outcome := self._stored(parcel)) is not None:
+            self.counts["were_answered"] += 1
+            parcel.outcome = outcome
+            return parcel.jobs
+        for number, job in enumerate(parcel.jobs):
+            if parcel.dropped():
+                break
+            self._try_one(job, f"{self._key}{parcel.request.id}:{number}")
+        return parcel.jobs
+
+    def _try_one(self, job: Job, key: str) -> None:
+        attempts, _ = self._persist(lambda pipe: pipe.incr(key).expire(key, _REMEMBERED_S))
+        if attempts > _MOST_ATTEMPTS:
+            self.counts["given_up"] += 1
+            job.data = None
+            job.error = GivenUp(f"{attempts} workers were lost while they had it; not tried again")
+            logger.error("%s: %s", job, job.error)
+            return
+        self.counts["read_alone"] += 1
+        self._room.read_alone(job)
+        self._persist(lambda pipe: pipe.delete(key))
+
+    def _stored(self, parcel: Parcel) -> Outcome | None:
+        """What the worker that is gone had stored for it, if it had."""
+        key = self._backend.get_key_for_task(parcel.request.id)
+        (text,) = self._persist(lambda pipe: pipe.get(key))
+        meta = self._backend.decode_result(text) if text else {}
+        if meta.get("status") == states.SUCCESS:
+            return Outcome(result=meta["result"], stored=True)
+        if meta.get("status") == states.FAILURE:
+            error = meta["result"]
+            return Outcome(
+                error=error if isinstance(error, Exception) else GivenUp(repr(error)), stored=True
+            )
+        return None
+
+    def _persist(self, fill: Callable[[Any], Any]) -> Any:
+        """Run a pipeline; again and again while the store is away."""
+        while True:
+            with self._backend.client.pipeline(transaction=False) as pipe:
+                fill(pipe)
+                try:
+                    return pipe.execute()
+                except (RedisError, OSError) as error:
+                    logger.warning("A captcha that came back waits: %s", error)
+            if self._stopping.wait(_PAUSE_S):
+                raise ConnectionError("the worker stops while its store is away")

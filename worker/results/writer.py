@@ -1,0 +1,134 @@
+"""Writes answers: one pipeline for all that wait, every reply checked.
+
+A result that could not be written is kept and tried again, with growing pauses, until it is
+written or the worker stops; until then its message is not acknowledged.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+from celery import states
+from kombu.serialization import dumps
+from redis.exceptions import RedisError
+
+from tilefleet.errors import EngineError, reason
+from worker import fast_json
+from worker.engine_room.batcher import Batcher
+from worker.engine_room.durations import Durations
+from worker.engine_room.job import Outcome, Parcel
+
+logger = logging.getLogger(__name__)
+
+#: Results in one pipeline: about a quarter of a megabyte.
+_MOST = 256
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+
+class Writer:
+    """A thread that stores results in Celery's Redis backend, in Celery's own format."""
+
+    def __init__(self, backend: Any, *, stored: Callable[[Sequence[Parcel]], None]) -> None:
+        """`stored` gets the jobs whose results are written, on this writer's thread."""
+        self._backend = backend
+        # Extended results hold the arguments, whose bytes Celery has its own way with.
+        self._fast = backend.serializer == "json" and not backend.app.conf.result_extended
+        self._stored = stored
+        self._batcher: Batcher[Parcel] = Batcher()
+        #: From the start of a write to its last reply, and how many pipelines it took.
+        self.durations = Durations()
+        self.pipelines = 0
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, parcels: Sequence[Parcel]) -> None:
+        """Queue parcels whose outcome is a result or an error."""
+        self._batcher.put(parcels)
+
+    def close(self) -> None:
+        """Write what waits, then end; a store that is away is tried once more, not for ever."""
+        self._stopping.set()
+        self._batcher.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while batch := self._batcher.take(_MOST):
+            pause = _FIRST_PAUSE_S
+            while batch:
+                batch = self._write(batch)
+                if batch and self._stopping.wait(pause):
+                    logger.error("%d results were not written: their messages go back", len(batch))
+                    break
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def _write(self, parcels: list[Parcel]) -> list[Parcel]:
+        """Store and publish, as `RedisBackend.set` does for one; gives back what failed."""
+        started = monotonic()
+        stored = [parcel for parcel in parcels if parcel.request.ignore_result]
+        encoded: dict[str, tuple[Any, int, Any]] = {}
+        wanted: list[Parcel] = []
+        failed: list[Parcel] = []
+        for parcel in parcels:
+            if parcel.request.ignore_result:
+                continue
+            try:
+                encoded[parcel.request.id] = self._encode(parcel)
+                wanted.append(parcel)
+            except Exception as error:
+                # Trying again would not help it, and must not keep the others.
+                logger.exception("The result of %s cannot be encoded", parcel)
+                parcel.outcome = Outcome(
+                    error=EngineError(f"no result can be stored: {reason(error)}")
+                )
+                stored.append(parcel)
+        with self._backend.client.pipeline(transaction=False) as pipeline:
+            for parcel in wanted:
+                key, expires_s, value = encoded[parcel.request.id]
+                pipeline.setex(key, expires_s, value)
+                pipeline.publish(key, value)
+            self.pipelines += bool(wanted)
+            try:
+                replies = pipeline.execute(raise_on_error=False) if wanted else []
+            except (RedisError, OSError) as error:
+                logger.warning("%d results could not be written: %s", len(wanted), error)
+                replies, failed = [], wanted
+        # Two replies for each; none at all if the store is away.
+        pairs = zip(replies[::2], replies[1::2], strict=True)
+        for parcel, pair in zip(wanted, pairs, strict=False):
+            refusal = next((reply for reply in pair if isinstance(reply, Exception)), None)
+            if refusal is None:
+                stored.append(parcel)
+            else:
+                logger.warning("The result of %s could not be written: %s", parcel, refusal)
+                failed.append(parcel)
+        if stored:
+            self.durations.add(monotonic() - started, len(stored))
+            self._stored(stored)
+        return failed
+
+    def _encode(self, parcel: Parcel) -> tuple[Any, int, Any]:
+        """Key, seconds to live and value of a result, as Celery's backend would write them."""
+        request, backend, outcome = parcel.request, self._backend, parcel.outcome
+        if outcome.error is None:
+            state, expires_s, traceback = states.SUCCESS, backend.expires, None
+            result: Any = outcome.result
+        else:
+            state, expires_s = states.FAILURE, backend.failure_expires
+            traceback = repr(outcome.error)
+            result = backend.prepare_exception(outcome.error)
+        meta = backend._get_result_meta(
+            result=result, state=state, traceback=traceback, request=request._context
+        )
+        meta["task_id"] = request.id
+        return backend.get_key_for_task(request.id), expires_s, self._text(meta, outcome)
+
+    def _text(self, meta: Any, outcome: Outcome) -> Any:
+        if self._fast and outcome.error is None:
+            return dumps(meta, serializer=fast_json.NAME)[-1]
+        return self._backend.encode(meta)
