@@ -47,15 +47,15 @@ def _engine_cases(
     settings = Settings(model=name, store=root, engine=runtime, max_batch=max(sizes))
     engine = engines.load(settings)
     prepared = [engine.prepare(data) for data in files]
-    lanes = [engine.lane() for _ in range(2)]
+    lanes = [engine.session() for _ in range(2)]
 
-    def one_thread(lane: Any, size: int, decoding: bool, share: Sequence[int]) -> None:
+    def one_thread(session: Any, size: int, decoding: bool, share: Sequence[int]) -> None:
         for start in range(0, len(share), size):
             chosen = share[start : start + size]
             if decoding:
-                lane.read([engine.prepare(files[index]) for index in chosen])
+                session.read([engine.prepare(files[index]) for index in chosen])
             else:
-                lane.read([prepared[index] for index in chosen])
+                session.read([prepared[index] for index in chosen])
 
     def cases(threads: int, size: int, decoding: bool) -> Case:
         shares = [range(number, len(files), threads) for number in range(threads)]
@@ -63,8 +63,8 @@ def _engine_cases(
 
         def read() -> None:
             work = [
-                pool.submit(one_thread, lane, size, decoding, share)
-                for lane, share in zip(lanes, shares, strict=False)
+                pool.submit(one_thread, session, size, decoding, share)
+                for session, share in zip(lanes, shares, strict=False)
             ]
             for each in work:
                 each.result()

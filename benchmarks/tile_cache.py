@@ -37,12 +37,12 @@ def main() -> None:
     plain, cached = engines.load(settings), engines.load(replace(settings, tile_cache=8192))
     answers, took = {}, {}
     for name, engine in (("plain", plain), ("cached", cached)):
-        lane = engine.lane()
+        session = engine.session()
         begun = process_time()
         answers[name] = [
             answer
             for start in range(0, len(crops), _PASS)
-            for answer in lane.read(crops[start : start + _PASS])
+            for answer in session.read(crops[start : start + _PASS])
         ]
         took[name] = (process_time() - begun) / len(crops) * 1000
     labels = {

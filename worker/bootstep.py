@@ -23,11 +23,11 @@ from tilefleet.errors import EngineUnavailable, SettingError, TilefleetError
 from tilefleet.figures import Figures
 from worker.engine_room.room import EngineRoom
 from worker.engine_room.switch import Switch
-from worker.hub.coordinator import Reception
+from worker.hub.coordinator import Coordinator
 from worker.hub.events import EventFlush
 from worker.monitoring.health import Health
-from worker.monitoring.reporter import Beacon
-from worker.results.quarantine import Suspects
+from worker.monitoring.reporter import Reporter
+from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
 from worker.transport.counts import counts
 from worker.transport.poller import Poller
@@ -60,40 +60,40 @@ class EngineRoomStep(bootsteps.StartStopStep):
         return in_process and worker.use_eventloop
 
     def create(self, worker: Any) -> "EngineRoomStep":
-        self._reception = Reception(worker)
+        self._coordinator = Coordinator(worker)
         # The strategy looks for it here, whenever a connection is made.
-        worker.engine_room = self._reception
+        worker.engine_room = self._coordinator
         if self._settings.health:
-            self._health = Health(Path(self._settings.health), worker, self._reception)
+            self._health = Health(Path(self._settings.health), worker, self._coordinator)
         return self
 
     def start(self, worker: Any) -> None:
         started = monotonic()
-        reception = self._reception
+        coordinator = self._coordinator
         try:
             engine = engines.load(self._settings)
-            lanes = min(worker.concurrency, engine.max_lanes or worker.concurrency)
+            lanes = min(worker.concurrency, engine.max_sessions or worker.concurrency)
             self._room = EngineRoom(
                 engine,
                 lanes=lanes,
                 decoders=lanes,
-                started=reception.started,
-                done=reception.read,
+                started=coordinator.started,
+                done=coordinator.read,
                 keep_s=self._settings.cache_s,
             )
         except TilefleetError as error:
             raise self._unusable(str(error)) from None
         backend = worker.app.backend
-        self._writer = Writer(backend, stored=reception.stored)
+        self._writer = Writer(backend, stored=coordinator.stored)
         prefix = self._settings.key_prefix
-        self._suspects = Suspects(
+        self._quarantine = Quarantine(
             self._room,
             backend,
-            done=reception.read,
-            has_result=reception.is_plain,
+            done=coordinator.read,
+            has_result=coordinator.is_plain,
             key_prefix=prefix,
         )
-        self._beacon = Beacon(
+        self._reporter = Reporter(
             self._room,
             backend,
             node=worker.hostname,
@@ -105,14 +105,14 @@ class EngineRoomStep(bootsteps.StartStopStep):
             key_prefix=prefix,
         )
         worker.model_switch = Switch(self._room, self._load)
-        reception.open(self._room, self._writer, self._suspects)
+        coordinator.open(self._room, self._writer, self._quarantine)
         if self._settings.metrics:
             self._metrics = self._open_metrics(worker)
         self._warm = monotonic()
-        for part in (self._room, self._suspects, self._writer):
+        for part in (self._room, self._quarantine, self._writer):
             part.start()
         if isinstance(backend, RedisBackend):
-            self._beacon.start()
+            self._reporter.start()
         if self._health is not None:
             self._health.start(self._room)
         # What is there now stays: the collector need not go through it again and again.
@@ -134,8 +134,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
 
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
         """Again after each reconnection, which empties the hub."""
-        hub.add_reader(self._reception.bell, self._reception.announce)
-        hub.on_tick.add(self._reception.turn)
+        hub.add_reader(self._coordinator.waker, self._coordinator.announce)
+        hub.on_tick.add(self._coordinator.turn)
         dispatcher = worker.consumer.event_dispatcher
         self._events = EventFlush(dispatcher, hub) if dispatcher else None
         if self._health is not None:
@@ -143,26 +143,26 @@ class EngineRoomStep(bootsteps.StartStopStep):
 
     def stop(self, worker: Any) -> None:
         """Finish what is claimed, within the time allowed; the rest goes back to the queue."""
-        reception = self._reception
+        coordinator = self._coordinator
         if self._health is not None:
             self._health.leave()
-        self._beacon.close()
-        reception.hand_on()
+        self._reporter.close()
+        coordinator.hand_on()
         deadline = monotonic() + self._settings.shutdown_s
-        while reception.claimed and (left := deadline - monotonic()) > 0:
+        while coordinator.claimed and (left := deadline - monotonic()) > 0:
             # The hub has stopped and this is its thread: announce from here.
-            if not reception.bell.wait(min(left, _RENEWAL_S)):
+            if not coordinator.waker.wait(min(left, _RENEWAL_S)):
                 self._renew_leases(worker)
-            reception.announce()
-        if reception.claimed:
-            logger.warning("%d requests unfinished at shutdown go back", reception.claimed)
+            coordinator.announce()
+        if coordinator.claimed:
+            logger.warning("%d requests unfinished at shutdown go back", coordinator.claimed)
             self.terminate(worker)
             return
-        for part in (self._suspects, self._room, self._writer):
+        for part in (self._quarantine, self._room, self._writer):
             part.close()
-        reception.announce()
-        reception.wait_for_executing(deadline)
-        reception.announce()
+        coordinator.announce()
+        coordinator.wait_for_executing(deadline)
+        coordinator.announce()
         if self._events is not None:
             self._events.flush()
         if self._metrics is not None:
@@ -171,7 +171,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             self._health.close()
 
     def terminate(self, worker: Any) -> None:
-        for part in (self._suspects, self._room):
+        for part in (self._quarantine, self._room):
             part.abandon()
 
     def info(self, worker: Any) -> dict[str, Any]:
@@ -180,9 +180,9 @@ class EngineRoomStep(bootsteps.StartStopStep):
         stats["durations"]["store"] = self._writer.durations.encode()
         stats |= {
             "pipelines": self._writer.pipelines,
-            "claimed": self._reception.claimed,
-            "errors": dict(self._reception.errors),
-            "suspects": dict(self._suspects.counts),
+            "claimed": self._coordinator.claimed,
+            "errors": dict(self._coordinator.errors),
+            "suspects": dict(self._quarantine.counts),
             "transport": counts.encode(),
         }
         return {"engine_room": stats}
@@ -196,7 +196,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             missing = f"TILEFLEET_METRICS needs {error.name}: pip install 'tilefleet[metrics]'"
             raise self._unusable(missing) from None
         parts = Parts(
-            worker, self._room, self._reception, self._writer, self._suspects, self._beacon
+            worker, self._room, self._coordinator, self._writer, self._quarantine, self._reporter
         )
         try:
             return Metrics(parts, self._settings.metrics)
@@ -214,7 +214,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         return engines.load(replace(self._settings, model=name), beside=True)
 
     def _figures(self) -> Figures:
-        """What the beacon tells once a second."""
+        """What the reporter tells once a second."""
         room = self._room
         stats = room.stats()
         durations = {**room.durations, "store": self._writer.durations}
@@ -226,7 +226,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             waiting=stats["waiting"],
             running=stats["running"],
             joined=stats["joined"] + stats["kept_answers_used"],
-            errors=dict(self._reception.errors),
+            errors=dict(self._coordinator.errors),
             passes={int(size): count for size, count in stats["pass_sizes"].items()},
             durations={name: tuple(each.buckets) for name, each in durations.items()},
         )

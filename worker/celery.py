@@ -100,7 +100,7 @@ if only_looks:
     # It claims no captcha, and puts none back: its account needs no right to what is claimed.
     app.conf.broker_transport_options["ack_emulation"] = False
 app.steps["worker"].add("worker.bootstep:EngineRoomStep")
-app.steps["consumer"].add("worker.monitoring.mingle:Neighbours")
+app.steps["consumer"].add("worker.monitoring.mingle:BoundedMingle")
 
 
 if settings.log == "json":

@@ -3,12 +3,12 @@
 `load` chooses one; `base` says what one is; `reader` reads captchas with one.
 """
 
-from models.engines.base import Engine, Lane
+from models.engines.base import Engine, Session
 from models.runtimes.installed import choose_engine, choose_keras_backend, require
 from models.store import find
 from tilefleet.settings import Settings
 
-__all__ = ["Engine", "Lane", "load"]
+__all__ = ["Engine", "Session", "load"]
 
 
 def load(settings: Settings, *, beside: bool = False) -> Engine:

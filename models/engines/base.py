@@ -1,8 +1,8 @@
-"""What an engine is: something that prepares images, and lanes that read prepared ones.
+"""What an engine is: something that prepares images, and sessions that read prepared ones.
 
 Preparing (decoding, cutting) runs on any thread, and what is prepared fits every model of an
-engine. A lane is used by one thread at a time, so that runtimes whose calls may not overlap need no
-lock.
+engine. A session is used by one thread at a time, so that runtimes whose calls may not overlap need
+no lock.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from models.recognition.decision import Probabilities, decide
 from tilefleet.answer import Answer
 
 
-class Lane(Protocol):
+class Session(Protocol):
     """One thread's way into an engine."""
 
     def read(self, batch: Sequence[Any]) -> list[Answer]:
@@ -31,20 +31,20 @@ class Engine(Protocol):
     model: str
     #: Most captchas in one pass that this engine is fast with.
     max_batch: int
-    #: Most lanes that make sense side by side; 0: as many as there are cores.
-    max_lanes: int
+    #: Most sessions that make sense side by side; 0: as many as there are cores.
+    max_sessions: int
     #: Whether its parts refer to each other in circles, so that only the collector frees it.
     in_cycles: bool
 
     def prepare(self, data: object) -> Any:
-        """Image bytes to what `Lane.read` takes; raises BadRequest."""
+        """Image bytes to what `Session.read` takes; raises BadRequest."""
 
-    def lane(self) -> Lane:
-        """A new lane, warm: its first pass takes no longer than any other."""
+    def session(self) -> Session:
+        """A new session, warm: its first pass takes no longer than any other."""
 
 
-class NetworkLane(ABC):
-    """A lane over two networks: probabilities by `infer`, answers by the decision."""
+class NetworkSession(ABC):
+    """A session over two networks: probabilities by `infer`, answers by the decision."""
 
     def __init__(self, model: str, *, sharpness: float) -> None:
         """`sharpness`: see `models.recognition.decision.sharpened`."""

@@ -1,7 +1,7 @@
 """Keras 3 on TensorFlow or JAX: few big passes, in bucket sizes that are compiled beforehand.
 
 A compiled function is compiled again for every new shape, so a pass is padded to the next bucket,
-and every bucket has run once before a lane is handed out.
+and every bucket has run once before a session is handed out.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engines.base import NetworkLane
+from models.engines.base import NetworkSession
 from models.recognition.crops import Crops
 from models.recognition.decision import Probabilities
 from models.store import Entry, load_network
@@ -27,28 +27,28 @@ class KerasEngine:
     """A store entry's two Keras files, compiled."""
 
     #: One pass fills the device, a second is prepared meanwhile.
-    max_lanes = 2
+    max_sessions = 2
     in_cycles = True
 
     def __init__(self, entry: Entry, *, max_batch: int, max_bytes: int) -> None:
         self.model = entry.identity
         self.max_batch = max_batch or MAX_BATCH
         self._max_bytes = max_bytes
-        self._lane = KerasLane(
+        self._session = KerasSession(
             self.model,
             words=_compile(load_network(entry, "words")),
             tiles=_compile(load_network(entry, "tiles")),
             buckets=buckets(self.max_batch),
             sharpness=entry.manifest.sharpness,
         )
-        self._lane.warm_up()
+        self._session.warm_up()
 
     def prepare(self, data: object) -> Crops:
         return Crops.from_bytes(data, max_bytes=self._max_bytes)
 
-    def lane(self) -> "KerasLane":
-        # Compiled functions may be called from several threads: all lanes are one.
-        return self._lane
+    def session(self) -> "KerasSession":
+        # Compiled functions may be called from several threads: all sessions are one.
+        return self._session
 
 
 def buckets(max_batch: int) -> tuple[int, ...]:
@@ -56,7 +56,7 @@ def buckets(max_batch: int) -> tuple[int, ...]:
     return (*(1 << n for n in range(max_batch.bit_length()) if 1 << n < max_batch), max_batch)
 
 
-class KerasLane(NetworkLane):
+class KerasSession(NetworkSession):
     """Two compiled functions and the sizes they are compiled for."""
 
     def __init__(

@@ -1,6 +1,6 @@
 """LiteRT on the CPU: one captcha a call, because the small call stays in the cache.
 
-A lane has interpreters of its own with one thread each; lanes side by side use the cores. The
+A session has interpreters of its own with one thread each; sessions side by side use the cores. The
 interpreter gives up the GIL while it computes.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engines.base import NetworkLane
+from models.engines.base import NetworkSession
 from models.engines.tile_cache import TileCache
 from models.recognition.crops import Crops
 from models.recognition.decision import Probabilities
@@ -27,7 +27,7 @@ MAX_BATCH = 8
 class LiteRTEngine:
     """A store entry's two LiteRT files."""
 
-    max_lanes = 0
+    max_sessions = 0
     in_cycles = False
 
     def __init__(
@@ -41,8 +41,8 @@ class LiteRTEngine:
     ) -> None:
         """`tile_cache`: how many pictures of tiles are known again; 0 for none.
 
-        `beside`: another engine is reading in this process, and its captchas go first while lanes
-        of this one are warmed.
+        `beside`: another engine is reading in this process, and its captchas go first while
+        sessions of this one are warmed.
         """
         self.model = entry.identity
         self._sharpness = entry.manifest.sharpness
@@ -51,32 +51,32 @@ class LiteRTEngine:
         self._max_bytes = max_bytes
         self._beside = beside
         self._networks = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
-        # Whatever is wrong with the files is better known now than in a lane's thread.
+        # Whatever is wrong with the files is better known now than in a session's thread.
         self._first = [self._make()]
 
     def prepare(self, data: object) -> Crops:
         return Crops.from_bytes(data, max_bytes=self._max_bytes)
 
-    def lane(self) -> "LiteRTLane":
+    def session(self) -> "LiteRTSession":
         try:
             return self._first.pop()
         except IndexError:
             return self._make()
 
-    def _make(self) -> "LiteRTLane":
-        lane = LiteRTLane(self.model, self._networks, sharpness=self._sharpness)
+    def _make(self) -> "LiteRTSession":
+        session = LiteRTSession(self.model, self._networks, sharpness=self._sharpness)
         if self._beside:
-            idle.run(lane.warm_up)
+            idle.run(session.warm_up)
         else:
-            lane.warm_up()
-        lane.tile_cache = self.tile_cache
-        return lane
+            session.warm_up()
+        session.tile_cache = self.tile_cache
+        return session
 
 
-class LiteRTLane(NetworkLane):
+class LiteRTSession(NetworkSession):
     """Two interpreters."""
 
-    #: Shared by the lanes of an engine.
+    #: Shared by the sessions of an engine.
     tile_cache: TileCache | None = None
 
     def __init__(self, model: str, networks: dict[str, bytes], *, sharpness: float) -> None:

@@ -18,10 +18,10 @@ _ANSWER = Answer(
 
 
 class NullEngine:
-    """Takes anything, gives the same answer; engine and lane in one."""
+    """Takes anything, gives the same answer; engine and session in one."""
 
     model = "null"
-    max_lanes = 0
+    max_sessions = 0
     in_cycles = False
 
     def __init__(self, *, max_batch: int = 0) -> None:
@@ -30,7 +30,7 @@ class NullEngine:
     def prepare(self, data: object) -> None:
         return None
 
-    def lane(self) -> "NullEngine":
+    def session(self) -> "NullEngine":
         return self
 
     def read(self, batch: Sequence[object]) -> list[Answer]:

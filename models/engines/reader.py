@@ -9,7 +9,7 @@ from tilefleet.settings import Settings
 
 
 class Reader:
-    """An engine with one lane.
+    """An engine with one session.
 
     >>> reader = Reader(Settings())
     >>> answer = reader.read(open("captcha.jpg", "rb").read())
@@ -18,7 +18,7 @@ class Reader:
     def __init__(self, settings: Settings) -> None:
         """Load the model and warm it up; raises ModelError."""
         self.engine = engines.load(settings)
-        self._lane = self.engine.lane()
+        self._session = self.engine.session()
 
     def read(self, data: object) -> Answer:
         """Read one image; raises BadRequest."""
@@ -27,7 +27,7 @@ class Reader:
     def read_prepared(self, batch: Sequence[object]) -> list[Answer]:
         """One pass over prepared images."""
         started = time.perf_counter()
-        answers = self._lane.read(batch)
+        answers = self._session.read(batch)
         pass_ms = (time.perf_counter() - started) * 1000
         timing = Timing(queued_ms=0.0, pass_ms=pass_ms, pass_size=len(batch))
         return [answer.timed(timing) for answer in answers]

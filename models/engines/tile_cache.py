@@ -26,7 +26,7 @@ _TABLES, _BITS = 16, 14
 
 
 class TileCache:
-    """The last `size` pictures that were not known, with what the network saw. For all lanes."""
+    """The last `size` pictures that were not known, with what the network saw. For all sessions."""
 
     def __init__(self, size: int) -> None:
         self.hits = self.misses = 0

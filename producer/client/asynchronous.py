@@ -12,11 +12,11 @@ from itertools import islice
 from typing import Self, TypeVar
 
 from producer.client import message
-from producer.client.backlog import Gauge
+from producer.client.backlog import Backlog
 from producer.client.message import Message
 from producer.client.pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
 from producer.client.source import Source, read, read_all
-from producer.client.transport import AsyncWire
+from producer.client.transport import Transport
 from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import AnswerTimeout, BadMessage, TilefleetError
@@ -54,7 +54,7 @@ class AsyncClient:
         self._broker = verified(broker_url or self._settings.broker_url)
         default = self._broker if broker_url else self._settings.result_backend
         self._results = verified(result_backend or default)
-        self._opened: AsyncWire | None = None
+        self._opened: Transport | None = None
 
     async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
         """Send one captcha and wait for its answer; cancelling this revokes it.
@@ -133,11 +133,11 @@ class AsyncClient:
                 task.cancel()
             await asyncio.gather(*(task for _, task in running), return_exceptions=True)
 
-    async def look(self) -> Gauge:
+    async def look(self) -> Backlog:
         """What waits and who works, now; no workers if nobody answers."""
         await self._wire.look(wire.LANE, wire.BULK_LANE)
-        fresh = self._wire.gauge.is_fresh(wire.LANE)
-        return self._wire.gauge if fresh else Gauge()
+        fresh = self._wire.backlog.is_fresh(wire.LANE)
+        return self._wire.backlog if fresh else Backlog()
 
     async def close(self) -> None:
         """Close the connections; what was submitted is still read and stored."""
@@ -152,9 +152,9 @@ class AsyncClient:
         await self.close()
 
     @property
-    def _wire(self) -> AsyncWire:
+    def _wire(self) -> Transport:
         if self._opened is None:
-            self._opened = AsyncWire(
+            self._opened = Transport(
                 self._broker,
                 self._results,
                 key_prefix=self._settings.key_prefix,
@@ -166,11 +166,11 @@ class AsyncClient:
     async def _send(self, messages: Sequence[Message], expires: float) -> list[AsyncPending]:
         """Messages of one lane, all of them or none."""
         line, lane = self._wire, messages[0].lane
-        if line.gauge.is_full(lane) and not line.gauge.is_fresh(lane):
+        if line.backlog.is_full(lane) and not line.backlog.is_fresh(lane):
             await line.look(lane)
-        if line.gauge.is_full(lane):
-            raise line.gauge.overloaded(lane)
-        line.gauge.sent(lane, len(messages))
+        if line.backlog.is_full(lane):
+            raise line.backlog.overloaded(lane)
+        line.backlog.sent(lane, len(messages))
         futures = await line.send(messages)
         line.look_soon(lane)
         return [

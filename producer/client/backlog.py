@@ -11,7 +11,7 @@ from tilefleet.report import Fleet
 _FRESH_S = 0.25
 
 
-class Gauge:
+class Backlog:
     """What waits in each lane by the last look, what was sent since, and what may wait.
 
     Without a worker there is no bound: captchas wait for the first one.

@@ -7,7 +7,7 @@ from typing import Any
 
 from producer.client import message
 from producer.client.message import Message
-from producer.client.transport import AsyncWire
+from producer.client.transport import Transport
 from tilefleet.answer import Answer
 from tilefleet.errors import AnswerTimeout, Revoked, TilefleetError
 
@@ -21,7 +21,7 @@ class AsyncPending:
     """A captcha on its way."""
 
     def __init__(
-        self, sent: Message, future: "asyncio.Future[Any]", line: AsyncWire, *, expires: float
+        self, sent: Message, future: "asyncio.Future[Any]", line: Transport, *, expires: float
     ) -> None:
         #: Celery's task id: for ``AsyncResult``, Flower and ``inspect``.
         self.id = sent.id

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from producer.client import message
-from producer.client.backlog import Gauge
+from producer.client.backlog import Backlog
 from producer.client.connection import PAUSES_S, TROUBLE, connect, why
 from producer.client.message import Message
 from producer.client.results import Results, stop
@@ -38,14 +38,14 @@ class _Sending:
     accepted: "asyncio.Future[None]"
 
 
-class AsyncWire:
+class Transport:
     """Belongs to the event loop that opens it."""
 
     def __init__(
         self, broker: str, results: str, *, key_prefix: str, sentinel_master: str, name: str
     ) -> None:
         """`name`: how errors call the server: its URL without the password."""
-        self.gauge = Gauge()
+        self.backlog = Backlog()
         self.name = name
         self._prefix = key_prefix
         self._sender = connect(broker, sentinel_master, socket_timeout=10)
@@ -84,13 +84,13 @@ class AsyncWire:
         self._work.set()
 
     def look_soon(self, lane: str) -> None:
-        """Have the gauge brought up to date, with the next sending, if it is time."""
-        if not self.gauge.is_fresh(lane):
+        """Have the backlog brought up to date, with the next sending, if it is time."""
+        if not self.backlog.is_fresh(lane):
             self._looks.add(lane)
             self._work.set()
 
     async def look(self, *lanes: str) -> None:
-        """Bring the gauge up to date, now; gives up after a moment."""
+        """Bring the backlog up to date, now; gives up after a moment."""
         self._looked.clear()
         self._looks.update(lanes)
         self._work.set()
@@ -189,7 +189,7 @@ class AsyncWire:
             steps = len(lengths) // len(looks)
             sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
             self._looked.set()
-            self.gauge.saw(Fleet.read(now[0], lines), dict(zip(looks, sums, strict=True)))
+            self.backlog.saw(Fleet.read(now[0], lines), dict(zip(looks, sums, strict=True)))
 
     def _fail(self, sending: _Sending, reason: str) -> None:
         if not sending.accepted.done():

@@ -131,7 +131,7 @@ class Metrics:
         if key is not None:
             self._of_keys.labels(key.name).inc()
 
-    def show(self, seen: backlog.Gauge, oldest_s: dict[str, float], *, names: bool) -> bytes:
+    def show(self, seen: backlog.Backlog, oldest_s: dict[str, float], *, names: bool) -> bytes:
         """The text, with the fleet as `seen` and the ages that `oldest` gave.
 
         `names`: with what is told by the names of keys.
@@ -166,7 +166,7 @@ class _Fleet:
     """The fleet at the last look."""
 
     def __init__(self) -> None:
-        self.seen = backlog.Gauge()
+        self.seen = backlog.Backlog()
         self.oldest_s: dict[str, float] = {}
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

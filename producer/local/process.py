@@ -36,7 +36,7 @@ class Output:
             click.echo(f"{name} {click.style('│', dim=True)} {text}")
 
 
-class Part:
+class Process:
     """One process, started again and again if need be."""
 
     def __init__(

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import click
 
-from producer.local.process import STOP_S, Output, Part, ending
+from producer.local.process import STOP_S, Output, Process, ending
 from producer.local.server import EmbeddedServer, broker
 from producer.monitoring import health
 from tilefleet.errors import FleetUnreachable
@@ -42,7 +42,7 @@ _LOOPBACK: Final = "127.0.0.1"
 class Fleet:
     """The parts, until somebody or something ends them."""
 
-    def __init__(self, parts: list[Part], output: Output, *, greeting: list[str]) -> None:
+    def __init__(self, parts: list[Process], output: Output, *, greeting: list[str]) -> None:
         """`parts` in the order in which they end; `greeting` is shown when all are ready."""
         self._parts = parts
         self._output = output
@@ -98,7 +98,7 @@ class Fleet:
                 click.echo("\n" + "\n".join(self._greeting) + "\n")
             self._greeting = []
 
-    def _ended(self, part: Part) -> bool:
+    def _ended(self, part: Process) -> bool:
         """Whether to go on."""
         assert part.process is not None
         how = ending(part.process.returncode)
@@ -117,7 +117,7 @@ class Fleet:
         self._greet()
         return True
 
-    def _end(self, part: Part) -> None:
+    def _end(self, part: Process) -> None:
         running = part.process is not None and part.process.poll() is None
         if running:
             self._output.say(part.name, "ends …")
@@ -197,11 +197,11 @@ def free_port(wanted: int) -> int:
 
 def _gateway(
     port: int, environ: Mapping[str, str], settings: Settings, greeting: list[str]
-) -> Part:
+) -> Process:
     link = f"http://{_LOOPBACK}:{port}/"
     greeting.append(_line("gateway", link, "POST a picture to /v1/solve"))
     command = [sys.executable, "-m", "producer.cli", "serve"]
-    return Part(
+    return Process(
         "gateway",
         [*command, "--host", _LOOPBACK, "--port", str(port)],
         environ,
@@ -212,12 +212,12 @@ def _gateway(
 
 def _worker(
     folder: Path, environ: Mapping[str, str], settings: Settings, concurrency: int | None
-) -> Part:
+) -> Process:
     command = [sys.executable, "-m", "celery", "--quiet", "-A", "worker", "worker"]
     if concurrency:
         command += ["--concurrency", str(concurrency)]
     signs = Path(settings.health) if settings.health else folder
-    return Part(
+    return Process(
         "worker",
         command,
         {**environ, "TILEFLEET_HEALTH": str(signs)},
@@ -227,7 +227,7 @@ def _worker(
     )
 
 
-def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Part:
+def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Process:
     link, about = f"http://{_LOOPBACK}:{port}/", ""
     own = {name for name in os.environ if name.startswith(("FLOWER_BASIC_AUTH", "FLOWER_CONF"))}
     if not own:
@@ -237,7 +237,7 @@ def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Part:
         about = f"user flower, password {password}"
     greeting.append(_line("Flower", link, about))
     command = [sys.executable, "-m", "celery", "-A", "worker", "flower"]
-    return Part(
+    return Process(
         "flower",
         [*command, f"--address={_LOOPBACK}", f"--port={port}", "--logging=warning"],
         environ,

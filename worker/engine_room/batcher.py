@@ -18,25 +18,25 @@ class Batcher(Generic[Item]):
 
     def __init__(self) -> None:
         self._first: deque[Item] = deque()
-        self._later: deque[Item] = deque()
+        self._bulk: deque[Item] = deque()
         self._changed = Condition()
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._first) + len(self._later)
+        return len(self._first) + len(self._bulk)
 
     def heads(self) -> list[Item]:
         """The oldest of what waits, of either kind."""
         with self._changed:
-            return [waiting[0] for waiting in (self._first, self._later) if waiting]
+            return [waiting[0] for waiting in (self._first, self._bulk) if waiting]
 
-    def put(self, items: Iterable[Item], *, later: bool = False) -> None:
+    def put(self, items: Iterable[Item], *, bulk: bool = False) -> None:
         """Append; wakes one taker. Allowed after `close`: what is put is still given out.
 
-        `later`: these are taken when no others wait.
+        `bulk`: these are taken when no others wait.
         """
         with self._changed:
-            (self._later if later else self._first).extend(items)
+            (self._bulk if bulk else self._first).extend(items)
             self._changed.notify()
 
     def take(self, cap: int) -> list[Item]:
@@ -45,7 +45,7 @@ class Batcher(Generic[Item]):
             while not len(self) and not self._closed:
                 self._changed.wait()
             batch = self._pop(self._first, cap)
-            batch += self._pop(self._later, cap - len(batch))
+            batch += self._pop(self._bulk, cap - len(batch))
             if len(self):
                 # One `put` woke one taker, who left something behind.
                 self._changed.notify()
@@ -61,7 +61,7 @@ class Batcher(Generic[Item]):
         """Forget what waits."""
         with self._changed:
             self._first.clear()
-            self._later.clear()
+            self._bulk.clear()
 
     @staticmethod
     def _pop(waiting: deque[Item], most: int) -> list[Item]:

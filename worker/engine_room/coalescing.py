@@ -19,7 +19,7 @@ from worker.engine_room.job import Job
 _MOST = 4096
 
 
-class Twins:
+class Coalescer:
     """Which images are in the room, and which answers are still fresh. Used by several threads."""
 
     def __init__(self, model: str, *, keep_s: float = 0.0) -> None:
@@ -50,7 +50,7 @@ class Twins:
                 return True
             if (leader := self._leaders.get(digest)) is not None:
                 self.joined += 1
-                leader.twins.append(job)
+                leader.followers.append(job)
                 return True
             job.digest = digest
             self._leaders[digest] = job
@@ -64,13 +64,13 @@ class Twins:
         to_read, dropped = [], []
         with self._lock:
             for job in jobs:
-                gone = [each for each in (job, *job.twins) if each.dropped()]
-                if len(gone) > len(job.twins):
+                gone = [each for each in (job, *job.followers) if each.dropped()]
+                if len(gone) > len(job.followers):
                     # Under the lock, so that nobody joins what is not going to be read.
                     self._forget(job)
                     dropped += gone
                     continue
-                job.twins = [twin for twin in job.twins if twin not in gone]
+                job.followers = [twin for twin in job.followers if twin not in gone]
                 job.only_for_twins = job in gone
                 dropped += [each for each in gone if each is not job]
                 to_read.append(job)
@@ -84,11 +84,11 @@ class Twins:
                 if job.digest is not None and job.answer is not None and self._keep_s:
                     self._keep(job.digest, job.answer)
                 self._forget(job)
-                for twin in job.twins:
+                for twin in job.followers:
                     twin.answer, twin.error = job.answer, job.error
                 if job.only_for_twins:
                     job.answer = job.error = None
-                done += [job, *job.twins]
+                done += [job, *job.followers]
         return done
 
     def _forget(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Work that goes side by side, and work that has to be alone."""
+"""A shared/exclusive (readers-writer) lock, for work that must have the engine to itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +9,19 @@ from typing import Final
 PATIENCE_S: Final = 10.0
 
 
-class Quiet:
-    """Many at once in `shared`, or one in `alone`; who wants to be alone goes first."""
+class SharedExclusiveLock:
+    """Any number hold `shared`, or one holds `exclusive`; a waiting `exclusive` keeps new `shared`
+    out."""
 
     def __init__(self) -> None:
         self._changed = Condition()
         self._working = 0
-        self._alone = 0
+        self._exclusive = 0
 
     @contextmanager
     def shared(self) -> Iterator[None]:
         with self._changed:
-            while self._alone:
+            while self._exclusive:
                 self._changed.wait()
             self._working += 1
         try:
@@ -28,21 +29,21 @@ class Quiet:
         finally:
             with self._changed:
                 self._working -= 1
-                if self._alone and not self._working:
+                if self._exclusive and not self._working:
                     self._changed.notify_all()
 
     @contextmanager
-    def alone(self, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    def exclusive(self, patience_s: float = PATIENCE_S) -> Iterator[None]:
         """For one thread at a time, which the caller sees to.
 
-        Who works still after `patience_s` seconds is not waited for any longer.
+        After `patience_s` seconds the block is entered although others still hold `shared`.
         """
         with self._changed:
-            self._alone += 1
+            self._exclusive += 1
             self._changed.wait_for(lambda: not self._working, patience_s)
         try:
             yield
         finally:
             with self._changed:
-                self._alone -= 1
+                self._exclusive -= 1
                 self._changed.notify_all()

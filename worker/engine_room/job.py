@@ -1,4 +1,4 @@
-"""One captcha on its way through the worker, and the parcel that it came in."""
+"""One captcha on its way through the worker, and the delivery that it came in."""
 
 from dataclasses import dataclass, field
 from time import monotonic
@@ -30,9 +30,9 @@ class Job:
     #: The image as it came; not checked yet. Dropped as soon as it is decoded.
     data: object
     #: What it came in; the engine room does not look inside but for `dropped()`.
-    parcel: Any
+    delivery: Any
     #: Nobody waits for it: it is read when no others wait.
-    later: bool = False
+    bulk: bool = False
     arrived: float = field(default_factory=monotonic)
     #: What the engine made of `data`.
     prepared: Any = None
@@ -40,22 +40,22 @@ class Job:
     error: Exception | None = None
     #: Hash of the image while it may have twins, and the jobs with the same image.
     digest: bytes | None = None
-    twins: "list[Job]" = field(default_factory=list)
+    followers: "list[Job]" = field(default_factory=list)
     #: Nobody wants it any more, but some that joined it.
     only_for_twins: bool = False
 
     def __str__(self) -> str:
         """For the log: which task; never the image."""
-        return str(self.parcel)
+        return str(self.delivery)
 
     def dropped(self) -> bool:
         """Whether nobody wants it any more."""
-        dropped: bool = self.parcel.dropped()
+        dropped: bool = self.delivery.dropped()
         return dropped
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Parcel:
+class Delivery:
     """A request and the captchas in it: one, or the list of a bulk sender."""
 
     #: Celery's request.

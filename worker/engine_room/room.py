@@ -17,15 +17,15 @@ from threading import Thread, get_ident
 from time import monotonic
 from typing import Any
 
-from models.engines import Engine, Lane
+from models.engines import Engine, Session
 from tilefleet.answer import Timing
 from tilefleet.errors import EngineError, TilefleetError, reason
 from worker.engine_room.batcher import Batcher
-from worker.engine_room.coalescing import Twins
+from worker.engine_room.coalescing import Coalescer
 from worker.engine_room.durations import Durations
-from worker.engine_room.exclusive import Quiet
+from worker.engine_room.exclusive import SharedExclusiveLock
 from worker.engine_room.job import Job
-from worker.engine_room.lanes import Lanes
+from worker.engine_room.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ class EngineRoom:
         `started` gets the jobs of a pass that begins, `done` those that are finished.
         `keep_s`: seconds for which an answer is kept for captchas with the same bytes.
         """
-        self._lanes = Lanes(engine, count=lanes)
-        self._twins = Twins(engine.model, keep_s=keep_s)
+        self._sessions = Sessions(engine, count=lanes)
+        self._coalescer = Coalescer(engine.model, keep_s=keep_s)
         self._started = started
         self._done = done
-        self._quiet = Quiet()
+        self._exclusion = SharedExclusiveLock()
         self._arrived: Batcher[Job] = Batcher()
         self._decoded: Batcher[Job] = Batcher()
         #: Of each captcha: decoding, from its arrival to the start of its pass, and the pass.
@@ -76,26 +76,26 @@ class EngineRoom:
         for thread in [*self._decoders, *self._readers]:
             thread.start()
 
-    def submit(self, jobs: Sequence[Job], *, later: bool = False) -> None:
-        """Have these read; `later`: when no others wait."""
-        self._arrived.put(jobs, later=later)
+    def submit(self, jobs: Sequence[Job], *, bulk: bool = False) -> None:
+        """Have these read; `bulk`: when no others wait."""
+        self._arrived.put(jobs, bulk=bulk)
 
     def read_alone(self, job: Job) -> None:
         """Read one here and now, while nothing else is decoded or read; it is not given to `done`.
 
         For a captcha that may end the process: whatever happens then is its doing.
         """
-        with self._quiet.alone():
+        with self._exclusion.exclusive():
             self._prepare(job)
             if job.error is None:
                 self._started([job])
-                with self._lanes.taken() as lane:
-                    self._read(lane, [job])
+                with self._sessions.taken() as session:
+                    self._read(session, [job])
 
     @property
     def engine(self) -> Engine:
         """The engine that passes begin with."""
-        return self._lanes.engine
+        return self._sessions.engine
 
     def use(self, engine: Engine) -> bool:
         """Read with another engine from the next pass on; of the same kind, with another model.
@@ -103,8 +103,8 @@ class EngineRoom:
         Returns when the last pass with the old one has ended, or False if one does not end.
         Raises ModelError, and nothing has changed then.
         """
-        drained = self._lanes.change(engine)
-        self._twins.use(engine.model)
+        drained = self._sessions.change(engine)
+        self._coalescer.use(engine.model)
         return drained
 
     def close(self) -> None:
@@ -142,7 +142,7 @@ class EngineRoom:
     @property
     def lanes(self) -> int:
         """Passes that run side by side."""
-        return self._lanes.count
+        return self._sessions.count
 
     @property
     def pass_sizes(self) -> dict[int, int]:
@@ -152,7 +152,7 @@ class EngineRoom:
     @property
     def without_pass(self) -> tuple[int, int]:
         """Captchas that joined another one, and those that got a kept answer."""
-        return self._twins.joined, self._twins.kept
+        return self._coalescer.joined, self._coalescer.kept
 
     @property
     def captchas(self) -> int:
@@ -176,8 +176,8 @@ class EngineRoom:
             "running": self.running,
             "passes": sum(sizes.values()),
             "captchas": self.captchas,
-            "joined": self._twins.joined,
-            "kept_answers_used": self._twins.kept,
+            "joined": self._coalescer.joined,
+            "kept_answers_used": self._coalescer.kept,
             "tile_cache": self.tile_cache,
             "pass_sizes": {str(size): sizes[size] for size in sorted(sizes)},
             "durations": {name: each.encode() for name, each in self.durations.items()},
@@ -195,14 +195,14 @@ class EngineRoom:
 
     def _decode_one(self, job: Job) -> Sequence[Job]:
         """What is done with that, without a pass."""
-        if self._twins.settle(job):
+        if self._coalescer.settle(job):
             job.data = None
             return [job] if job.answer is not None else []
-        with self._quiet.shared():
+        with self._exclusion.shared():
             self._prepare(job)
         if job.error is not None:
-            return self._twins.part([job])
-        self._decoded.put([job], later=job.later)
+            return self._coalescer.part([job])
+        self._decoded.put([job], bulk=job.bulk)
         return []
 
     def _prepare(self, job: Job) -> None:
@@ -230,21 +230,21 @@ class EngineRoom:
 
     def _pass(self, batch: Sequence[Job]) -> Sequence[Job]:
         # As late as possible: what expired while it waited costs no engine time.
-        jobs, dropped = self._twins.begin(batch)
+        jobs, dropped = self._coalescer.begin(batch)
         if jobs:
-            with self._quiet.shared(), self._lanes.taken() as lane:
+            with self._exclusion.shared(), self._sessions.taken() as session:
                 self._in_pass[get_ident()] = len(jobs)
                 self._started(jobs)
-                self._read(lane, jobs)
+                self._read(session, jobs)
                 del self._in_pass[get_ident()]
-        return [*self._twins.part(jobs), *dropped]
+        return [*self._coalescer.part(jobs), *dropped]
 
     def given_up(self, jobs: Sequence[Job], error: Exception) -> Sequence[Job]:
         """A mistake of ours: a thread that ended of it would leave the worker alive and deaf."""
         logger.exception("%d captchas are given up: %s", len(jobs), ", ".join(map(str, jobs)))
         for job in jobs:
             job.answer, job.error = None, EngineError(f"the worker failed: {reason(error)}")
-        return self._twins.part(jobs)
+        return self._coalescer.part(jobs)
 
     def _hand_on(self, done: Sequence[Job]) -> None:
         if not done:
@@ -256,23 +256,23 @@ class EngineRoom:
                 "%d captchas could not be handed on: %s", len(done), ", ".join(map(str, done))
             )
 
-    def _read(self, lane: Lane, jobs: Sequence[Job]) -> None:
+    def _read(self, session: Session, jobs: Sequence[Job]) -> None:
         """One pass; one that fails is halved until only the captchas at fault fail."""
         started = monotonic()
         try:
-            answers = lane.read([job.prepared for job in jobs])
+            answers = session.read([job.prepared for job in jobs])
         except Exception as error:
             if len(jobs) == 1:
                 logger.exception("%s broke its pass", jobs[0])
                 jobs[0].error = EngineError(f"the pass failed: {reason(error)}")
                 return
             middle = len(jobs) // 2
-            self._read(lane, jobs[:middle])
-            self._read(lane, jobs[middle:])
+            self._read(session, jobs[:middle])
+            self._read(session, jobs[middle:])
             return
         pass_s = monotonic() - started
         # How many captchas the pass answers; those that join from here on come on top.
-        size = sum(1 + len(job.twins) for job in jobs)
+        size = sum(1 + len(job.followers) for job in jobs)
         self._pass_sizes[size] += 1
         for job, answer in zip(jobs, answers, strict=True):
             queued_s = started - job.arrived

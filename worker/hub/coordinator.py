@@ -10,7 +10,7 @@
     hub thread      conclude: task ready, acknowledge, task-succeeded
 
 Celery's worker state is not locked in hub mode; it is touched on the hub thread only. The other
-threads leave what they have to say in an inbox and ring the bell.
+threads leave what they have to say in an inbox and ring the waker.
 """
 
 import logging
@@ -29,11 +29,11 @@ from celery.worker.state import task_ready
 
 from tilefleet import wire
 from tilefleet.errors import BadMessage, EngineError, reason
-from worker.engine_room.job import Job, Parcel
+from worker.engine_room.job import Delivery, Job
 from worker.engine_room.room import EngineRoom
-from worker.hub.waker import Bell
+from worker.hub.waker import Waker
 from worker.results import failure
-from worker.results.quarantine import Suspects
+from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -49,15 +49,15 @@ _SIGNALS = (
 #: Admitted captchas that do not wait for the rest of their claim to be handed to the engine room.
 _MOST_ADMITTED = 16
 
-#: What other threads have the hub thread do, and with which parcels.
-_Errand = tuple[Callable[[Parcel], None], Sequence[Parcel]]
+#: What other threads have the hub thread do, and with which deliveries.
+_HubCall = tuple[Callable[[Delivery], None], Sequence[Delivery]]
 
 
-class Reception:
+class Coordinator:
     """The hub thread's side of the engine room."""
 
     def __init__(self, worker: Any) -> None:
-        self.bell = Bell()
+        self.waker = Waker()
         #: Requests that are not concluded.
         self.claimed = 0
         #: Captchas that failed, by the class of their error.
@@ -67,36 +67,36 @@ class Reception:
         #: When the hub's loop turned last, by the monotonic clock.
         self.turned = monotonic()
         self._worker = worker
-        self._admitted: list[Parcel] = []
-        self._inbox: deque[_Errand] = deque()
+        self._admitted: list[Delivery] = []
+        self._inbox: deque[_HubCall] = deque()
         self._executing: set[Any] = set()
         self._counting = Lock()
         self._fast_backend = isinstance(worker.app.backend, RedisBackend)
 
-    def open(self, room: EngineRoom, writer: Writer, suspects: Suspects) -> None:
+    def open(self, room: EngineRoom, writer: Writer, quarantine: Quarantine) -> None:
         """Say where requests go from here."""
-        self._room, self._writer, self._suspects = room, writer, suspects
+        self._room, self._writer, self._quarantine = room, writer, quarantine
 
     # On the hub thread ---------------------------------------------------------------------------
 
     def admit(self, request: Any) -> None:
         """Take a request that is due; Celery's strategy calls this."""
         self.claimed += 1
-        parcel = Parcel(request, many=request.task.many)
-        later = request.delivery_info.get("routing_key") == wire.BULK_LANE
+        delivery = Delivery(request, many=request.task.many)
+        bulk = request.delivery_info.get("routing_key") == wire.BULK_LANE
         try:
             images = request.task.images(request.args, request.kwargs)
         except BadMessage as error:
-            parcel.refused = error.with_traceback(None)
+            delivery.refused = error.with_traceback(None)
             images = []
-        parcel.jobs = [Job(image, parcel, later=later) for image in images]
-        parcel.open = len(parcel.jobs)
-        if not parcel.jobs:
-            self._pass_on([parcel])
+        delivery.jobs = [Job(image, delivery, bulk=bulk) for image in images]
+        delivery.open = len(delivery.jobs)
+        if not delivery.jobs:
+            self._pass_on([delivery])
         elif request.delivery_info.get("redelivered") and self._fast_backend:
-            self._suspects.put(parcel)
+            self._quarantine.put(delivery)
         else:
-            self._admitted.append(parcel)
+            self._admitted.append(delivery)
             if len(self._admitted) >= _MOST_ADMITTED:
                 self.hand_on()
 
@@ -114,48 +114,48 @@ class Reception:
         Together: a decoder that is woken for each of them costs more than decoding takes to begin.
         """
         admitted, self._admitted = self._admitted, []
-        for later in (False, True):
-            jobs = [job for parcel in admitted for job in parcel.jobs if job.later is later]
+        for bulk in (False, True):
+            jobs = [job for delivery in admitted for job in delivery.jobs if job.bulk is bulk]
             if jobs:
-                self._room.submit(jobs, later=later)
+                self._room.submit(jobs, bulk=bulk)
 
     def announce(self) -> None:
         """Do what the other threads have left to do."""
-        self.bell.hush()
+        self.waker.drain()
         while self._inbox:
-            errand, parcels = self._inbox.popleft()
-            for parcel in parcels:
+            call, deliveries = self._inbox.popleft()
+            for delivery in deliveries:
                 try:
-                    errand(parcel)
+                    call(delivery)
                 except Exception as error:
-                    if errand == self._conclude:
-                        self._give_up(parcel, error)
+                    if call == self._conclude:
+                        self._give_up(delivery, error)
                     else:
-                        logger.exception("Announcing %s failed", parcel)
+                        logger.exception("Announcing %s failed", delivery)
 
     def wait_for_executing(self, deadline: float) -> None:
         for result in list(self._executing):
             result.wait(max(0.0, deadline - monotonic()))
 
-    def _accept(self, parcel: Parcel) -> None:
-        if parcel.request.time_start is None:
-            parcel.request.on_accepted(os.getpid(), parcel.begun or monotonic())
+    def _accept(self, delivery: Delivery) -> None:
+        if delivery.request.time_start is None:
+            delivery.request.on_accepted(os.getpid(), delivery.begun or monotonic())
 
-    def _conclude(self, parcel: Parcel) -> None:
+    def _conclude(self, delivery: Delivery) -> None:
         self.claimed -= 1
-        request, outcome = parcel.request, parcel.outcome
-        # Jobs know their parcel: as a circle they would keep message and image until the collector
-        # comes by, many captchas later.
-        parcel.jobs = []
+        request, outcome = delivery.request, delivery.outcome
+        # A job refers to its delivery: as a circle they would keep message and image until the next
+        # collection, many captchas later.
+        delivery.jobs = []
         if outcome.dropped:
             # Celery's own way with what is revoked or expired: result, event, acknowledgement.
             if not request.revoked():
                 logger.error("%s was not read, and is not revoked: it goes back", request)
                 request.reject(requeue=True)
             return
-        self._accept(parcel)
+        self._accept(delivery)
         if not self._is_plain(request):
-            self._execute(parcel)
+            self._execute(delivery)
         elif outcome.error is None:
             task_ready(request, successful=True)
             request.acknowledge_here()
@@ -171,9 +171,9 @@ class Reception:
             shown = repr(outcome.error)
             request.send_event("task-failed", exception=shown, traceback=shown)
 
-    def _give_up(self, parcel: Parcel, error: BaseException) -> None:
+    def _give_up(self, delivery: Delivery, error: BaseException) -> None:
         """What it asks for beside its result cannot be done; it must not stay claimed for ever."""
-        request, why = parcel.request, reason(error)
+        request, why = delivery.request, reason(error)
         logger.error("Concluding %s failed", request, exc_info=error)
         if request.acknowledged:
             return
@@ -186,9 +186,9 @@ class Reception:
         else:
             request.reject(requeue=True)
 
-    def _execute(self, parcel: Parcel) -> None:
+    def _execute(self, delivery: Delivery) -> None:
         """Ordinary execution with the outcome known: storage, links, chords, signals, all of it."""
-        request, outcome = parcel.request, parcel.outcome
+        request, outcome = delivery.request, delivery.outcome
         request.request_dict["outcome"] = outcome
         try:
             result = request.execute_using_pool(self._worker.pool)
@@ -197,13 +197,13 @@ class Reception:
         future = getattr(result, "f", None)
         if future is not None:
             self._executing.add(result)
-            future.add_done_callback(lambda done: self._executed(parcel, result, done))
+            future.add_done_callback(lambda done: self._executed(delivery, result, done))
 
-    def _executed(self, parcel: Parcel, result: Any, future: Any) -> None:
+    def _executed(self, delivery: Delivery, result: Any, future: Any) -> None:
         """On the pool's thread, which would keep an exception to itself."""
         self._executing.discard(result)
         if not future.cancelled() and (error := future.exception()) is not None:
-            self._leave(partial(self._give_up, error=error), [parcel])
+            self._post(partial(self._give_up, error=error), [delivery])
 
     # On threads of the room, the suspects and the writer -----------------------------------------
 
@@ -212,17 +212,17 @@ class Reception:
         now = monotonic()
         begun = []
         for job in jobs:
-            for each in (job, *job.twins):
-                if not each.parcel.begun:
-                    each.parcel.begun = now
-                    begun.append(each.parcel)
-        # Without the bell, which would have the hub work while they are read: the turn that flushes
-        # the event of their arrival comes within 50 ms.
+            for each in (job, *job.followers):
+                if not each.delivery.begun:
+                    each.delivery.begun = now
+                    begun.append(each.delivery)
+        # Do not wake the hub: it would take CPU from the pass. The event flush, within 50 ms, runs
+        # this inbox too.
         if begun:
             self._inbox.append((self._accept, begun))
 
     def read(self, jobs: Sequence[Job]) -> None:
-        """The room is done with these; a parcel goes on with the last of its captchas."""
+        """The room is done with these; a delivery goes on with the last of its captchas."""
         complete = []
         with self._counting:
             for job in jobs:
@@ -230,38 +230,38 @@ class Reception:
                     self.errors[type(job.error).__name__] += 1
                 elif job.answer is not None:
                     self.answered += 1
-                elif not job.parcel.outcome.stored:
+                elif not job.delivery.outcome.stored:
                     self.dropped += 1
-                job.parcel.open -= 1
-                if not job.parcel.open:
-                    complete.append(job.parcel)
+                job.delivery.open -= 1
+                if not job.delivery.open:
+                    complete.append(job.delivery)
         self._pass_on(complete)
 
-    def stored(self, parcels: Sequence[Parcel]) -> None:
+    def stored(self, deliveries: Sequence[Delivery]) -> None:
         """Their results are written."""
-        self._leave(self._conclude, parcels)
+        self._post(self._conclude, deliveries)
 
-    def _pass_on(self, parcels: Sequence[Parcel]) -> None:
+    def _pass_on(self, deliveries: Sequence[Delivery]) -> None:
         """What only has to be stored is stored first; the rest is the hub thread's."""
-        to_store: list[Parcel] = []
-        rest: list[Parcel] = []
-        for parcel in parcels:
-            outcome = parcel.close()
-            if isinstance(outcome.error, BadMessage) and not parcel.jobs:
+        to_store: list[Delivery] = []
+        rest: list[Delivery] = []
+        for delivery in deliveries:
+            outcome = delivery.close()
+            if isinstance(outcome.error, BadMessage) and not delivery.jobs:
                 self.errors[type(outcome.error).__name__] += 1
-            store = self._is_plain(parcel.request) and not (outcome.dropped or outcome.stored)
-            (to_store if store else rest).append(parcel)
+            store = self._is_plain(delivery.request) and not (outcome.dropped or outcome.stored)
+            (to_store if store else rest).append(delivery)
         if to_store:
             self._writer.put(to_store)
-        self._leave(self._conclude, rest)
+        self._post(self._conclude, rest)
 
-    def _leave(self, errand: Callable[[Parcel], None], parcels: Sequence[Parcel]) -> None:
-        if parcels:
-            self._inbox.append((errand, parcels))
-            self.bell.ring()
+    def _post(self, call: Callable[[Delivery], None], deliveries: Sequence[Delivery]) -> None:
+        if deliveries:
+            self._inbox.append((call, deliveries))
+            self.waker.wake()
 
-    def is_plain(self, parcel: Parcel) -> bool:
-        return self._is_plain(parcel.request)
+    def is_plain(self, delivery: Delivery) -> bool:
+        return self._is_plain(delivery.request)
 
     def _is_plain(self, request: Any) -> bool:
         """Whether to store and to announce is all there is to do for it."""

@@ -11,8 +11,8 @@ from select import select
 from typing import Any
 
 
-class Bell:
-    """A socket pair; ring it on any thread."""
+class Waker:
+    """A socket pair; wake the hub on any thread."""
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
@@ -22,15 +22,15 @@ class Bell:
     def fileno(self) -> int:
         return self._reader.fileno()
 
-    def ring(self) -> None:
-        # Full means that it has been rung often enough; closed, that nobody listens any more.
+    def wake(self) -> None:
+        # Full means that it has been woken often enough; closed, that nobody listens any more.
         with suppress(OSError):
             self._writer.send(b"\0")
 
-    def hush(self) -> None:
+    def drain(self) -> None:
         with suppress(OSError):
             self._reader.recv(4096)
 
     def wait(self, timeout: float) -> Any:
-        """Wait until it rings or `timeout` seconds have passed; for when no hub runs."""
+        """Wait until it is woken or `timeout` seconds have passed; for when no hub runs."""
         return select([self._reader], [], [], timeout)[0]

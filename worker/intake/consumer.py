@@ -68,9 +68,9 @@ class CaptchaConsumer(Consumer):
         logger.error(
             "A message of %d bytes is refused (task %s): %s", size, task_id, why, extra=about
         )
-        reception = getattr(self.controller, "engine_room", None)
-        if reception is not None:
-            reception.errors["BadMessage"] += 1
+        coordinator = getattr(self.controller, "engine_room", None)
+        if coordinator is not None:
+            coordinator.errors["BadMessage"] += 1
         if task_id is not None:
             known = isinstance(error, BadMessage | NotRegistered)
             self._fail(task_id, error if known else BadMessage(f"no task: {why}"))

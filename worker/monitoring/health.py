@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tilefleet import health
 from worker.engine_room.room import EngineRoom
-from worker.hub.coordinator import Reception
+from worker.hub.coordinator import Coordinator
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,13 @@ class Health:
     """The two files, and the thread that writes the second one."""
 
     def __init__(
-        self, folder: Path, worker: Any, reception: Reception, *, stuck_s: float = _STUCK_S
+        self, folder: Path, worker: Any, coordinator: Coordinator, *, stuck_s: float = _STUCK_S
     ) -> None:
         """Removes what an earlier worker left; raises SystemExit if the folder is not writable."""
         self._ready = folder / health.READY
         self._heartbeat = folder / health.HEARTBEAT
         self._worker = worker
-        self._reception = reception
+        self._coordinator = coordinator
         self._stuck_s = stuck_s
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="health", daemon=True)
@@ -75,7 +75,7 @@ class Health:
         while not self._stopping.wait(health.EVERY_S):
             now, stats = monotonic(), self._room.stats()
             here = stats["waiting"] + stats["running"]
-            so_far = stats["captchas"] + sum(self._reception.errors.values())
+            so_far = stats["captchas"] + sum(self._coordinator.errors.values())
             if so_far != done or not here:
                 done, moved = so_far, now
             why = self._hangs(here, now - moved)
@@ -97,7 +97,7 @@ class Health:
         # While it connects, again and again if need be, there is no loop to turn.
         consumer = getattr(self._worker, "consumer", None)
         connected = consumer is not None and consumer.connection is not None
-        turned_s = monotonic() - self._reception.turned
+        turned_s = monotonic() - self._coordinator.turned
         if connected and turned_s > _HUB_S and self._ready.exists():
             return f"The hub's loop has not turned for {turned_s:.0f} s"
         if still_s > self._stuck_s:

@@ -26,9 +26,9 @@ from prometheus_client.registry import Collector
 from tilefleet.errors import SettingError
 from worker.engine_room.durations import BOUNDS, Durations
 from worker.engine_room.room import EngineRoom
-from worker.hub.coordinator import Reception
-from worker.monitoring.reporter import Beacon
-from worker.results.quarantine import Suspects
+from worker.hub.coordinator import Coordinator
+from worker.monitoring.reporter import Reporter
+from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
 from worker.transport.counts import counts
 
@@ -51,10 +51,10 @@ class Parts:
 
     worker: Any
     room: EngineRoom
-    reception: Reception
+    coordinator: Coordinator
     writer: Writer
-    suspects: Suspects
-    beacon: Beacon
+    quarantine: Quarantine
+    reporter: Reporter
 
 
 class Metrics:
@@ -113,7 +113,7 @@ class _Collector(Collector):
         yield GaugeMetricFamily(
             "tilefleet_worker_claimed_messages",
             "Messages that it has claimed and not acknowledged.",
-            self._parts.reception.claimed,
+            self._parts.coordinator.claimed,
         )
         yield GaugeMetricFamily(
             "tilefleet_worker_waiting_captchas", "Claimed captchas without a pass.", room.waiting
@@ -130,7 +130,7 @@ class _Collector(Collector):
         yield GaugeMetricFamily(
             "tilefleet_worker_captchas_per_second",
             "What it reads when it has more than enough to do; 0 while that is unknown.",
-            self._parts.beacon.rate,
+            self._parts.reporter.rate,
         )
 
     def _so_far(self) -> Iterator[Metric]:
@@ -140,8 +140,8 @@ class _Collector(Collector):
             "Captchas by outcome: answered, dropped (revoked or expired), or the error's class.",
             labels=["outcome"],
         )
-        told = {"answered": parts.reception.answered, "dropped": parts.reception.dropped}
-        for outcome, count in {**told, **dict(parts.reception.errors)}.items():
+        told = {"answered": parts.coordinator.answered, "dropped": parts.coordinator.dropped}
+        for outcome, count in {**told, **dict(parts.coordinator.errors)}.items():
             outcomes.add_metric([outcome], count)
         yield outcomes
         fates = CounterMetricFamily(
@@ -149,7 +149,7 @@ class _Collector(Collector):
             "Captchas that came back from a worker that is gone, and what was done with them.",
             labels=["fate"],
         )
-        for fate, count in parts.suspects.counts.items():
+        for fate, count in parts.quarantine.counts.items():
             fates.add_metric([fate], count)
         yield fates
         if (cache := parts.room.tile_cache) is not None:

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 _PATIENCE_S = 2.0
 
 
-class Neighbours(Mingle):
+class BoundedMingle(Mingle):
     """A Consumer bootstep, in Mingle's place."""
 
     label = "Neighbours"

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 _SHARE_OF_NEWEST = 0.3
 
 
-class Beacon:
+class Reporter:
     """A thread that writes this worker's line."""
 
     def __init__(

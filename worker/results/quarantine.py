@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from tilefleet.errors import GivenUp
 from worker.engine_room.batcher import Batcher
-from worker.engine_room.job import Job, Outcome, Parcel
+from worker.engine_room.job import Delivery, Job, Outcome
 from worker.engine_room.room import Done, EngineRoom
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _REMEMBERED_S = 3600
 _PAUSE_S = 1.0
 
 
-class Suspects:
+class Quarantine:
     """A thread that reads suspects one after the other."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Suspects:
         backend: Any,
         *,
         done: Done,
-        has_result: Callable[[Parcel], bool],
+        has_result: Callable[[Delivery], bool],
         key_prefix: str = "",
     ) -> None:
         """`backend`: Celery's for Redis. `has_result`: whether a stored result is all of it."""
@@ -48,7 +48,7 @@ class Suspects:
         self._done = done
         self._has_result = has_result
         self._key = key_prefix + _KEY
-        self._batcher: Batcher[Parcel] = Batcher()
+        self._batcher: Batcher[Delivery] = Batcher()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="suspects", daemon=True)
         #: For ``inspect stats``.
@@ -57,9 +57,9 @@ class Suspects:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, parcel: Parcel) -> None:
+    def put(self, delivery: Delivery) -> None:
         self.counts["came_back"] += 1
-        self._batcher.put([parcel])
+        self._batcher.put([delivery])
 
     def close(self) -> None:
         """Finish what was put, then end; does not wait for a store that is away."""
@@ -73,24 +73,24 @@ class Suspects:
         self._batcher.close()
 
     def _run(self) -> None:
-        while parcels := self._batcher.take(1):
-            (parcel,) = parcels
+        while deliveries := self._batcher.take(1):
+            (delivery,) = deliveries
             try:
-                done = self._try(parcel)
+                done = self._try(delivery)
             except Exception as error:
-                done = self._room.given_up(parcel.jobs, error)
+                done = self._room.given_up(delivery.jobs, error)
             self._done(done)
 
-    def _try(self, parcel: Parcel) -> Sequence[Job]:
-        if self._has_result(parcel) and (outcome := self._stored(parcel)) is not None:
+    def _try(self, delivery: Delivery) -> Sequence[Job]:
+        if self._has_result(delivery) and (outcome := self._stored(delivery)) is not None:
             self.counts["were_answered"] += 1
-            parcel.outcome = outcome
-            return parcel.jobs
-        for number, job in enumerate(parcel.jobs):
-            if parcel.dropped():
+            delivery.outcome = outcome
+            return delivery.jobs
+        for number, job in enumerate(delivery.jobs):
+            if delivery.dropped():
                 break
-            self._try_one(job, f"{self._key}{parcel.request.id}:{number}")
-        return parcel.jobs
+            self._try_one(job, f"{self._key}{delivery.request.id}:{number}")
+        return delivery.jobs
 
     def _try_one(self, job: Job, key: str) -> None:
         attempts, _ = self._persist(lambda pipe: pipe.incr(key).expire(key, _REMEMBERED_S))
@@ -104,9 +104,9 @@ class Suspects:
         self._room.read_alone(job)
         self._persist(lambda pipe: pipe.delete(key))
 
-    def _stored(self, parcel: Parcel) -> Outcome | None:
+    def _stored(self, delivery: Delivery) -> Outcome | None:
         """What the worker that is gone had stored for it, if it had."""
-        key = self._backend.get_key_for_task(parcel.request.id)
+        key = self._backend.get_key_for_task(delivery.request.id)
         (text,) = self._persist(lambda pipe: pipe.get(key))
         meta = self._backend.decode_result(text) if text else {}
         if meta.get("status") == states.SUCCESS:

@@ -18,7 +18,7 @@ from tilefleet.errors import EngineError, reason
 from worker import fast_json
 from worker.engine_room.batcher import Batcher
 from worker.engine_room.durations import Durations
-from worker.engine_room.job import Outcome, Parcel
+from worker.engine_room.job import Delivery, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +31,13 @@ _LONGEST_PAUSE_S = 5.0
 class Writer:
     """A thread that stores results in Celery's Redis backend, in Celery's own format."""
 
-    def __init__(self, backend: Any, *, stored: Callable[[Sequence[Parcel]], None]) -> None:
+    def __init__(self, backend: Any, *, stored: Callable[[Sequence[Delivery]], None]) -> None:
         """`stored` gets the jobs whose results are written, on this writer's thread."""
         self._backend = backend
         # Extended results hold the arguments, whose bytes Celery has its own way with.
         self._fast = backend.serializer == "json" and not backend.app.conf.result_extended
         self._stored = stored
-        self._batcher: Batcher[Parcel] = Batcher()
+        self._batcher: Batcher[Delivery] = Batcher()
         #: From the start of a write to its last reply, and how many pipelines it took.
         self.durations = Durations()
         self.pipelines = 0
@@ -47,9 +47,9 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, parcels: Sequence[Parcel]) -> None:
-        """Queue parcels whose outcome is a result or an error."""
-        self._batcher.put(parcels)
+    def put(self, deliveries: Sequence[Delivery]) -> None:
+        """Queue deliveries whose outcome is a result or an error."""
+        self._batcher.put(deliveries)
 
     def close(self) -> None:
         """Write what waits, then end; a store that is away is tried once more, not for ever."""
@@ -67,29 +67,29 @@ class Writer:
                     break
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    def _write(self, parcels: list[Parcel]) -> list[Parcel]:
+    def _write(self, deliveries: list[Delivery]) -> list[Delivery]:
         """Store and publish, as `RedisBackend.set` does for one; gives back what failed."""
         started = monotonic()
-        stored = [parcel for parcel in parcels if parcel.request.ignore_result]
+        stored = [delivery for delivery in deliveries if delivery.request.ignore_result]
         encoded: dict[str, tuple[Any, int, Any]] = {}
-        wanted: list[Parcel] = []
-        failed: list[Parcel] = []
-        for parcel in parcels:
-            if parcel.request.ignore_result:
+        wanted: list[Delivery] = []
+        failed: list[Delivery] = []
+        for delivery in deliveries:
+            if delivery.request.ignore_result:
                 continue
             try:
-                encoded[parcel.request.id] = self._encode(parcel)
-                wanted.append(parcel)
+                encoded[delivery.request.id] = self._encode(delivery)
+                wanted.append(delivery)
             except Exception as error:
                 # Trying again would not help it, and must not keep the others.
-                logger.exception("The result of %s cannot be encoded", parcel)
-                parcel.outcome = Outcome(
+                logger.exception("The result of %s cannot be encoded", delivery)
+                delivery.outcome = Outcome(
                     error=EngineError(f"no result can be stored: {reason(error)}")
                 )
-                stored.append(parcel)
+                stored.append(delivery)
         with self._backend.client.pipeline(transaction=False) as pipeline:
-            for parcel in wanted:
-                key, expires_s, value = encoded[parcel.request.id]
+            for delivery in wanted:
+                key, expires_s, value = encoded[delivery.request.id]
                 pipeline.setex(key, expires_s, value)
                 pipeline.publish(key, value)
             self.pipelines += bool(wanted)
@@ -100,21 +100,21 @@ class Writer:
                 replies, failed = [], wanted
         # Two replies for each; none at all if the store is away.
         pairs = zip(replies[::2], replies[1::2], strict=True)
-        for parcel, pair in zip(wanted, pairs, strict=False):
+        for delivery, pair in zip(wanted, pairs, strict=False):
             refusal = next((reply for reply in pair if isinstance(reply, Exception)), None)
             if refusal is None:
-                stored.append(parcel)
+                stored.append(delivery)
             else:
-                logger.warning("The result of %s could not be written: %s", parcel, refusal)
-                failed.append(parcel)
+                logger.warning("The result of %s could not be written: %s", delivery, refusal)
+                failed.append(delivery)
         if stored:
             self.durations.add(monotonic() - started, len(stored))
             self._stored(stored)
         return failed
 
-    def _encode(self, parcel: Parcel) -> tuple[Any, int, Any]:
+    def _encode(self, delivery: Delivery) -> tuple[Any, int, Any]:
         """Key, seconds to live and value of a result, as Celery's backend would write them."""
-        request, backend, outcome = parcel.request, self._backend, parcel.outcome
+        request, backend, outcome = delivery.request, self._backend, delivery.outcome
         if outcome.error is None:
             state, expires_s, traceback = states.SUCCESS, backend.expires, None
             result: Any = outcome.result

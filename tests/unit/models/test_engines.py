@@ -36,7 +36,7 @@ def test_litert_and_keras_agree_on_the_real_captchas(data_folder, litert, keras)
         headers = np.stack([crop.header for crop in batch])
         tiles = np.stack([crop.tiles for crop in batch])
         for one, other in zip(
-            litert._lane.infer(headers, tiles), keras._lane.infer(headers, tiles), strict=True
+            litert._session.infer(headers, tiles), keras._session.infer(headers, tiles), strict=True
         ):
             # The built-in LiteRT files are int8: near a border one may say another thing.
             assert np.abs(one - other).mean() < 0.01

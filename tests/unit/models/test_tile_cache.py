@@ -66,11 +66,11 @@ def test_no_more_is_kept_than_was_said(crops):
 def test_an_engine_with_a_cache_gives_the_same_answers(crops):
     settings = replace(Settings(), engine="litert")
     plain, cached = engines.load(settings), engines.load(replace(settings, tile_cache=500))
-    answers = [engine.lane().read(crops) for engine in (plain, cached)]
+    answers = [engine.session().read(crops) for engine in (plain, cached)]
     picks = [[answer.picks for answer in given] for given in answers]
     assert sum(one == other for one, other in zip(*picks, strict=True)) >= 29
     assert plain.tile_cache is None
-    cached.lane().read(crops)
+    cached.session().read(crops)
     assert cached.tile_cache.stats()["hits"] >= 240
 
 

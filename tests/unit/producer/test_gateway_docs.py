@@ -5,7 +5,7 @@ import re
 from click.testing import CliRunner
 
 from producer.cli.main import main
-from producer.client.backlog import Gauge
+from producer.client.backlog import Backlog
 from producer.gateway.app import Gateway
 from producer.gateway.metrics import Metrics
 from tests.conftest import REPOSITORY
@@ -22,9 +22,9 @@ def test_every_path_is_there_and_no_other():
 
 
 def test_every_metric_is_there_and_no_other():
-    gauge = Gauge()
-    gauge.saw(Fleet(1, 10.0, {"captcha": 5}), {"captcha": 1})
-    shown = Metrics().show(gauge, {"captcha": 1.0}, names=True).decode()
+    backlog = Backlog()
+    backlog.saw(Fleet(1, 10.0, {"captcha": 5}), {"captcha": 1})
+    shown = Metrics().show(backlog, {"captcha": 1.0}, names=True).decode()
     families = {name for name, _ in re.findall(r"^# TYPE (tilefleet_\S+) (\w+)", shown, re.M)}
     assert set(re.findall(r"`(tilefleet_\w+)`", TEXT)) == families
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from producer.client.backlog import Gauge
+from producer.client.backlog import Backlog
 from tilefleet.report import GONE_S, Fleet, Report
 
 NOW = 1_800_000_000
@@ -29,17 +29,17 @@ def test_lines_of_others_are_skipped(text):
 
 
 def test_a_gauge_counts_what_was_sent_since_the_last_look():
-    gauge = Gauge()
-    assert not gauge.is_full("captcha")
-    gauge.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 1})
-    gauge.sent("captcha", 1)
-    assert not gauge.is_full("captcha")
-    gauge.sent("captcha", 1)
-    assert gauge.is_full("captcha")
-    error = gauge.overloaded("captcha")
+    backlog = Backlog()
+    assert not backlog.is_full("captcha")
+    backlog.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 1})
+    backlog.sent("captcha", 1)
+    assert not backlog.is_full("captcha")
+    backlog.sent("captcha", 1)
+    assert backlog.is_full("captcha")
+    error = backlog.overloaded("captcha")
     assert error.drain_s == 1.5
     assert str(error) == (
         "3 wait on captcha, and 3 may with 1 workers; they are read in about 1.5 s"
     )
-    gauge.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 0})
-    assert not gauge.is_full("captcha")
+    backlog.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 0})
+    assert not backlog.is_full("captcha")

@@ -88,7 +88,7 @@ def test_no_item_is_lost_or_given_twice_between_threads():
 
 def test_what_nobody_waits_for_is_taken_when_no_others_wait():
     batcher = Batcher()
-    batcher.put(["bulk 1", "bulk 2"], later=True)
+    batcher.put(["bulk 1", "bulk 2"], bulk=True)
     batcher.put(["urgent"])
     assert batcher.take(2) == ["urgent", "bulk 1"]
     assert batcher.take(2) == ["bulk 2"]
@@ -97,7 +97,7 @@ def test_what_nobody_waits_for_is_taken_when_no_others_wait():
 def test_what_is_forgotten_is_not_given_out():
     batcher = Batcher()
     batcher.put([1])
-    batcher.put([2], later=True)
+    batcher.put([2], bulk=True)
     batcher.clear()
     batcher.close()
     assert batcher.take(5) == []

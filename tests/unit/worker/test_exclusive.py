@@ -2,7 +2,7 @@
 
 from threading import Event, Thread
 
-from worker.engine_room.exclusive import Quiet
+from worker.engine_room.exclusive import SharedExclusiveLock
 
 
 def running(function):
@@ -12,21 +12,21 @@ def running(function):
 
 
 def test_many_share_and_one_that_is_alone_waits_for_them_and_keeps_others_out():
-    quiet, entered, go_on, order = Quiet(), Event(), Event(), []
+    lock, entered, go_on, order = SharedExclusiveLock(), Event(), Event(), []
 
-    def alone():
-        with quiet.alone():
+    def exclusive():
+        with lock.exclusive():
             order.append("alone")
 
     def late():
-        with quiet.shared():
+        with lock.shared():
             order.append("late")
 
-    with quiet.shared():
-        with quiet.shared():
-            thread = running(alone)
+    with lock.shared():
+        with lock.shared():
+            thread = running(exclusive)
             # It wants to be alone: who comes now has to wait.
-            while not quiet._alone:
+            while not lock._exclusive:
                 entered.wait(0.001)
             after = running(late)
             go_on.wait(0.05)
@@ -38,8 +38,8 @@ def test_many_share_and_one_that_is_alone_waits_for_them_and_keeps_others_out():
 
 
 def test_one_that_hangs_is_not_waited_for_for_ever():
-    quiet = Quiet()
-    with quiet.shared(), quiet.alone(patience_s=0.05):
+    lock = SharedExclusiveLock()
+    with lock.shared(), lock.exclusive(patience_s=0.05):
         pass
-    with quiet.shared():
+    with lock.shared():
         pass

@@ -17,10 +17,10 @@ class Room:
 
 
 def started(folder, stuck_s=60.0, turned=float("inf"), connection="some"):
-    reception = SimpleNamespace(turned=turned, errors={})
+    coordinator = SimpleNamespace(turned=turned, errors={})
     consumer = SimpleNamespace(connection=connection)
     worker = SimpleNamespace(hostname="w@h", consumer=consumer)
-    health = Health(folder, worker, reception, stuck_s=stuck_s)
+    health = Health(folder, worker, coordinator, stuck_s=stuck_s)
     room = Room()
     health.start(room)
     health.enter()

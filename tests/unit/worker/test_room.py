@@ -12,8 +12,8 @@ from worker.engine_room.job import Job
 from worker.engine_room.room import EngineRoom
 
 
-class Parcel:
-    """What the room asks of a parcel."""
+class Delivery:
+    """What the room asks of a delivery."""
 
     def __init__(self, dropped: bool = False) -> None:
         self._dropped = dropped
@@ -72,7 +72,7 @@ def run(
 
 
 def jobs_of(*images: bytes) -> list[Job]:
-    return [Job(data=image, parcel=Parcel()) for image in images]
+    return [Job(data=image, delivery=Delivery()) for image in images]
 
 
 def different(count: int) -> list[bytes]:
@@ -122,7 +122,7 @@ def test_a_captcha_that_breaks_its_pass_is_found_and_fails_alone(where):
 
 def test_what_nobody_wants_any_more_costs_no_pass():
     engine = Engine()
-    job = Job(data=b"a", parcel=Parcel(dropped=True))
+    job = Job(data=b"a", delivery=Delivery(dropped=True))
     assert run(engine, [job]) == [job]
     assert engine.sizes == []
     assert job.answer is None
@@ -147,7 +147,7 @@ def test_identical_captchas_share_the_error_too():
 
 def test_one_that_nobody_wants_is_read_for_those_that_joined_it():
     engine = Engine()
-    unwanted = Job(data=b"a", parcel=Parcel(dropped=True))
+    unwanted = Job(data=b"a", delivery=Delivery(dropped=True))
     jobs = [*jobs_of(b"wait"), unwanted, *jobs_of(b"a")]
     done = run(engine, jobs, before_the_rest=1, waiting=1)
     assert len(done) == 3
@@ -157,7 +157,7 @@ def test_one_that_nobody_wants_is_read_for_those_that_joined_it():
 
 
 def test_what_joined_and_is_not_wanted_any_more_gets_nothing():
-    unwanted = Job(data=b"a", parcel=Parcel(dropped=True))
+    unwanted = Job(data=b"a", delivery=Delivery(dropped=True))
     jobs = [*jobs_of(b"wait", b"a"), unwanted]
     assert len(run(Engine(), jobs, before_the_rest=1, waiting=1)) == 3
     assert jobs[1].answer

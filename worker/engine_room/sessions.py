@@ -1,4 +1,4 @@
-"""The lanes of the engine in use, and how another engine takes its place."""
+"""The sessions of the engine in use, and how another engine takes its place."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Condition
 from typing import Final
 
-from models.engines import Engine, Lane
+from models.engines import Engine, Session
 
 #: Seconds to wait for passes with the engine that is replaced; one that hangs is not waited for.
 PATIENCE_S: Final = 60.0
@@ -14,18 +14,18 @@ PATIENCE_S: Final = 60.0
 
 @dataclass(slots=True, eq=False)
 class _Warm:
-    """An engine, its lanes that nobody uses at the moment, and how many are used."""
+    """An engine, its sessions that nobody uses at the moment, and how many are used."""
 
     engine: Engine
-    free: list[Lane] = field(default_factory=list)
+    free: list[Session] = field(default_factory=list)
     taken: int = 0
 
 
-class Lanes:
-    """Hands out lanes, each to one thread at a time. For several threads."""
+class Sessions:
+    """Hands out sessions, each to one thread at a time. For several threads."""
 
     def __init__(self, engine: Engine, *, count: int) -> None:
-        """Make `count` warm lanes; raises ModelError."""
+        """Make `count` warm sessions; raises ModelError."""
         self.count = count
         self._changed = Condition()
         self._warm = self._make(engine)
@@ -36,25 +36,25 @@ class Lanes:
         return self._warm.engine
 
     @contextmanager
-    def taken(self) -> Iterator[Lane]:
-        """A lane of the engine in use, for one pass. Beyond `count` at once, another is made."""
+    def taken(self) -> Iterator[Session]:
+        """A session of the engine in use, for one pass. Beyond `count` at once, another is made."""
         with self._changed:
             warm = self._warm
-            lane = warm.free.pop() if warm.free else None
+            session = warm.free.pop() if warm.free else None
             warm.taken += 1
         try:
-            lane = lane or warm.engine.lane()
-            yield lane
+            session = session or warm.engine.session()
+            yield session
         finally:
             with self._changed:
                 warm.taken -= 1
-                if lane is not None:
-                    warm.free.append(lane)
+                if session is not None:
+                    warm.free.append(session)
                 if not warm.taken:
                     self._changed.notify_all()
 
     def change(self, engine: Engine, *, patience_s: float = PATIENCE_S) -> bool:
-        """Warm lanes of another engine, then let passes begin with it; raises ModelError.
+        """Warm sessions of another engine, then let passes begin with it; raises ModelError.
 
         Returns when the last pass with the old engine has ended, or False after `patience_s`
         seconds. Nothing here holds the old engine then.
@@ -65,4 +65,4 @@ class Lanes:
             return self._changed.wait_for(lambda: not old.taken, patience_s)
 
     def _make(self, engine: Engine) -> _Warm:
-        return _Warm(engine, [engine.lane() for _ in range(self.count)])
+        return _Warm(engine, [engine.session() for _ in range(self.count)])
