@@ -8,16 +8,27 @@ from typing import IO, Any
 
 
 @contextmanager
-def atomic_write(path: Path, *, text: bool = False) -> Iterator[IO[Any]]:
+def atomic_write(path: Path, *, text: bool = False, private: bool = False) -> Iterator[IO[Any]]:
     """A file to write that takes the place of `path` at the end; if that is not reached, never.
 
-    `text`: UTF-8 with line ends as they are given, else bytes. Raises OSError.
+    `text`: UTF-8 with line ends as they are given, else bytes. `private`: for its owner only, as
+    long as it is written too. Raises OSError.
     """
     draft = path.with_name(f".{path.name}.draft")
     kind: dict[str, Any] = {"encoding": "utf-8", "newline": ""} if text else {}
-    with draft.open("w" if text else "wb", **kind) as file:
-        yield file
-        file.flush()
-        # Before the name: else it may outlive a crash without its contents.
-        os.fsync(file.fileno())
+
+    def opener(name: str, flags: int) -> int:
+        # One that a killed process left may have other rights.
+        Path(name).unlink(missing_ok=True)
+        return os.open(name, flags | os.O_EXCL, 0o600 if private else 0o666)
+
+    with open(draft, "w" if text else "wb", opener=opener, **kind) as file:
+        try:
+            yield file
+            file.flush()
+            # Before the name: else it may outlive a crash without its contents.
+            os.fsync(file.fileno())
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
     draft.replace(path)

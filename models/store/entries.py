@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.store.manifest import FILENAME, LITERT_BATCH, NETWORKS, Manifest, sha256
 from tilefleet.errors import ModelError, ModelNotFound, TilefleetError
+from tilefleet.files import atomic_write
 from tilefleet.settings import default_store
 
 if TYPE_CHECKING:
@@ -119,9 +120,8 @@ def annotate(
         evaluation={**entry.manifest.evaluation, **evaluation},
         sharpness=sharpness or entry.manifest.sharpness,
     )
-    draft = entry.folder / f".{FILENAME}"
-    draft.write_text(manifest.encode(), encoding="utf-8")
-    draft.replace(entry.folder / FILENAME)
+    with atomic_write(entry.folder / FILENAME, text=True) as file:
+        file.write(manifest.encode())
     return Entry(entry.folder, manifest)
 
 

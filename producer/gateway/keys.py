@@ -16,10 +16,8 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import re
 import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,6 +28,7 @@ from time import monotonic
 from typing import Any
 
 from tilefleet.errors import BadKeyFile
+from tilefleet.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
@@ -148,15 +147,8 @@ def changing(path: Path) -> Iterator[dict[str, Key]]:
 
 def _write(path: Path, keys: list[Key]) -> None:
     rows = [{k: v for k, v in asdict(key).items() if v is not None} for key in keys]
-    # mkstemp's files are for their owner only.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"keys": rows}, indent=1) + "\n")
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with atomic_write(path, text=True, private=True) as file:
+        file.write(json.dumps({"keys": rows}, indent=1) + "\n")
 
 
 def _parse(path: Path, text: str) -> list[Key]:

@@ -1,7 +1,7 @@
 """The worker's transport: kombu's for Redis, with messages claimed and acknowledged in batches.
 
 Senders need none of it: messages, queues and the records of what is claimed are those of stock
-kombu, so both kinds of worker can share a queue.
+kombu, so both kinds of worker can share a queue. May import `fast_json`.
 """
 
 from typing import Any
