@@ -11,7 +11,10 @@
 first used: the clients are those of `producer.client`, the application that of `worker.celery`.
 """
 
+import sys
 from importlib import import_module
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _CLIENTS:
-        home = "producer.client"
+        home = f"{_producer()}.client"
     else:
         home = "tilefleet.answer" if name == "Answer" else "tilefleet.errors"
     value = globals()[name] = getattr(import_module(home), name)
@@ -94,3 +97,28 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _producer() -> str:
+    """Our package `producer`: by that name, or by another where a program has a producer.py.
+
+    The program's own file is neither imported nor run.
+    """
+    ours = Path(__file__).resolve().parents[1] / "producer"
+    try:
+        found = find_spec("producer")
+    except ValueError:  # a module that somebody made and put there
+        found = None
+    places = found.submodule_search_locations if found else None
+    if any(Path(place).resolve() == ours for place in places or ()):
+        return "producer"
+    name = "tilefleet._producer"
+    if name not in sys.modules:
+        spec = spec_from_file_location(
+            name, ours / "__init__.py", submodule_search_locations=[str(ours)]
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return name

@@ -2,11 +2,12 @@
 
 `sync` is `asynchronous` with an event loop in a thread (`loop_thread`); `pending` is a captcha on
 its way. Below: `transport` (both connections), `results`, `message` (what is on the wire),
-`connection`, `backlog` (how much may wait), `source` (what can be sent).
+`connection`, `backlog` (how much may wait), `source` (what can be sent). They import each other
+relatively: `tilefleet` loads this folder under another name where a program has a producer.py.
 """
 
-from producer.client.asynchronous import AsyncClient
-from producer.client.pending import AsyncPending
-from producer.client.sync import Client, Pending
+from .asynchronous import AsyncClient
+from .pending import AsyncPending
+from .sync import Client, Pending
 
 __all__ = ["AsyncClient", "AsyncPending", "Client", "Pending"]

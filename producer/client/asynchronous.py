@@ -11,17 +11,18 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
 from typing import Self, TypeVar
 
-from producer.client import message
-from producer.client.backlog import Backlog
-from producer.client.message import Message
-from producer.client.pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
-from producer.client.source import Source, read, read_all
-from producer.client.transport import Transport
 from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import AnswerTimeout, BadMessage, TilefleetError
 from tilefleet.settings import Settings
 from tilefleet.urls import verified, without_password
+
+from . import message
+from .backlog import Backlog
+from .message import Message
+from .pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
+from .source import Source, read, read_all
+from .transport import Transport
 
 S = TypeVar("S", bound=Source)
 

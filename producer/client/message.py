@@ -15,10 +15,11 @@ import msgpack
 import orjson
 import pybase64
 
-from producer.client.source import describe
 from tilefleet import errors, wire
 from tilefleet.answer import Answer
 from tilefleet.errors import EngineError, Revoked, TilefleetError
+
+from .source import describe
 
 #: kombu's lists of one queue: the most urgent priority, then one list for each further step.
 _STEPS = ("", "\x06\x163", "\x06\x166", "\x06\x169")

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
-from producer.client import message
-from producer.client.message import Message
-from producer.client.transport import Transport
 from tilefleet.answer import Answer
 from tilefleet.errors import AnswerTimeout, Revoked, TilefleetError
+
+from . import message
+from .message import Message
+from .transport import Transport
 
 Outcome = Answer | TilefleetError | OSError
 

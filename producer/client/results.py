@@ -19,8 +19,9 @@ from uuid import uuid4
 
 import orjson
 
-from producer.client.connection import PAUSES_S, TROUBLE
 from tilefleet.errors import FleetUnreachable
+
+from .connection import PAUSES_S, TROUBLE
 
 logger = logging.getLogger(__name__)
 

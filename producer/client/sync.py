@@ -14,13 +14,14 @@ from itertools import islice
 from threading import Lock
 from typing import Self, TypeVar
 
-from producer.client.asynchronous import AsyncClient, group_size
-from producer.client.loop_thread import Background
-from producer.client.pending import TIMEOUT_S, AsyncPending, Outcome
-from producer.client.source import Source, read, read_all
 from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import FleetUnreachable
+
+from .asynchronous import AsyncClient, group_size
+from .loop_thread import Background
+from .pending import TIMEOUT_S, AsyncPending, Outcome
+from .source import Source, read, read_all
 
 S = TypeVar("S", bound=Source)
 

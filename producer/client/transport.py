@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from producer.client import message
-from producer.client.backlog import Backlog
-from producer.client.connection import PAUSES_S, TROUBLE, connect, why
-from producer.client.message import Message
-from producer.client.results import Results, stop
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet
+
+from . import message
+from .backlog import Backlog
+from .connection import PAUSES_S, TROUBLE, connect, why
+from .message import Message
+from .results import Results, stop
 
 #: Captchas after which no more join those that go out together: some megabytes.
 _MOST = 128
