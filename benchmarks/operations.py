@@ -26,7 +26,8 @@ from urllib.request import urlopen
 from benchmarks import queue, report
 from benchmarks.endtoend import images
 from producer import Client
-from producer.local.server import EmbeddedServer, _free_port
+from producer.local.ports import free_port
+from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tilefleet import wire
 
@@ -76,7 +77,7 @@ def monitoring(rounds: int, captchas: int) -> tuple[Rows, dict[str, float]]:
             for _ in range(rounds):
                 # In turns, so that a machine that changes its mind does so for both.
                 for how, each in rates.items():
-                    port = _free_port()
+                    port = free_port()
                     environ = {"TILEFLEET_ENGINE": engine, "TILEFLEET_EVENTS": "0"}
                     if how == "on":
                         environ |= {"TILEFLEET_EVENTS": "1", "TILEFLEET_METRICS": str(port)}

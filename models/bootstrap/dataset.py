@@ -87,16 +87,6 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def label(self, group: int) -> str:
-        """What the group shows, as far as is known; NOTHING if a person said so."""
-        if group in self.corrections:
-            return self.corrections[group]
-        return LABELS[int(self.labels[group].argmax())]
-
-    def probability(self, group: int) -> float:
-        """How sure that is, 0 to 1; 1 for what a person said."""
-        return 1.0 if group in self.corrections else float(self.labels[group].max())
-
     def correct(self, group: int, label: str | None) -> None:
         """Note what a person said, on disk before this returns; the last word counts.
 

@@ -7,7 +7,6 @@ loopback interface only, on a free port, keeps nothing on disk, and is stopped b
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from urllib.parse import quote
 from redis import Redis
 from redis.exceptions import RedisError
 
+from producer.local.ports import free_port
 from tilefleet.errors import FleetUnreachable
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
@@ -100,7 +100,7 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
         try:
             for _ in range(3):
                 # Another process may take the port between the look and the start: try again.
-                self.port, self._wanted = _free_port(self._wanted), 0
+                self.port, self._wanted = free_port(self._wanted), 0
                 if self._start(binary):
                     return self
             output = (Path(self._folder) / "log").read_text(errors="replace")[-500:]
@@ -152,13 +152,3 @@ class EmbeddedServer(AbstractContextManager["EmbeddedServer"]):
     def _end(self) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _free_port(wanted: int = 0) -> int:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

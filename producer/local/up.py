@@ -26,10 +26,10 @@ from typing import Any, Final
 
 import click
 
+from producer.local.ports import free_port
 from producer.local.process import STOP_S, Output, Process, ending
 from producer.local.server import EmbeddedServer, broker
 from producer.monitoring import health
-from tilefleet.errors import FleetUnreachable
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
 
@@ -180,19 +180,6 @@ def run(
             output.say("server", "ends …")
     output.say("server", "ended" if server is not None else "is left as it was")
     return code
-
-
-def free_port(wanted: int) -> int:
-    """That port, or one that is free."""
-    for port in (wanted, *range(wanted + 1, min(wanted + 10, 65536)), 0):
-        with socket.socket() as probe:
-            # As servers do: a port whose last connections are just closing is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with suppress(OSError):
-                probe.bind((_LOOPBACK, port))
-                found: int = probe.getsockname()[1]
-                return found
-    raise FleetUnreachable(f"no free port on {_LOOPBACK}")
 
 
 def _gateway(

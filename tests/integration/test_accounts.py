@@ -16,11 +16,11 @@ from redis.exceptions import NoPermissionError
 
 from producer import Client
 from producer.client.asynchronous import AsyncClient
+from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support.fleet import NULL, another_app, solve, wait_until
-from tests.support.servers import free_port
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 

@@ -7,8 +7,8 @@ from threading import Thread
 
 import pytest
 
+from producer.local.ports import free_port
 from tests.support.audit import audit
-from tests.support.servers import free_port
 
 
 class Database(BaseHTTPRequestHandler):

@@ -14,10 +14,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from tests.support.deployment import DEPLOY, PASSWORDS, compose, seconds
 from tests.support.fleet import wait_until
-from tests.support.servers import free_port
 
 USER = "somebody:with-a-password"
 

@@ -15,11 +15,11 @@ from zlib import crc32
 import pytest
 
 from producer import Client
+from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support.fleet import NULL, another_app, solve, wait_until
-from tests.support.servers import free_port
 from tilefleet import errors, wire
 
 PASSWORD = re.compile(r"password (\S+) \(of its own making")

@@ -12,12 +12,12 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from producer import Client
+from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support import promql
 from tests.support.fleet import NULL, wait_until
-from tests.support.servers import free_port
 from tilefleet import errors
 from tilefleet.settings import Settings
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from producer.local.ports import free_port
 from tests.support.fleet import wait_until
-from tests.support.servers import free_port
 
 
 class GatewayProcess(httpx.Client):

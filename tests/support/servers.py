@@ -14,6 +14,7 @@ from time import monotonic, sleep
 
 from redis import Redis
 
+from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer, find_binary
 from tests.support.fleet import wait_until
 
@@ -31,12 +32,6 @@ class FragileServer(EmbeddedServer):
     def restart(self) -> None:
         """On the same port, with what it had written down."""
         assert self._start(find_binary())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Wire:

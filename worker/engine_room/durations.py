@@ -2,12 +2,9 @@
 
 from bisect import bisect_left
 from threading import Lock
-from typing import Any, Final
+from typing import Any
 
-from tilefleet import figures
-
-#: Upper ends of the buckets, seconds; one more takes all that is longer.
-BOUNDS: Final = figures.BOUNDS
+from tilefleet.figures import BOUNDS
 
 
 class Durations:

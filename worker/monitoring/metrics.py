@@ -24,7 +24,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from tilefleet.errors import SettingError
-from worker.engine_room.durations import BOUNDS, Durations
+from tilefleet.figures import BOUNDS
+from worker.engine_room.durations import Durations
 from worker.engine_room.room import EngineRoom
 from worker.hub.coordinator import Coordinator
 from worker.monitoring.reporter import Reporter

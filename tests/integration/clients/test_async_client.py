@@ -8,10 +8,11 @@ import pytest
 from redis import Redis
 
 from producer import AsyncClient
+from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.fleet import NULL, wait_until
-from tests.support.servers import FragileServer, free_port
+from tests.support.servers import FragileServer
 from tilefleet import errors, wire
 
 STRANGE = ("--include", "tests.support.strange_engine", "-c", "1")

@@ -6,11 +6,11 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.fleet import NULL, wait_until
 from tests.support.gateway import gateway
-from tests.support.servers import free_port
 
 STRANGE = ("--include", "tests.support.strange_engine", "-c", "1")
 JPEG = {"content-type": "image/jpeg"}

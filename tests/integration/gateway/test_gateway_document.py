@@ -11,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from producer import Client
 from producer.gateway.app import Gateway
 from producer.gateway.keys import KeyFile
+from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.integration.gateway.test_gateway_door import FAR, STRANGE, bearer, keys
 from tests.support.fleet import NULL, another_app, solve, wait_until
 from tests.support.gateway import gateway
-from tests.support.servers import free_port
 from tilefleet.settings import Settings
 
 TEXT = base64.b64encode(b"any picture").decode()

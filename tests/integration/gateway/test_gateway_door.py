@@ -16,11 +16,11 @@ from producer.cli.main import main
 from producer.client.connection import connect as connect_store
 from producer.gateway.keys import Key, KeyFile, changing
 from producer.gateway.quota import BUCKET, Quota
+from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.fleet import NULL, wait_until
 from tests.support.gateway import gateway
-from tests.support.servers import free_port
 from tilefleet.errors import BadKeyFile
 
 STRANGE = ("--include", "tests.support.strange_engine", "-c", "1")

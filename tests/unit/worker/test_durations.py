@@ -2,7 +2,8 @@
 
 import pytest
 
-from worker.engine_room.durations import BOUNDS, Durations
+from tilefleet.figures import BOUNDS
+from worker.engine_room.durations import Durations
 
 
 def test_nothing_measured_says_so():
