@@ -6,9 +6,7 @@
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
-from itertools import islice
 from typing import Self, TypeVar
 
 from tilefleet import wire
@@ -23,6 +21,7 @@ from .message import Message
 from .pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
 from .source import Source, read, read_all
 from .transport import Transport
+from .window import Window
 
 S = TypeVar("S", bound=Source)
 
@@ -109,30 +108,29 @@ class AsyncClient:
         ordered: bool = True,
     ) -> AsyncIterator[tuple[S, Outcome]]:
         """`map` that gives a captcha's error in the place of its answer, and goes on."""
-        together = group_size(window, bulk=bulk, ordered=ordered)
-        remaining = iter(sources)
-        running: deque[tuple[list[S], asyncio.Task[list[Outcome]]]] = deque()
+        on_the_way: Window[S, asyncio.Task[list[Outcome]]] = Window(
+            sources,
+            window,
+            together=group_size(window, bulk=bulk, ordered=ordered),
+            ordered=ordered,
+        )
+
+        def send(group: list[S]) -> asyncio.Task[list[Outcome]]:
+            answers = self.answer_all(read_all(group), timeout=timeout, bulk=bulk)
+            return asyncio.create_task(answers)
+
         try:
-            while True:
-                while len(running) * together < window and (
-                    some := list(islice(remaining, together))
-                ):
-                    answers = self.answer_all(read_all(some), timeout=timeout, bulk=bulk)
-                    running.append((some, asyncio.create_task(answers)))
-                if not running:
-                    return
-                if not ordered and not running[0][1].done():
-                    tasks = [task for _, task in running]
+            while on_the_way.fill(send):
+                if tasks := on_the_way.awaited():
                     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                    # What is done goes to the front.
-                    running = deque(sorted(running, key=lambda each: not each[1].done()))
-                group, task = running.popleft()
+                group, task = on_the_way.take()
                 for pair in zip(group, await task, strict=True):
                     yield pair
         finally:
-            for _, task in running:
+            left = on_the_way.left()
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*(task for _, task in running), return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def look(self) -> Backlog:
         """What waits and who works, now; no workers if nobody answers."""

@@ -7,10 +7,8 @@ wrong with a picture is raised here as the same class.
 
 import os
 import weakref
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from itertools import islice
 from threading import Lock
 from typing import Self, TypeVar
 
@@ -22,6 +20,7 @@ from .asynchronous import AsyncClient, group_size
 from .loop_thread import Background
 from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .source import Source, read, read_all
+from .window import Window
 
 S = TypeVar("S", bound=Source)
 
@@ -132,30 +131,28 @@ class Client:
         Only FleetUnreachable is raised: it is not this captcha's fault, and the next would meet
         it too. What is on its way when the iteration is given up is revoked.
         """
-        together = group_size(window, bulk=bulk, ordered=ordered)
         background, client = self._open()
-        remaining = iter(sources)
-        running: deque[tuple[list[S], Future[list[Outcome]]]] = deque()
+        on_the_way: Window[S, Future[list[Outcome]]] = Window(
+            sources,
+            window,
+            together=group_size(window, bulk=bulk, ordered=ordered),
+            ordered=ordered,
+        )
+
+        def send(group: list[S]) -> Future[list[Outcome]]:
+            return background.start(client.answer_all(read_all(group), timeout=timeout, bulk=bulk))
+
         try:
-            while True:
-                while len(running) * together < window and (
-                    some := list(islice(remaining, together))
-                ):
-                    answers = client.answer_all(read_all(some), timeout=timeout, bulk=bulk)
-                    running.append((some, background.start(answers)))
-                if not running:
-                    return
-                if not ordered and not running[0][1].done():
-                    wait([future for _, future in running], return_when=FIRST_COMPLETED)
-                    # What is done goes to the front.
-                    running = deque(sorted(running, key=lambda each: not each[1].done()))
-                group, future = running.popleft()
+            while on_the_way.fill(send):
+                if futures := on_the_way.awaited():
+                    wait(futures, return_when=FIRST_COMPLETED)
+                group, future = on_the_way.take()
                 for source, outcome in zip(group, future.result(), strict=True):
                     if isinstance(outcome, FleetUnreachable):
                         raise outcome
                     yield source, outcome
         finally:
-            for _, future in running:
+            for future in on_the_way.left():
                 future.cancel()
 
     def close(self) -> None:
