@@ -5,7 +5,7 @@ Every picture has the tile in the middle and a margin that a shifted or turned v
 
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -65,9 +65,20 @@ class Pictures:
             self.numbers[indices],
         )
 
+    def __add__(self, other: "Pictures") -> "Pictures":
+        return Pictures(
+            self.images + other.images,
+            np.concatenate([self.truth, other.truth]),
+            np.concatenate([self.numbers, other.numbers]),
+        )
+
+    def tile(self, index: int) -> NDArray[np.uint8]:
+        """One plain tile, uint8 (67, 67, 3)."""
+        return _middle(self.images[index])
+
     def tiles(self) -> NDArray[np.uint8]:
         """The plain tiles, uint8 (n, 67, 67, 3)."""
-        return np.stack([_middle(image) for image in self.images])
+        return np.stack([self.tile(index) for index in range(len(self))])
 
 
 def labelled_in(data: Path) -> Path:
@@ -91,7 +102,7 @@ def labelled(source: Path) -> Pictures:
     for path in files:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
-        images.append(_with_mirror(_to_side(pixels, TILE + 2 * MARGIN)))
+        images.append(with_mirror(_to_side(pixels, TILE + 2 * MARGIN)))
     return Pictures(tuple(images), _certain(labels), numbers)
 
 
@@ -118,7 +129,7 @@ def counted(file: Path) -> Pictures:
     seen = counts.sum(axis=1, keepdims=True, dtype=np.float32)
     pixels = np.pad(images[..., ::-1], [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)], "edge")
     truth: NDArray[np.float32] = (counts / (seen + 1)).astype(np.float32)
-    return Pictures(tuple(map(_with_mirror, pixels)), truth, np.full(len(images), -1))
+    return Pictures(tuple(map(with_mirror, pixels)), truth, np.full(len(images), -1))
 
 
 def write_counted(
@@ -159,20 +170,23 @@ def drawn(folder: Path) -> Pictures:
     return Pictures(tuple(images), _certain(labels), numbers)
 
 
-def cut(folder: Path) -> Pictures:
+def cut(folder: Path, chosen: Callable[[bytes], bool] | None = None) -> Pictures:
     """The eight tiles of every captcha of a folder; raises BadTiles, or BadImage for a bad file.
 
-    Nothing is known of them, but for those that are the right answer to a word outside the 80
+    `chosen`: says of a file's bytes whether it is taken; all are without it. Nothing is known of them, but for those that are the right answer to a word outside the 80
     (where the folder has an answers.csv): they show none of the labels.
     """
     strange = _strange(folder) if (folder / ANSWERS).is_file() else {}
     images, truth = [], []
     for path in sorted(folder.glob("*.jpg")):
-        pixels = decode(path.read_bytes(), max_bytes=_MAX_CAPTCHA_BYTES)
+        captcha = path.read_bytes()
+        if chosen is not None and not chosen(captcha):
+            continue
+        pixels = decode(captcha, max_bytes=_MAX_CAPTCHA_BYTES)
         for number, (y, x) in enumerate(((y, x) for y in TILE_YS for x in TILE_XS), 1):
             rows = slice(y - MARGIN, y + TILE + MARGIN)
             columns = slice(x - MARGIN, x + TILE + MARGIN)
-            images.append(_with_mirror(pixels[rows, columns]))
+            images.append(with_mirror(pixels[rows, columns]))
             none = number in strange.get(path.name, ())
             truth.append(np.full(len(LABELS), none / len(LABELS), np.float32))
     if not images:
@@ -212,7 +226,7 @@ def _to_side(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.pad(pixels, [*missing, (0, 0)], mode="edge")[:side, :side]
 
 
-def _with_mirror(pixels: NDArray[np.uint8]) -> Image.Image:
+def with_mirror(pixels: NDArray[np.uint8]) -> Image.Image:
     width = (MIRRORED, MIRRORED)
     return Image.fromarray(np.pad(pixels, [width, width, (0, 0)], mode="reflect"))
 

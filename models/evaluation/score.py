@@ -99,7 +99,8 @@ class Score:
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> Self:
         """Count; of nothing, all figures are zero."""
-        known = [outcome for outcome in outcomes if outcome.truth.known]
+        # Every captcha has a pick: where none is given, nobody knows them.
+        known = [each for each in outcomes if each.truth.known and each.truth.picks]
         strange = [outcome for outcome in outcomes if not outcome.truth.known]
         exact = np.array([outcome.exact for outcome in known], bool)
         confidence = np.array([outcome.confidence for outcome in known])

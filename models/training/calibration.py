@@ -7,7 +7,7 @@ changing a single arg-max (Guo et al., "On calibration of modern neural networks
 temperature goes into the weights of the last layer: nothing is left to do when reading.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -98,5 +98,14 @@ def sharpness(confidence: Scores, right: NDArray[np.bool_]) -> float:
 
 def apply(network: keras.Model, temperature: float) -> None:
     """Divide the scores of a network of ours by the temperature, in place."""
-    last = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)][-1]
+    last = [layer for layer in _flat(network) if isinstance(layer, keras.layers.Dense)][-1]
     last.set_weights([weights / temperature for weights in last.get_weights()])
+
+
+def _flat(network: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Its layers, and in place of a network among them that one's."""
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat(layer)
+        else:
+            yield layer

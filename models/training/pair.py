@@ -1,6 +1,9 @@
 """Both networks of a model, trained, measured and stored: ``tilefleet models train``."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,8 @@ from numpy.typing import NDArray
 
 from models import store
 from models.datasets import tiles as pictures
+from models.datasets.photographs import photographs
+from models.datasets.split import seen
 from models.datasets.truth import ANSWERS, Truth, truths
 from models.drawing.fonts import faces
 from models.drawing.strips import draw_strips
@@ -18,14 +23,16 @@ from models.evaluation.score import outcomes
 from models.recognition.crops import Crops
 from models.store import Entry
 from models.store.manifest import NETWORKS
-from models.training import calibration, precision, tiles, words
+from models.training import blocks, calibration, precision, tiles, views, words
 from tilefleet.errors import ModelNotFound
 from tilefleet.labels import INDEX
 
 #: Drawn headers that the words network's temperature is measured on.
 _CALIBRATED_ON, _CALIBRATION_SEED = 3000, 77
-#: Captchas that tiles and whole answers are calibrated on: of the time when words were the 80.
-_CAPTCHAS = "captchas"
+#: Collections that tiles are cut from, and that tiles and whole answers are calibrated on. The one
+#: of 2017, "captchas", is for measuring alone.
+_CAPTCHAS = ("captchas2016", "captchas2020")
+_PHOTOGRAPHS = "photos.zip"
 _MAX_BYTES = 1 << 20
 
 
@@ -77,7 +84,10 @@ def train_pair(
         )
     if "tiles" in wanted:
         say("training the tiles network")
-        made["tiles"] = tiles.train(
+        by_blocks = _by_blocks(
+            data, teacher, teacher_root, directory / "tiles", seed, epochs, steps_per_epoch, say
+        )
+        made["tiles"] = by_blocks or tiles.train(
             labelled=labelled,
             unlabelled=data / "captchas2016" if (data / "captchas2016").is_dir() else None,
             drawn=TILES,
@@ -104,6 +114,47 @@ def train_pair(
         replace=replace,
     )
     return _sharpen(precision.choose(entry, data, say=say), data, say=say)
+
+
+def _by_blocks(
+    data: Path,
+    teacher: str | None,
+    root: Path | None,
+    directory: Path,
+    seed: int,
+    epochs: int | None,
+    steps: int | None,
+    say: Callable[[str], None],
+) -> tuple[keras.Model, Any] | None:
+    """Tiles learned by blocks, or None where there is no teacher whose maps allow it.
+
+    `epochs`: of each of the two phases, instead of the recipe's.
+    """
+    if teacher is None:
+        return None
+    entry = store.find(teacher, root=root)
+    if not views.milestones(store.load_network(entry, "tiles")):
+        return None
+    sources = [pictures.labelled(pictures.labelled_in(data))]
+    sources += [
+        pictures.cut(data / folder, seen) for folder in _CAPTCHAS if (data / folder).is_dir()
+    ]
+    photos = data / _PHOTOGRAPHS
+    schedule = blocks.Schedule(seed=seed)
+    if epochs:
+        schedule = replace(schedule, alone=epochs, whole=epochs)
+    if steps:
+        # As many views as are learnt from, at the most.
+        shards = min(schedule.shards, -(-steps * schedule.batch // views.SHARD))
+        schedule = replace(schedule, steps=steps, shards=shards)
+    return blocks.train(
+        reduce(add, sources),
+        photographs(photos) if photos.is_file() else None,
+        teacher=entry,
+        directory=directory,
+        schedule=schedule,
+        say=say,
+    )
 
 
 def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[Path]) -> float:
@@ -146,9 +197,13 @@ def _sharpen(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
 
 def _captchas(data: Path) -> list[Truth]:
     """Those with known answers that networks are calibrated on; none if there are none."""
-    if not (data / _CAPTCHAS / ANSWERS).is_file():
-        return []
-    return [truth for truth in truths(data / _CAPTCHAS) if truth.known]
+    return [
+        truth
+        for folder in _CAPTCHAS
+        if (data / folder / ANSWERS).is_file()
+        for truth in truths(data / folder)
+        if truth.known and truth.picks
+    ]
 
 
 def _ask(model: keras.Model, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from models.store.manifest import LITERT_BATCH, NETWORKS, PRECISIONS
 from tilefleet.settings import Settings
 
 #: Folders of captchas with known answers, measured where they are at hand.
-MEASURED = ("captchas", "captchas2016")
+MEASURED = ("captchas", "captchas2016", "captchas2020")
 #: Pictures that activations are measured on.
 _SAMPLES = 800
 _SEED = 11
@@ -94,7 +94,7 @@ def measure(entry: Entry, data: Path) -> dict[str, Score]:
     """How right a model is on the collections of `data`."""
     one = reader(entry)
     return {
-        folder: evaluate(one, truths(data / folder))
+        folder: evaluate(one, [each for each in truths(data / folder) if each.picks])
         for folder in MEASURED
         if (data / folder / ANSWERS).is_file()
     }

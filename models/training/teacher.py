@@ -15,6 +15,7 @@ from models.training.maps import Maps, narrowest
 #: Pictures in one call.
 _BATCH = 8
 _LEAST_SPREAD = 1e-3
+_ANSWER = "answer"
 
 
 class Teacher:
@@ -27,7 +28,8 @@ class Teacher:
         maps = narrowest(network, sides)
         #: Side → channels of the maps that are shown.
         self.channels = {side: int(tensor.shape[-1]) for side, tensor in maps.items()}
-        self._look = _compiled(keras.Model(network.input, [*network.outputs, *maps.values()]))
+        shown = {str(side): tensor for side, tensor in maps.items()}
+        self._look = look(keras.Model(network.input, {_ANSWER: network.output, **shown}))
         self._spread: dict[int, NDArray[np.float32]] = {
             side: np.ones(count, np.float32) for side, count in self.channels.items()
         }
@@ -48,25 +50,25 @@ class Teacher:
             parts = [
                 self._look(tiles[start : start + _BATCH]) for start in range(0, len(tiles), _BATCH)
             ]
-        seen, *shown = (np.concatenate(each)[:count] for each in zip(*parts, strict=True))
-        maps = dict(zip(self.channels, shown, strict=True))
+        seen = np.concatenate([part[_ANSWER] for part in parts])[:count]
+        maps = {
+            side: np.concatenate([part[str(side)] for part in parts])[:count]
+            for side in self.channels
+        }
         return seen, {side: np.divide(each, self._spread[side]) for side, each in maps.items()}
 
 
-def _compiled(network: keras.Model) -> Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]:
-    """All outputs for `_BATCH` pictures: by LiteRT, the fastest on a CPU, if Keras runs on what
-    can write its files, else by Keras."""
+def look(
+    network: keras.Model, batch: int = _BATCH
+) -> Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]:
+    """All outputs of a network that has them by name, for `batch` pictures in a call: by LiteRT,
+    the fastest on a CPU, if Keras runs on what can write its files, else by Keras."""
     if keras.backend.backend() != "tensorflow":
-        return lambda tiles: [np.asarray(each) for each in network.predict_on_batch(tiles)]
-    runner = litert.load(to_litert(network, _BATCH))
-    (given,) = runner.get_input_details()
-    # LiteRT does not keep the order of outputs; no two have the same shape.
-    index = {tuple(each["shape"][1:]): each["index"] for each in runner.get_output_details()}
-    wanted = [index[tuple(each.shape[1:])] for each in network.outputs]
-
-    def look(tiles: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        runner.set_tensor(given["index"], tiles)
-        runner.invoke()
-        return [runner.get_tensor(each) for each in wanted]
-
-    return look
+        return lambda tiles: {
+            name: np.asarray(each) for name, each in network.predict_on_batch(tiles).items()
+        }
+    runner = litert.load(to_litert(network, batch))
+    call = runner.get_signature_runner()
+    ((_, names),) = runner.get_signature_list().items()
+    (given,) = names["inputs"]
+    return lambda tiles: call(**{given: tiles})

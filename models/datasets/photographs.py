@@ -1,0 +1,34 @@
+"""Photographs of anything, for a teacher to talk about: an archive of small picture files."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from models.datasets.tiles import MARGIN, UNKNOWN, Pictures, with_mirror
+from tilefleet.errors import BadTiles
+from tilefleet.geometry import TILE
+from tilefleet.labels import LABELS
+
+
+def photographs(archive: Path) -> Pictures:
+    """The pictures of a zip file, scaled to a tile with its margin; nothing is known of them.
+
+    Raises BadTiles.
+    """
+    side = TILE + 2 * MARGIN
+    images = []
+    try:
+        with zipfile.ZipFile(archive) as file:
+            for name in sorted(file.namelist()):
+                with Image.open(io.BytesIO(file.read(name))) as image:
+                    scaled = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+                images.append(with_mirror(np.asarray(scaled)))
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BadTiles(f"{archive}: {error}") from None
+    if not images:
+        raise BadTiles(f"{archive} has no pictures")
+    truth = np.zeros((len(images), len(LABELS)), np.float32)
+    return Pictures(tuple(images), truth, np.full(len(images), UNKNOWN))

@@ -1,0 +1,101 @@
+"""The tiles network as a chain of blocks: uint8 RGB (batch, 67, 67, 3) to float32 (batch, 80).
+
+Between two blocks stands a narrow linear map of the shape that a teacher of the MobileNetV2 family
+has there (Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018), so that
+each block can be trained alone, from the teacher's map before it to the teacher's next one. Large
+maps get full convolutions, which are cheap on a CPU while channels are few; small ones the
+teacher's kind of block, an expansion and a depthwise convolution, with the teacher's strides.
+"""
+
+from typing import Any, Final
+
+import keras
+from keras import layers
+
+from tilefleet.geometry import TILE
+from tilefleet.labels import LABELS
+
+#: The maps between the blocks: name → side, side, channels.
+MAPS: Final = {
+    "map17": (17, 17, 8),
+    "map9": (9, 9, 12),
+    "sum9": (9, 9, 12),
+    "map5": (5, 5, 20),
+}
+#: Name of the last block's output, before the softmax.
+SCORES: Final = "scores"
+
+_STEM = (16, 64)
+_FIRST = 192
+_MIDDLE = 384
+_LAST = 640
+_HEAD = (128, 320)
+_MOMENTUM = 0.99
+
+
+def blocks() -> list[keras.Model]:
+    """New blocks with random weights (set Keras's seed first); each is named after its output."""
+    return [_pixels(), _first(), _middle(), _last(), _head()]
+
+
+def build() -> keras.Model:
+    """A new network with random weights."""
+    return assemble(blocks())
+
+
+def assemble(parts: list[keras.Model]) -> keras.Model:
+    """The blocks one after the other, and probabilities behind the last."""
+    pixels = keras.Input((TILE, TILE, 3), dtype="uint8", name="tiles")
+    x = pixels
+    for part in parts:
+        x = part(x)
+    return keras.Model(pixels, layers.Softmax(name="probabilities")(x), name="tiles")
+
+
+def _pixels() -> keras.Model:
+    pixels = keras.Input((TILE, TILE, 3), dtype="uint8")
+    # What padding adds is the mean of ImageNet's pixels, about what the teacher's adds.
+    x = layers.Rescaling(1 / 64, offset=-1.79)(pixels)
+    for channels in _STEM:
+        x = _convolve(x, channels, 3, strides=2)  # (34, 34), (17, 17)
+    return keras.Model(pixels, _project(x, "map17"), name="map17")
+
+
+def _first() -> keras.Model:
+    given = keras.Input(MAPS["map17"])
+    return keras.Model(given, _project(_convolve(given, _FIRST, 3, strides=2), "map9"), name="map9")
+
+
+def _middle() -> keras.Model:
+    given = keras.Input(MAPS["map9"])
+    x = _project(_depthwise(_convolve(given, _MIDDLE, 1), 3), "sum9")
+    return keras.Model(given, layers.Add()([given, x]), name="sum9")
+
+
+def _last() -> keras.Model:
+    given = keras.Input(MAPS["sum9"])
+    x = _depthwise(_convolve(given, _LAST, 1), 5, strides=2)
+    return keras.Model(given, _project(x, "map5"), name="map5")
+
+
+def _head() -> keras.Model:
+    given = keras.Input(MAPS["map5"])
+    wide, dense = _HEAD
+    x = layers.GlobalAveragePooling2D()(_convolve(given, wide, 1))
+    x = layers.Dense(dense, activation="relu")(x)
+    return keras.Model(given, layers.Dense(len(LABELS))(x), name=SCORES)
+
+
+def _convolve(x: Any, channels: int, size: int, *, strides: int = 1) -> Any:
+    x = layers.Conv2D(channels, size, strides=strides, padding="same", use_bias=False)(x)
+    return layers.ReLU(6.0)(layers.BatchNormalization(momentum=_MOMENTUM)(x))
+
+
+def _depthwise(x: Any, size: int, *, strides: int = 1) -> Any:
+    x = layers.DepthwiseConv2D(size, strides=strides, padding="same", use_bias=False)(x)
+    return layers.ReLU(6.0)(layers.BatchNormalization(momentum=_MOMENTUM)(x))
+
+
+def _project(x: Any, name: str) -> Any:
+    x = layers.Conv2D(MAPS[name][-1], 1, use_bias=False)(x)
+    return layers.BatchNormalization(momentum=_MOMENTUM)(x)

@@ -1,0 +1,199 @@
+"""Training the tiles network by blocks and then whole: ``tilefleet models train``, where the
+teacher has the maps of `networks.chain`.
+
+Answers alone teach slowly. So, on views of tiles and of photographs (`training.views`), each block
+first learns alone to turn the teacher's map before it into the teacher's next one; then the chain
+learns on its own maps, towards all of the teacher's maps and its answers at once, so that later
+blocks mend what earlier ones leave out.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from models import store
+from models.datasets.tiles import Pictures
+from models.networks import chain
+from models.training import views
+from models.training.loop import Batch, Steps, fit
+from models.training.views import Mixture
+
+log = logging.getLogger(__name__)
+
+Arrays = Mapping[str, NDArray[Any]]
+
+#: A softening of the odds, beside the answers as they are (`training.tiles.softened`).
+_TEMPERATURE = 3.0
+#: What all the maps' distances weigh together beside the answer's, in training the whole.
+_MAPS_SHARE = 0.5
+_MEASURED = 1024
+_LEAST_SPREAD = 1e-3
+#: The blocks, in order.
+_PARTS = (*chain.MAPS, chain.SCORES)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long, and how fast."""
+
+    #: Shards of 4,096 views that the teacher is shown.
+    shards: int = 90
+    batch: int = 128
+    steps: int = 500
+    #: Epochs of `steps` batches: each block alone, then the chain.
+    alone: int = 15
+    whole: int = 30
+    alone_rate: float = 4e-3
+    whole_rate: float = 2e-3
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    """Views drawn at random, and what the outputs of a network in training should be."""
+
+    shards: Sequence[Arrays]
+    batch: int
+    #: Whether blocks are given the teacher's maps, or only pixels.
+    alone: bool
+
+    def __call__(self, random: np.random.Generator) -> Batch:
+        shard = self.shards[int(random.integers(len(self.shards)))]
+        rows = np.sort(random.choice(views.SHARD, self.batch, replace=False))
+        drawn = {name: array[rows] for name, array in shard.items()}
+        maps = {name: drawn[name].astype(np.float32) for name in chain.MAPS}
+        given: Any = drawn[views.PIXELS]
+        if self.alone:
+            given = {
+                _before(part): each
+                for part, each in zip(_PARTS, (given, *maps.values()), strict=True)
+            }
+        return given, {**maps, chain.SCORES: drawn[views.ANSWERS].astype(np.float32)}
+
+
+def train(
+    tiles: Pictures,
+    photographs: Pictures | None,
+    *,
+    teacher: store.Entry,
+    directory: Path,
+    schedule: Schedule,
+    mixture: Mixture | None = None,
+    progress: bool | None = None,
+    say: Callable[[str], None] = print,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Train from random weights; run again with the same arguments, it goes on.
+
+    `tiles` and `photographs` are what views are made of; `teacher`: a model whose tiles network has
+    the maps (`views.milestones`); `directory` keeps the views (about 100 MB a shard) and the state.
+    Returns the network and how it was made, for the manifest. Raises ModelError.
+    """
+    mixture = mixture or Mixture()
+    folders = views.make(
+        directory / "views",
+        tiles,
+        photographs,
+        teacher=teacher,
+        count=schedule.shards,
+        seed=schedule.seed,
+        mixture=mixture,
+        say=say,
+    )
+    shards = list(views.load(folders))
+    losses: dict[str, Any] = {name: _apart(shards[0][name]) for name in chain.MAPS}
+    losses[chain.SCORES] = _diverge
+    keras.utils.set_random_seed(schedule.seed)
+    parts = chain.blocks()
+    history: dict[str, dict[str, list[float]]] = {}
+    for phase, network, epochs, rate, weight in (
+        ("alone", _side_by_side(parts), schedule.alone, schedule.alone_rate, 1.0),
+        ("whole", _chained(parts), schedule.whole, schedule.whole_rate, _MAPS_SHARE),
+    ):
+        say(f"training the blocks {phase}")
+        weights = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
+        batches = _Batches(shards, schedule.batch, alone=phase == "alone")
+        history[phase] = fit(
+            network,
+            Steps(batches, steps=schedule.steps, seed=schedule.seed),
+            None,
+            directory=directory / phase,
+            epochs=epochs,
+            steps_per_epoch=schedule.steps,
+            peak_learning_rate=rate,
+            loss={name: _weighed(losses[name], weights[name]) for name in losses},
+            monitor="loss",
+            weight_decay=1e-4,
+            average=0.998,
+            seed=schedule.seed,
+            progress=progress,
+        )
+    made: dict[str, Any] = {
+        "from": "random initialisation",
+        "by": "blocks alone, then whole",
+        "schedule": asdict(schedule),
+        "mixture": views.described(mixture, schedule.shards),
+        "teacher": teacher.identity,
+        "pictures": {"tiles": len(tiles), "photographs": len(photographs or ())},
+        "minutes": round(sum(sum(each.get("seconds", ())) for each in history.values()) / 60, 1),
+        "last": {
+            phase: {name: round(values[-1], 4) for name, values in each.items()}
+            for phase, each in history.items()
+        },
+    }
+    return chain.assemble(parts), made
+
+
+def _before(part: str) -> str:
+    """Name of the input of a block, which is named after its output."""
+    return f"before_{part}"
+
+
+def _side_by_side(parts: Sequence[keras.Model]) -> keras.Model:
+    """All blocks, each with an input of its own."""
+    given = {
+        _before(part.name): keras.Input(
+            part.input.shape[1:], dtype=part.input.dtype, name=_before(part.name)
+        )
+        for part in parts
+    }
+    outputs = {part.name: part(each) for part, each in zip(parts, given.values(), strict=True)}
+    return keras.Model(given, outputs, name="side_by_side")
+
+
+def _chained(parts: Sequence[keras.Model]) -> keras.Model:
+    """The blocks one after the other, with all that is between them."""
+    pixels = x = keras.Input(parts[0].input.shape[1:], dtype="uint8")
+    outputs = {}
+    for part in parts:
+        x = outputs[part.name] = part(x)
+    return keras.Model(pixels, outputs, name="chained")
+
+
+def _apart(shown: NDArray[Any]) -> Callable[[Any, Any], Any]:
+    """Mean square distance of two maps, in the spread of each channel over the teacher's `shown`
+    (n, side, side, channels)."""
+    spread = np.asarray(shown[:_MEASURED], np.float32).std(axis=(0, 1, 2))
+    scale = 1 / np.maximum(spread, _LEAST_SPREAD)
+    return lambda target, given: ops.mean(ops.square((given - target) * scale), axis=(1, 2, 3))
+
+
+def _diverge(target: Any, scores: Any) -> Any:
+    """Kullback-Leibler divergence of (batch, 80) logarithms of probabilities and scores, as they
+    are and softened, half and half."""
+    loss = 0.0
+    for temperature in (1.0, _TEMPERATURE):
+        wanted = ops.log_softmax(target / temperature)
+        given = ops.log_softmax(scores / temperature)
+        loss += temperature**2 * ops.sum(ops.exp(wanted) * (wanted - given), axis=-1)
+    return loss / 2
+
+
+def _weighed(loss: Callable[[Any, Any], Any], weight: float) -> Callable[[Any, Any], Any]:
+    return lambda target, given: weight * loss(target, given)

@@ -1,0 +1,176 @@
+"""Views of pictures with what a teacher shows of them, in files: made once, learnt from many times.
+
+A share of the views are the pictures as they are; the others are moved, recoloured, mixed,
+compressed. A shard is a function of its number and the seed, so that making them can be broken off
+and gone on with; several processes make them side by side.
+"""
+
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from models import store
+from models.datasets.tiles import Pictures
+from models.networks.chain import MAPS
+from models.training import augment
+from models.training.teacher import look
+
+#: Views in a shard.
+SHARD = 4096
+#: Teacher's pictures in one call, and views that are altered together.
+_CALL, _TOGETHER = 8, 256
+_NORMALISED = keras.layers.BatchNormalization
+_LEAST = 1e-7
+PIXELS, ANSWERS = "pixels", "answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What views are made of."""
+
+    #: Share of the views that show photographs; the rest shows tiles.
+    photographs: float = 0.5
+    #: Shares of either that are left as they are.
+    plain_tiles: float = 0.28
+    plain_photographs: float = 0.12
+    #: Share of the altered ones that show a part of a picture only.
+    zoomed: float = 0.3
+
+
+def milestones(teacher: keras.Model) -> dict[str, object]:
+    """The teacher's narrow maps by the names of `networks.chain.MAPS`, or {} if it has no such
+    maps: of each shape the first that is normalised, and for a sum the last there is."""
+    found: dict[str, object] = {}
+    for name, shape in MAPS.items():
+        outputs = [
+            layer.output
+            for layer in teacher.layers
+            if isinstance(layer, keras.layers.Add if name == "sum9" else _NORMALISED)
+            and tuple(layer.output.shape[1:]) == shape
+        ]
+        if not outputs:
+            return {}
+        found[name] = outputs[0]
+    return found
+
+
+def make(
+    directory: Path,
+    tiles: Pictures,
+    photographs: Pictures | None,
+    *,
+    teacher: store.Entry,
+    count: int,
+    seed: int,
+    mixture: Mixture,
+    say: Callable[[str], None],
+) -> list[Path]:
+    """Make the first `count` shards that are not there yet; returns all of them, folders of .npy:
+    `pixels` uint8 (4096, 67, 67, 3), a float16 file for each map, `answers` float16 (4096, 80),
+    logarithms of the teacher's probabilities."""
+    shards = [directory / f"{number:05d}" for number in range(count)]
+    missing = [number for number, shard in enumerate(shards) if not shard.is_dir()]
+    if not missing:
+        return shards
+    directory.mkdir(parents=True, exist_ok=True)
+    say(f"making {len(missing) * SHARD:,} views as {teacher.identity} sees them")
+    workers = min(len(missing), os.cpu_count() or 1)
+    tasks = (tiles, photographs, mixture, teacher, directory, seed)
+    # Spawned: TensorFlow does not survive a fork.
+    with multiprocessing.get_context("spawn").Pool(workers, _begin, tasks) as pool:
+        for done, number in enumerate(pool.imap_unordered(_make, missing), 1):
+            if done % 10 == 0 or done == len(missing):
+                say(f"{done} of {len(missing)} shards, the last number {number}")
+    return shards
+
+
+class _Maker:
+    """Makes shards in one process, with a teacher of its own."""
+
+    def __init__(
+        self,
+        tiles: Pictures,
+        photographs: Pictures | None,
+        mixture: Mixture,
+        teacher: store.Entry,
+        directory: Path,
+        seed: int,
+    ) -> None:
+        self._sources = (tiles, photographs or tiles)
+        self._mixture = mixture
+        self._directory = directory
+        self._seed = seed
+        network = store.load_network(teacher, "tiles")
+        shown = {ANSWERS: network.output, **milestones(network)}
+        self._look = look(keras.Model(network.input, shown), _CALL)
+
+    def __call__(self, number: int) -> int:
+        random = np.random.default_rng([self._seed, number])
+        views = np.concatenate([self._views(random) for _ in range(SHARD // _TOGETHER)])
+        shown = self._shown(views)
+        shard = self._directory / f"{number:05d}"
+        draft = shard.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        np.save(draft / f"{PIXELS}.npy", views)
+        for name, values in shown.items():
+            if name == ANSWERS:
+                values = np.log(np.maximum(values, _LEAST))
+            np.save(draft / f"{name}.npy", values.astype(np.float16))
+        draft.rename(shard)
+        return number
+
+    def _views(self, random: np.random.Generator) -> NDArray[np.uint8]:
+        mixture = self._mixture
+        plain: list[NDArray[np.uint8]] = []
+        altered: list[NDArray[np.float32]] = []
+        for _ in range(_TOGETHER):
+            photograph = int(random.random() < mixture.photographs)
+            source = self._sources[photograph]
+            picture = int(random.integers(len(source)))
+            share = mixture.plain_photographs if photograph else mixture.plain_tiles
+            if random.random() < share:
+                plain.append(source.tile(picture))
+            else:
+                view = augment.view(source.images[picture], random, zoomed=mixture.zoomed)
+                altered.append(np.asarray(view, np.float32))
+        mixed, *_ = augment.mix(augment.recolour(np.stack(altered), random), random)
+        return np.concatenate([np.stack(plain), augment.finish(mixed, random)])
+
+    def _shown(self, views: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        parts = [self._look(views[start : start + _CALL]) for start in range(0, len(views), _CALL)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+_maker: _Maker | None = None
+
+
+def _begin(*given: object) -> None:
+    global _maker
+    from models.runtimes.installed import choose_keras_backend
+
+    choose_keras_backend()
+    _maker = _Maker(*given)  # type: ignore[arg-type]
+
+
+def _make(number: int) -> int:
+    assert _maker is not None
+    return _maker(number)
+
+
+def load(shards: Sequence[Path]) -> Iterator[dict[str, NDArray[np.generic]]]:
+    """The arrays of each shard by name, mapped and not read."""
+    for shard in shards:
+        yield {path.stem: np.load(path, mmap_mode="r") for path in sorted(shard.glob("*.npy"))}
+
+
+def described(mixture: Mixture, count: int) -> dict[str, object]:
+    """For the manifest."""
+    return {**asdict(mixture), "views": count * SHARD}
