@@ -1,4 +1,4 @@
-"""Which captchas no training sees: a fixed sixteenth, chosen by their bytes, whatever they are named.
+"""Which captchas no training sees: a fixed sixteenth, chosen by their bytes and not their names.
 
 What a network makes of them is the only figure that says how it reads what it has never seen.
 """

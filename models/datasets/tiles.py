@@ -173,7 +173,8 @@ def drawn(folder: Path) -> Pictures:
 def cut(folder: Path, chosen: Callable[[bytes], bool] | None = None) -> Pictures:
     """The eight tiles of every captcha of a folder; raises BadTiles, or BadImage for a bad file.
 
-    `chosen`: says of a file's bytes whether it is taken; all are without it. Nothing is known of them, but for those that are the right answer to a word outside the 80
+    `chosen`: says of a file's bytes whether it is taken; all are without it.
+    Nothing is known of them, but for those that are the right answer to a word outside the 80
     (where the folder has an answers.csv): they show none of the labels.
     """
     strange = _strange(folder) if (folder / ANSWERS).is_file() else {}

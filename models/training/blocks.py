@@ -51,7 +51,7 @@ class Schedule:
     alone: int = 15
     whole: int = 30
     alone_rate: float = 4e-3
-    whole_rate: float = 2e-3
+    whole_rate: float = 1e-3
     seed: int = 1
 
 

@@ -40,7 +40,9 @@ def test_float32_answers_as_keras_does(both):
     for truth in truths(SAMPLES)[:4]:
         crops = Crops.from_bytes(truth.path.read_bytes(), max_bytes=1 << 20)
         pair = crops.header[np.newaxis], crops.tiles[np.newaxis]
-        for one, other in zip(litert._lane.infer(*pair), keras._lane.infer(*pair), strict=True):
+        for one, other in zip(
+            litert._session.infer(*pair), keras._session.infer(*pair), strict=True
+        ):
             np.testing.assert_allclose(one, other, atol=1e-3)
 
 
