@@ -82,7 +82,7 @@ def make(
     directory.mkdir(parents=True, exist_ok=True)
     say(f"making {len(missing) * SHARD:,} views as {teacher.identity} sees them")
     workers = min(len(missing), os.cpu_count() or 1)
-    tasks = (tiles, photographs, mixture, teacher, directory, seed)
+    tasks = (tiles, photographs, mixture, teacher, directory, seed, SHARD)
     # Spawned: TensorFlow does not survive a fork.
     with multiprocessing.get_context("spawn").Pool(workers, _begin, tasks) as pool:
         for done, number in enumerate(pool.imap_unordered(_make, missing), 1):
@@ -102,7 +102,9 @@ class _Maker:
         teacher: store.Entry,
         directory: Path,
         seed: int,
+        size: int,
     ) -> None:
+        self._size = size
         self._sources = (tiles, photographs or tiles)
         self._mixture = mixture
         self._directory = directory
@@ -113,7 +115,7 @@ class _Maker:
 
     def __call__(self, number: int) -> int:
         random = np.random.default_rng([self._seed, number])
-        views = np.concatenate([self._views(random) for _ in range(SHARD // _TOGETHER)])
+        views = np.concatenate([self._views(random) for _ in range(self._size // _TOGETHER)])
         shown = self._shown(views)
         shard = self._directory / f"{number:05d}"
         draft = shard.with_suffix(".draft")

@@ -54,7 +54,7 @@ def test_the_built_in_model_reads_the_real_captchas(data_folder, litert):
     score = evaluate(litert, truths(data_folder / "captchas"))
     assert score.captchas == 50
     assert score.words_right >= 48
-    assert score.exact >= 25
+    assert score.exact >= 43
 
 
 def test_the_built_in_model_reads_every_sample(litert):

@@ -1,0 +1,122 @@
+"""Training by blocks: what a block learns from, and that the chain of all is a tiles network."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+keras = pytest.importorskip("keras")
+
+from models import store  # noqa: E402
+from models.datasets.photographs import photographs  # noqa: E402
+from models.datasets.split import seen, unseen  # noqa: E402
+from models.datasets.tiles import Pictures, with_mirror  # noqa: E402
+from models.networks import chain  # noqa: E402
+from models.networks import words as network_of_words  # noqa: E402
+from models.training import blocks, calibration, views  # noqa: E402
+from tilefleet.errors import BadTiles  # noqa: E402
+from tilefleet.labels import LABELS  # noqa: E402
+
+
+def _teacher() -> "keras.Model":
+    """A network of random weights that has the maps."""
+    layers = keras.layers
+    pixels = keras.Input((67, 67, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 128, offset=-1.0)(pixels)
+    x = layers.BatchNormalization()(layers.Conv2D(8, 3, strides=4, padding="same")(x))
+    x = layers.BatchNormalization()(layers.Conv2D(12, 3, strides=2, padding="same")(x))
+    y = layers.BatchNormalization()(layers.Conv2D(12, 3, padding="same")(layers.ReLU()(x)))
+    x = layers.Add()([x, y])
+    x = layers.BatchNormalization()(layers.Conv2D(20, 3, strides=2, padding="same")(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(pixels, layers.Dense(len(LABELS), activation="softmax")(x), name="teacher")
+
+
+def _pictures(count: int) -> Pictures:
+    pixels = np.random.default_rng(1).integers(0, 256, (count, 73, 73, 3), np.uint8)
+    truth = np.zeros((count, len(LABELS)), np.float32)
+    return Pictures(tuple(map(with_mirror, pixels)), truth, np.full(count, -1))
+
+
+def test_blocks_fit_each_other_and_the_chain_gives_probabilities():
+    keras.utils.set_random_seed(1)
+    parts = chain.blocks()
+    assert [part.name for part in parts] == [*chain.MAPS, chain.SCORES]
+    for part, shape in zip(parts, chain.MAPS.values(), strict=False):
+        assert part.output.shape[1:] == shape
+    network = chain.assemble(parts)
+    answers = np.asarray(network(np.zeros((2, 67, 67, 3), np.uint8)))
+    assert answers.shape == (2, len(LABELS))
+    assert answers.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_a_temperature_reaches_the_scores_inside_the_last_block():
+    keras.utils.set_random_seed(1)
+    network = chain.build()
+    tiles = np.random.default_rng(2).integers(0, 256, (4, 67, 67, 3), np.uint8)
+    before = np.log(np.asarray(network(tiles)))
+    calibration.apply(network, 2.0)
+    after = np.log(np.asarray(network(tiles)))
+    spread = before - before.mean(axis=1, keepdims=True)
+    assert after - after.mean(axis=1, keepdims=True) == pytest.approx(spread / 2, abs=1e-4)
+
+
+def test_a_teacher_without_such_maps_has_no_milestones():
+    keras.utils.set_random_seed(1)
+    found = views.milestones(_teacher())
+    assert {name: tuple(map_.shape[1:]) for name, map_ in found.items()} == dict(chain.MAPS)
+    pixels = keras.Input((67, 67, 3))
+    assert views.milestones(keras.Model(pixels, keras.layers.Flatten()(pixels))) == {}
+
+
+@pytest.mark.training
+def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(views, "SHARD", 256)
+    keras.utils.set_random_seed(1)
+    entry = store.save(
+        "teacher",
+        {"words": network_of_words.build(), "tiles": _teacher()},
+        training={},
+        evaluation={},
+        root=tmp_path / "store",
+    )
+    tiles = _pictures(8)
+    schedule = blocks.Schedule(shards=1, batch=32, steps=4, alone=3, whole=3)
+    said: list[str] = []
+    arguments = {"teacher": entry, "schedule": schedule, "say": said.append, "progress": False}
+    network, made = blocks.train(tiles, None, directory=tmp_path / "state", **arguments)
+    assert network.output.shape == (None, len(LABELS))
+    assert made["mixture"]["views"] == 256
+    assert made["teacher"] == entry.identity
+    (shard,) = views.load([tmp_path / "state" / "views" / "00000"])
+    assert shard[views.PIXELS].shape == (256, 67, 67, 3)
+    assert {name: shard[name].shape[1:] for name in chain.MAPS} == dict(chain.MAPS)
+
+    said.clear()
+    again, _ = blocks.train(tiles, None, directory=tmp_path / "state", **arguments)
+    assert not any("views" in line for line in said)
+    pixels = np.asarray(shard[views.PIXELS][:4])
+    assert np.asarray(again(pixels)) == pytest.approx(np.asarray(network(pixels)), abs=1e-5)
+
+
+def test_a_fixed_sixteenth_of_captchas_is_unseen_whatever_they_are_named():
+    captchas = [f"captcha {number}".encode() for number in range(4096)]
+    share = sum(map(unseen, captchas)) / len(captchas)
+    assert share == pytest.approx(1 / 16, abs=0.02)
+    assert all(seen(captcha) is not unseen(captcha) for captcha in captchas)
+
+
+def test_photographs_come_out_of_an_archive_and_one_that_is_none_is_named(tmp_path):
+    import io
+    import zipfile
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), (200, 10, 10)).save(buffer, "PNG")
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("0.png", buffer.getvalue())
+    found = photographs(tmp_path / "photos.zip")
+    assert found.tiles().shape == (1, 67, 67, 3)
+    assert tuple(found.tiles()[0, 33, 33]) == (200, 10, 10)
+    assert found.truth.sum() == 0
+    (tmp_path / "bad.zip").write_bytes(b"no archive")
+    with pytest.raises(BadTiles, match=r"bad\.zip"):
+        photographs(tmp_path / "bad.zip")
