@@ -85,7 +85,7 @@ def test_a_damaged_model_is_listed_as_such_beside_the_good_ones(copy):
     (copy / "manifest.json").unlink()
     found = store.entries(root=copy.parent)
     assert isinstance(found[0], store.Entry)
-    folder, error = found[1]
+    folder, error = found[-1]
     assert folder == copy
     assert isinstance(error, BadManifest)
 
