@@ -130,11 +130,11 @@ def main() -> None:
         root = Path(folder)
         names = ["builtin"]
         if options.legacy:
-            from models.legacy.importer import import_pair
+            from models.legacy.importer import import_networks
 
-            import_pair(
+            import_networks(
                 options.legacy / "12306-ocr-text.h5",
-                options.legacy / "12306-ocr-image.h5",
+                [options.legacy / "12306-ocr-image.h5"],
                 name="12306-ocr",
                 root=root,
                 say=lambda line: None,

@@ -6,17 +6,15 @@ are read, links out of the file are refused, and sizes are capped before anythin
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
+from models.legacy import residual
+from models.legacy.network import Array, Layer, LegacyFile
+from models.legacy.weights import Weights, text
 from tilefleet.errors import NotANetwork
 
 MAX_BYTES: Final = 64 << 20
-MAX_PARAMETERS: Final = 8_000_000
 _MAX_LAYERS: Final = 500
 
 #: Class → the names of its weights, in Keras's order, of which biases may be missing.
@@ -50,58 +48,6 @@ _FIXED: Final[Mapping[str, tuple[Any, ...]]] = {
     "padding": ("same", "valid"),
 }
 
-Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer: what kind, its configuration, where its input comes from, its weights."""
-
-    name: str
-    kind: str
-    config: Mapping[str, Any]
-    #: Names of the layers whose outputs it takes; none for the network's input.
-    inputs: tuple[str, ...]
-    weights: Mapping[str, Array]
-
-    @property
-    def parameters(self) -> int:
-        return sum(array.size for array in self.weights.values())
-
-
-@dataclass(frozen=True, slots=True)
-class LegacyFile:
-    """A network of one input and one output, its layers in an order that can be computed."""
-
-    path: Path
-    keras_version: str
-    #: Height, width, channels; None where any size goes.
-    input_shape: tuple[int | None, ...]
-    layers: tuple[Layer, ...]
-    #: The name of the layer whose output is the network's.
-    output: str
-
-    @property
-    def parameters(self) -> int:
-        return sum(layer.parameters for layer in self.layers)
-
-    @property
-    def classes(self) -> int:
-        """How many probabilities come out: the width of the last layer that has weights."""
-        for layer in reversed(self.layers):
-            if "kernel" in layer.weights:
-                return int(layer.weights["kernel"].shape[-1])
-        raise NotANetwork(f"{self.path} has no layer with weights")
-
-    def summary(self) -> str:
-        shape = "×".join("any" if side is None else str(side) for side in self.input_shape)
-        kinds = [layer.kind for layer in self.layers]
-        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        return (
-            f"{self.path.name}: Keras {self.keras_version}, input {shape}, {self.classes} classes, "
-            f"{self.parameters:,} parameters, {len(kinds)} layers ({counts})"
-        )
-
 
 def read(path: Path) -> LegacyFile:
     """Read one file; raises NotANetwork, whatever is wrong with it."""
@@ -117,7 +63,7 @@ def read(path: Path) -> LegacyFile:
         raise NotANetwork(f"{path} has {size:,} bytes; at most {MAX_BYTES:,} are read")
     try:
         with h5py.File(path, "r") as file:
-            return _read(path, file)
+            return residual.read(path, file) if residual.is_one(file) else _read(path, file)
     except (OSError, RuntimeError) as error:
         with path.open("rb") as start:
             head = start.read(8)
@@ -135,15 +81,15 @@ def _read(path: Path, file: Any) -> LegacyFile:
             f"{path} is HDF5 but no Keras 2 network: "
             f"no model_config and model_weights, only {found}"
         )
-    version = _text(file.attrs.get("keras_version", b"unknown"))
+    version = text(file.attrs.get("keras_version", b"unknown"))
     if not version.startswith("2."):
         raise NotANetwork(f"{path} was written by Keras {version}, not 2.x")
-    model = json.loads(_text(file.attrs["model_config"]))
+    model = json.loads(text(file.attrs["model_config"]))
     config = model["config"]
     listed = config if isinstance(config, list) else config["layers"]
     if len(listed) > _MAX_LAYERS:
         raise NotANetwork(f"{path} has {len(listed)} layers; at most {_MAX_LAYERS} are read")
-    weights = _Weights(path, file["model_weights"])
+    weights = Weights(path, file["model_weights"])
     layers: list[Layer] = []
     for entry in listed:
         kind, settings = entry["class_name"], entry["config"]
@@ -166,7 +112,9 @@ def _read(path: Path, file: Any) -> LegacyFile:
             raise NotANetwork(
                 f"{path}: layer {settings['name']!r} takes {unknown} before it is made"
             )
-        layers.append(Layer(settings["name"], kind, settings, inputs, weights.of(kind, settings)))
+        name = settings["name"]
+        arrays = _weights_of(weights, path, kind, name)
+        layers.append(Layer(name, kind, settings, inputs, arrays))
     output = (
         layers[-1].name
         if isinstance(config, list) or "output_layers" not in config
@@ -180,54 +128,17 @@ def _read(path: Path, file: Any) -> LegacyFile:
     return LegacyFile(path, version, tuple(shape[1:]), tuple(layers), output)
 
 
-class _Weights:
-    """The arrays of a file, counted before they are read."""
-
-    def __init__(self, path: Path, group: Any) -> None:
-        self._path = path
-        self._group = group
-        self._left = MAX_PARAMETERS
-
-    def of(self, kind: str, config: Mapping[str, Any]) -> dict[str, Array]:
-        names = _WEIGHTS[kind]
-        if not names:
-            return {}
-        layer = self._open(self._group, config["name"])
-        listed = {
-            _text(name).rsplit("/", 1)[-1].split(":")[0]: _text(name)
-            for name in layer.attrs["weight_names"]
-        }
-        if missing := set(names) - set(listed) - {"bias", "gamma", "beta"}:
-            raise NotANetwork(f"{self._path}: layer {config['name']!r} lacks {sorted(missing)}")
-        return {name: self._array(layer, listed[name]) for name in names if name in listed}
-
-    def _array(self, layer: Any, name: str) -> Array:
-        dataset = layer
-        for part in name.split("/"):
-            dataset = self._open(dataset, part)
-        if dataset.dtype != np.float32 or dataset.is_virtual or dataset.external:
-            raise NotANetwork(f"{self._path}: {name} is not plain float32 but {dataset.dtype}")
-        self._left -= dataset.size
-        if self._left < 0:
-            raise NotANetwork(f"{self._path} has more than {MAX_PARAMETERS:,} parameters")
-        array: Array = dataset[()]
-        if not np.isfinite(array).all():
-            raise NotANetwork(f"{self._path}: {name} has values that are not finite")
-        return array
-
-    def _open(self, group: Any, name: str) -> Any:
-        import h5py
-
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise NotANetwork(f"{self._path}: {name} is a link to elsewhere")
-        return group[name]
+def _weights_of(weights: Weights, path: Path, kind: str, name: str) -> dict[str, Array]:
+    names = _WEIGHTS[kind]
+    if not names:
+        return {}
+    listed = {full.rsplit("/", 1)[-1].split(":")[0]: full for full in weights.names(name)}
+    if missing := set(names) - set(listed) - {"bias", "gamma", "beta"}:
+        raise NotANetwork(f"{path}: layer {name!r} lacks {sorted(missing)}")
+    return {each: weights.array(name, listed[each]) for each in names if each in listed}
 
 
 def _only(path: Path, outputs: list[list[Any]]) -> str:
     if len(outputs) != 1:
         raise NotANetwork(f"{path} has {len(outputs)} outputs, not 1")
     return str(outputs[0][0])
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)

@@ -1,13 +1,13 @@
-"""Importing a legacy pair: two Keras 2 files become one model of the store, or nothing does.
+"""Importing legacy networks: Keras 2 files become one model of the store, or nothing does.
 
-The files are read without running anything of theirs (`legacy_file`), built anew in Keras 3
-behind our contract (`networks.legacy_words`, `networks.legacy_tiles`), converted, and then both
-the Keras and the LiteRT network are compared with the original weights' own arithmetic, computed
-by NumPy (`legacy_arithmetic`) with the legacy programs' own preprocessing.
+The files are read without running anything of theirs (`file`), built anew in Keras 3 behind our
+contract (`words`, `tiles`), converted, and then both the Keras and the LiteRT network are compared
+with the original weights' own arithmetic, computed by NumPy (`originals`, `reference`) with the
+legacy programs' own preprocessing.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.legacy import file as legacy_file
-from models.legacy import reference
-from models.legacy.file import LegacyFile
-from models.store import Entry, check_free, save
+from models.legacy import originals
+from models.legacy.network import Family, LegacyFile
+from models.legacy.originals import Pictures
+from models.store import Entry, check_free, find, load_network, save
+from models.store.manifest import NETWORKS
 from tilefleet import geometry
-from tilefleet.errors import NotANetwork
-from tilefleet.labels import LABELS, NONE
+from tilefleet.errors import ModelError, NotANetwork
+from tilefleet.labels import LABELS
 
 if TYPE_CHECKING:
     import keras
@@ -28,64 +30,100 @@ if TYPE_CHECKING:
 #: How far a probability of the converted network may be from the original's.
 TOLERANCE: Final = 1e-4
 _PICTURES: Final = 32
+#: Every how many of the pictures are computed: NumPy takes seconds for one of the second family.
+_EVERY: Final[Mapping[Family, int]] = {"easy12306": 1, "cracking-12306": 3}
 
-Pictures = NDArray[np.uint8]
-Original = Callable[[LegacyFile, Pictures], NDArray[np.float64]]
+#: What a network of a family takes: height, width, channels.
+_SHAPES: Final[Mapping[tuple[str, Family], tuple[int, int, int]]] = {
+    ("words", "easy12306"): (19, 57, 1),
+    ("tiles", "easy12306"): (geometry.TILE, geometry.TILE, 3),
+    ("words", "cracking-12306"): (57, 57, 1),
+    ("tiles", "cracking-12306"): (56, 56, 3),
+}
 
 
-def import_pair(
-    words: Path,
-    tiles: Path,
+def import_networks(
+    words: Path | None,
+    tiles: Sequence[Path],
     *,
     name: str,
     root: Path | None = None,
     replace: bool = False,
     say: Callable[[str], None] = print,
 ) -> Entry:
-    """Store the two legacy networks as the model `name`, and tell what was found by `say`.
+    """Store legacy networks as the model `name`, and tell what was found by `say`.
 
-    Raises NotANetwork if a file is not such a network, or if the converted one answers
-    differently, and ModelError if the name is taken; nothing is stored then.
+    Several tiles networks become one, the mean of their answers: of each family's, then of the
+    families. Without a words network, or without a tiles network, the built-in one is stored beside
+    what is imported. Raises NotANetwork if a file is not such a network, or if the converted one
+    answers differently, and ModelError if there is no file or the name is taken; nothing is stored
+    then.
     """
+    if words is None and not tiles:
+        raise ModelError("neither a words network nor a tiles network to import")
     if not replace:
         # Better before the work than after it.
         check_free(name, root=root)
-    words_file, tiles_file = legacy_file.read(words), legacy_file.read(tiles)
-    _check_shape(words_file, (19, 57, 1), "words")
-    _check_shape(tiles_file, (geometry.TILE, geometry.TILE, 3), "tiles")
-    for file in (words_file, tiles_file):
-        say(file.summary())
+    files: dict[str, list[LegacyFile]] = {}
+    if words is not None:
+        files["words"] = [legacy_file.read(words)]
+    if tiles:
+        files["tiles"] = [legacy_file.read(path) for path in tiles]
+    for network, read in files.items():
+        for file in read:
+            _check_shape(file, _SHAPES[network, file.family], network)
+            say(file.summary())
 
     from models.legacy import tiles as legacy_tiles
     from models.legacy import words as legacy_words
 
-    networks = {"words": legacy_words.build(words_file), "tiles": legacy_tiles.build(tiles_file)}
-    differences = {
-        "words": _compare(networks["words"], words_file, _headers(), original_words),
-        "tiles": _compare(networks["tiles"], tiles_file, _tiles(), original_tiles),
-    }
-    for network, found in differences.items():
+    networks: dict[str, keras.Model] = {}
+    differences: dict[str, dict[str, float]] = {}
+    for network, read in files.items():
+        every = max(_EVERY[file.family] for file in read)
+        if network == "words":
+            networks[network] = legacy_words.build(read[0])
+            pictures = _headers()[::every]
+            expected = originals.words(read[0], pictures)
+        else:
+            networks[network] = legacy_tiles.build(read)
+            pictures = _tiles()[::every]
+            expected = originals.tiles(read, pictures)
+        described = ", ".join(str(file.path) for file in read)
+        differences[network] = found = _compare(networks[network], pictures, expected, described)
         say(
-            f"{network}: largest difference from the original's arithmetic on {_PICTURES} "
+            f"{network}: largest difference from the original's arithmetic on {len(pictures)} "
             f"pictures: {found['keras']:.1e} (Keras), {found['litert']:.1e} (LiteRT)"
         )
+    training: dict[str, Any] = {network: _origin(read) for network, read in files.items()}
+    for network in set(NETWORKS) - set(files):
+        kept = find("builtin", root=root)
+        networks[network] = load_network(kept, network)
+        training[network] = kept.manifest.training.get(network)
+        say(f"{network}: that of {kept.identity}")
     entry = save(
         name,
         networks,
-        training={
-            network: {
-                "imported_from": file.path.name,
-                "sha256": hashlib.sha256(file.path.read_bytes()).hexdigest(),
-                "keras_version": file.keras_version,
-            }
-            for network, file in (("words", words_file), ("tiles", tiles_file))
-        },
+        training=training,
         evaluation={"largest_difference_from_original": differences},
         root=root,
         replace=replace,
     )
     say(f"stored as {entry.identity} in {entry.folder}")
     return entry
+
+
+def _origin(files: Sequence[LegacyFile]) -> dict[str, str]:
+    """What a manifest tells of a network: of several files, one after the other."""
+    origins = [
+        {
+            "imported_from": file.path.name,
+            "sha256": hashlib.sha256(file.path.read_bytes()).hexdigest(),
+            "keras_version": file.keras_version,
+        }
+        for file in files
+    ]
+    return {key: ", ".join(origin[key] for origin in origins) for key in origins[0]}
 
 
 def _check_shape(file: LegacyFile, expected: tuple[int, int, int], role: str) -> None:
@@ -101,36 +139,10 @@ def _check_shape(file: LegacyFile, expected: tuple[int, int, int], role: str) ->
         raise NotANetwork(f"{file.path} tells {file.classes} classes apart, not {len(LABELS)}")
 
 
-def original_words(network: LegacyFile, headers: Pictures) -> NDArray[np.float64]:
-    """What the legacy programs make of uint8 RGB (batch, 28, 176, 3): float64 (batch, 2, 81)."""
-    # OpenCV's integer formula for RGB to grey.
-    red, green, blue = (headers[..., channel].astype(np.int64) for channel in range(3))
-    grey = ((4899 * red + 9617 * green + 1868 * blue + 8192) >> 14) / 255
-    answers = np.zeros((len(headers), 2, NONE + 1))
-    for header, answer in zip(grey, answers, strict=True):
-        offset = 0
-        for word in answer:
-            crop = header[3:22, 4 + offset : 61 + offset]
-            if crop.mean() > 0.95:
-                word[NONE] = 1
-            else:
-                word[:NONE] = reference.forward(network, crop[None, ..., None])[0]
-            first = int(word.argmax())
-            offset = 27 if first == NONE else {1: 27, 2: 47, 3: 60}[len(LABELS[first])]
-    return answers
-
-
-def original_tiles(network: LegacyFile, tiles: Pictures) -> NDArray[np.float64]:
-    """What the legacy programs make of uint8 RGB (batch, 67, 67, 3): float64 (batch, 80)."""
-    blue_first = tiles[..., ::-1].astype(np.float64) - (103.939, 116.779, 123.68)
-    return reference.forward(network, blue_first)
-
-
 def _compare(
-    network: "keras.Model", file: LegacyFile, pictures: Pictures, original: Original
+    network: "keras.Model", pictures: Pictures, expected: NDArray[np.float64], files: str
 ) -> dict[str, float]:
     """The largest difference in each runtime; raises NotANetwork above TOLERANCE."""
-    expected = original(file, pictures)
     found = {
         "keras": np.asarray(network(pictures, training=False)),
         "litert": _run_litert(network, pictures),
@@ -138,11 +150,11 @@ def _compare(
     differences = {}
     for runtime, actual in found.items():
         if actual.shape != expected.shape:
-            raise NotANetwork(f"{file.path} gives {actual.shape}, not {expected.shape}")
+            raise NotANetwork(f"{files} gives {actual.shape}, not {expected.shape}")
         differences[runtime] = float(np.abs(actual - expected).max())
         if not differences[runtime] <= TOLERANCE:
             raise NotANetwork(
-                f"{file.path}: converted to {runtime}, its probabilities differ from the "
+                f"{files}: converted to {runtime}, its probabilities differ from the "
                 f"original's by {differences[runtime]:.1e}; at most {TOLERANCE:.0e} is accepted"
             )
     return differences

@@ -8,32 +8,33 @@ from typing import Any
 
 import keras
 
-from models.legacy.file import Layer, LegacyFile
+from models.legacy.network import Layer, LegacyFile
 from tilefleet.errors import NotANetwork
 
 
-def apply(network: LegacyFile, pictures: Any) -> Any:
+def apply(network: LegacyFile, pictures: Any, *, prefix: str = "") -> Any:
     """Put the network on float32 (batch, height, width, channels); gives (batch, classes).
 
+    `prefix` goes before the names of its layers, of which a graph may have each only once.
     Raises NotANetwork if its settings and weights do not fit each other.
     """
     try:
-        return _apply(network, pictures)
+        return _apply(network, pictures, prefix)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines() or [repr(error)]
         raise NotANetwork(f"{network.path} cannot be built: {reason[0]}") from None
 
 
-def _apply(network: LegacyFile, pictures: Any) -> Any:
+def _apply(network: LegacyFile, pictures: Any, prefix: str) -> Any:
     outputs: dict[str, Any] = {}
     for layer in network.layers:
         inputs = [outputs[name] for name in layer.inputs] or [pictures]
-        built = _build(layer)
+        built = _build(layer, prefix + layer.name)
         if built is None:
             outputs[layer.name] = inputs[0]
             continue
         _check_channels(layer, int(inputs[0].shape[-1]))
-        outputs[layer.name] = built(inputs if layer.kind == "Add" else inputs[0])
+        outputs[layer.name] = built(inputs if len(inputs) > 1 else inputs[0])
         built.set_weights(list(layer.weights.values()))
     return outputs[network.output]
 
@@ -48,9 +49,9 @@ def _check_channels(layer: Layer, channels: int) -> None:
             )
 
 
-def _build(layer: Layer) -> keras.layers.Layer | None:
+def _build(layer: Layer, name: str) -> keras.layers.Layer | None:
     """The Keras 3 layer, or None where there is nothing to do."""
-    config, name = layer.config, layer.name
+    config = layer.config
     convolution = {"use_bias": "bias" in layer.weights, "name": name}
     match layer.kind:
         case "InputLayer" | "Dropout":
@@ -94,6 +95,8 @@ def _build(layer: Layer) -> keras.layers.Layer | None:
             return keras.layers.Reshape(config["target_shape"], name=name)
         case "Add":
             return keras.layers.Add(name=name)
+        case "Multiply":
+            return keras.layers.Multiply(name=name)
         case "ReLU":
             return keras.layers.ReLU(config.get("max_value"), name=name)
         case "Activation":

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from models.legacy.file import Layer, LegacyFile
+from models.legacy.network import Layer, LegacyFile
 from tilefleet.errors import NotANetwork
 
 Array = NDArray[np.float64]
@@ -58,6 +58,8 @@ def _layer(layer: Layer, inputs: list[Array]) -> Array:
             y = x.reshape(len(x), *config["target_shape"])
         case "Add":
             y = sum(inputs[1:], start=x)
+        case "Multiply":
+            y = np.asarray(x * inputs[1])
         case "ReLU":
             y = np.maximum(x, 0.0)
             if config.get("max_value") is not None:
@@ -77,10 +79,12 @@ def _activate(x: Array, name: str) -> Array:
             return x
         case "relu":
             return np.maximum(x, 0.0)
+        case "sigmoid":
+            return np.asarray(1.0 / (1.0 + np.exp(-x)))
         case "softmax":
             powers = np.exp(x - x.max(axis=-1, keepdims=True))
             return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-    raise NotANetwork(f"activation {name!r}; known: linear, relu, softmax")
+    raise NotANetwork(f"activation {name!r}; known: linear, relu, sigmoid, softmax")
 
 
 def _windows(x: Array, size: Sequence[int], config: Mapping[str, Any], fill: float) -> Array:

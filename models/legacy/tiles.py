@@ -1,26 +1,82 @@
-"""A legacy tiles network behind our contract: uint8 RGB (batch, 67, 67, 3) to (batch, 80)."""
+"""Legacy tiles networks behind our contract: uint8 RGB (batch, 67, 67, 3) to (batch, 80)."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import keras
 import numpy as np
 
 from models.legacy import layers
-from models.legacy.file import LegacyFile
+from models.legacy.network import Family, LegacyFile
 from tilefleet.geometry import TILE
-
-#: What is taken off each channel, in the order red, green, blue: ImageNet's means.
-MEANS = (123.68, 116.779, 103.939)
+from tilefleet.labels import LABELS
 
 
-def build(network: LegacyFile) -> keras.Model:
-    """It was made for BGR: the channels of the first kernel are turned round, not the picture's."""
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What a family's networks are given: the middle of a tile, (x - mean) / deviation."""
+
+    side: int
+    #: Red, green, blue.
+    means: tuple[float, float, float]
+    deviations: tuple[float, float, float]
+
+
+#: The means of the first are ImageNet's, those of the second of its own tiles.
+PIXELS: Final[Mapping[Family, Pixels]] = {
+    "easy12306": Pixels(TILE, (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
+    "cracking-12306": Pixels(56, (175.110, 163.988, 154.647), (78.506, 82.464, 88.222)),
+}
+
+
+def build(networks: Sequence[LegacyFile]) -> keras.Model:
+    """One network, or the mean of several: of each family's answers, then of the families."""
     pixels = keras.Input((TILE, TILE, 3), dtype="uint8", name="tiles")
-    centred = keras.layers.Rescaling(1.0, offset=[-mean for mean in MEANS], name="centre")(pixels)
-    return keras.Model(pixels, layers.apply(_for_rgb(network), centred), name="legacy_tiles")
+    several = len(networks) > 1
+    prefixes = [f"n{index}_" if several else "" for index in range(len(networks))]
+    means = []
+    for family in dict.fromkeys(network.family for network in networks):
+        prepared = _prepare(pixels, family)
+        answers = [
+            layers.apply(_for_rgb(in_our_order(network)), prepared, prefix=prefix)
+            for network, prefix in zip(networks, prefixes, strict=True)
+            if network.family == family
+        ]
+        means.append(_mean(answers, f"mean_{family}"))
+    return keras.Model(pixels, _mean(means, "mean_families"), name="legacy_tiles")
+
+
+def in_our_order(network: LegacyFile) -> LegacyFile:
+    """With the classes in the order of LABELS: Cracking-12306's are in that of Unicode."""
+    if network.family != "cracking-12306":
+        return network
+    dense = network.layers[-1]
+    theirs = sorted(LABELS)
+    columns = [theirs.index(label) for label in LABELS]
+    weights = {"kernel": np.ascontiguousarray(dense.weights["kernel"][:, columns])}
+    return replace(network, layers=(*network.layers[:-1], replace(dense, weights=weights)))
+
+
+def _prepare(pixels: Any, family: Family) -> Any:
+    chosen = PIXELS[family]
+    if margin := TILE - chosen.side:
+        before = (margin // 2, margin - margin // 2)
+        pixels = keras.layers.Cropping2D((before, before), name=f"middle_{family}")(pixels)
+    pairs = list(zip(chosen.means, chosen.deviations, strict=True))
+    return keras.layers.Rescaling(
+        [1.0 / deviation for _, deviation in pairs],
+        offset=[-mean / deviation for mean, deviation in pairs],
+        name=f"centre_{family}",
+    )(pixels)
+
+
+def _mean(answers: list[Any], name: str) -> Any:
+    return keras.layers.Average(name=name)(answers) if len(answers) > 1 else answers[0]
 
 
 def _for_rgb(network: LegacyFile) -> LegacyFile:
+    """It was made for BGR: the channels of the first kernel are turned round, not the picture's."""
     layers = list(network.layers)
     first = next(index for index, layer in enumerate(layers) if "kernel" in layer.weights)
     kernel = np.ascontiguousarray(layers[first].weights["kernel"][:, :, ::-1])

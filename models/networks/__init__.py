@@ -4,4 +4,5 @@ Importing this registers the layers of our own, which loading a ``.keras`` file 
 Only `keras.ops` is used, so that they run on TensorFlow and on JAX.
 """
 
+from models.networks import boxes as boxes
 from models.networks import layers as layers

@@ -27,17 +27,14 @@ EMPTY = 0.95
 
 @keras.saving.register_keras_serializable(package="tilefleet")
 class HeaderCrops(keras.layers.Layer):
-    """uint8 RGB (batch, 28, 176, 3) to grey 0…1 (4 · batch, 19, 57, 1): first word, then seconds.
-
-    The grey value is OpenCV's, to the last digit: its integer formula fits into float32's 24 bits.
-    """
+    """uint8 RGB (batch, 28, 176, 3) to grey 0…1 (4 · batch, 19, 57, 1): first word, then three
+    places of the second."""
 
     def call(self, header: Any) -> Any:
-        weighted = ops.cast(header, "float32") * ops.convert_to_tensor(GREY, "float32")
-        grey = ops.floor((ops.sum(weighted, axis=-1, keepdims=True) + 8192.0) / 16384.0) / 255.0
+        shades = grey(header) / 255.0
         top, left = CROP_Y - HEADER_Y, CROP_X - HEADER_X
         crops = [
-            grey[:, top : top + CROP_HEIGHT, left + offset : left + offset + CROP_WIDTH]
+            shades[:, top : top + CROP_HEIGHT, left + offset : left + offset + CROP_WIDTH]
             for offset in (0, *OFFSETS.values())
         ]
         return ops.concatenate(crops, axis=0)
@@ -65,6 +62,15 @@ class ChooseWords(keras.layers.Layer):
     def compute_output_shape(self, crops_shape: Any, words_shape: Any) -> Any:
         batch = words_shape[0]
         return (None if batch is None else batch // 4, 2, len(LABELS) + 1)
+
+
+def grey(pixels: Any) -> Any:
+    """uint8 RGB (…, 3) to grey 0 to 255, float32 (…, 1).
+
+    The value is OpenCV's, to the last digit: its integer formula fits into float32's 24 bits.
+    """
+    weighted = ops.cast(pixels, "float32") * ops.convert_to_tensor(GREY, "float32")
+    return ops.floor((ops.sum(weighted, axis=-1, keepdims=True) + 8192.0) / 16384.0)
 
 
 def _places() -> list[list[float]]:

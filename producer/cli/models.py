@@ -61,19 +61,30 @@ def list_models(as_json: bool) -> None:
 
 
 @models.command("import")
-@click.option("--words", type=_FILE, required=True, help="Header network, Keras 2 .h5.")
-@click.option("--tiles", type=_FILE, required=True, help="Tile network, Keras 2 .h5.")
+@click.option("--words", type=_FILE, help="Header network, Keras 2 .h5; without: the built-in's.")
+@click.option(
+    "--tiles",
+    type=_FILE,
+    multiple=True,
+    help="Tile network, Keras 2 .h5; repeatable: the mean of them; without: the built-in's.",
+)
 @click.option("--name", required=True, help="Its name in the store.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
-def import_models(words: Path, tiles: Path, name: str, overwrite: bool) -> None:
-    """Convert a pair of easy12306 or 12306-ocr networks, check the result, and store it."""
+def import_models(words: Path | None, tiles: tuple[Path, ...], name: str, overwrite: bool) -> None:
+    """Convert networks of easy12306, 12306-ocr or Cracking-12306, check the result, and store it.
+
+    Several --tiles become one network that answers with the mean: of each family's answers, then
+    of the families.
+    """
+    if words is None and not tiles:
+        raise click.UsageError("give --words, --tiles, or both")
     from models.runtimes.installed import choose_keras_backend
 
     settings = Settings.from_environ()
     choose_keras_backend()
-    from models.legacy.importer import import_pair
+    from models.legacy.importer import import_networks
 
-    import_pair(words, tiles, name=name, root=settings.store, replace=overwrite, say=click.echo)
+    import_networks(words, tiles, name=name, root=settings.store, replace=overwrite, say=click.echo)
 
 
 @models.command()

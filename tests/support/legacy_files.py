@@ -101,3 +101,59 @@ def tiles(path: Path, *, channels: int = 3) -> Path:
         "last": {"kernel": (1, 1, 4, 80), "bias": (80,)},
     }
     return write(path, layers, weights, sequential=False, version="2.3.1")
+
+
+def residual(
+    path: Path,
+    *,
+    channels: int = 3,
+    excited: bool = False,
+    filters: tuple[int, ...] = (4, 6),
+    blocks: int = 2,
+    seed: int = 5,
+) -> Path:
+    """A file of Cracking-12306: weights only, nested in blocks as Keras lists them."""
+    random = np.random.default_rng(seed)
+    layers: dict[str, list[tuple[str, tuple[int, ...]]]] = {
+        "conv0": [("conv0/kernel", (5, 5, channels, filters[0]))]
+    }
+    numbers = dict.fromkeys(("conv2d", "batch_normalization", "dense"), 0)
+
+    def numbered(kind: str) -> str:
+        number = numbers[kind]
+        numbers[kind] += 1
+        return f"{kind}_{number}" if number else kind
+
+    incoming = filters[0]
+    for stage, width in enumerate(filters, 1):
+        for index in range(blocks):
+            name = f"conv{stage}_{index}"
+            kernels = [(3, 3, incoming, width), (3, 3, width, width)]
+            if stage > 1 and index == 0:
+                kernels.insert(0, (1, 1, incoming, width))
+            inside = [(f"{numbered('conv2d')}/kernel", shape) for shape in kernels]
+            normals = [(numbered("batch_normalization"), side) for side in (incoming, width)]
+            inside += [(f"{n}/{w}", (side,)) for n, side in normals for w in ("gamma", "beta")]
+            if excited:
+                for shape in ((width, 2), (2, width)):
+                    dense = f"se_layer/{numbered('dense')}"
+                    inside += [(f"{dense}/kernel", shape), (f"{dense}/bias", shape[1:])]
+            moving = ("moving_mean", "moving_variance")
+            inside += [(f"{n}/{w}", (side,)) for n, side in normals for w in moving]
+            layers[name] = [(f"{name}/{weight}", shape) for weight, shape in inside]
+            incoming = width
+    four = ("gamma", "beta", "moving_mean", "moving_variance")
+    layers["bn"] = [(f"bn/{weight}", (incoming,)) for weight in four]
+    layers["activation_36"] = layers["global_average_pooling2d"] = []
+    layers["fully_connected"] = [("fully_connected/kernel", (incoming, 80))]
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"] = "2.5.0"
+        file.attrs["backend"] = "tensorflow"
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        for name, weights in layers.items():
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [f"{weight}:0".encode() for weight, _ in weights]
+            for weight, shape in weights:
+                values = random.normal(0, 0.3, shape).astype(np.float32)
+                group[f"{weight}:0"] = np.abs(values) + 0.5 if "variance" in weight else values
+    return path

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models.legacy import file as legacy_file
-from models.legacy import importer
-from models.legacy.importer import import_pair
+from models.legacy import importer, originals
+from models.legacy.importer import import_networks
 from models.store import find
 from tests.support import legacy_files
 from tilefleet.errors import ModelError, NotANetwork
@@ -37,7 +37,7 @@ def stored(root: Path) -> list[str]:
 
 def test_a_pair_is_shown_checked_and_stored(words: Path, tiles: Path, root: Path) -> None:
     said: list[str] = []
-    import_pair(words, tiles, name="old", root=root, say=said.append)
+    import_networks(words, [tiles], name="old", root=root, say=said.append)
     assert "words.h5: Keras 2.2.4, input 19×57×1, 80 classes, 620 parameters" in said[0]
     assert "tiles.h5: Keras 2.3.1, input any×any×3, 80 classes" in said[1]
     manifest = find("old", root=root).manifest
@@ -49,7 +49,7 @@ def test_a_pair_is_shown_checked_and_stored(words: Path, tiles: Path, root: Path
 def test_a_taken_name_is_not_replaced_unasked(words: Path, tiles: Path, root: Path) -> None:
     (root / "old").mkdir(parents=True)
     with pytest.raises(ModelError, match="exists"):
-        import_pair(words, tiles, name="old", root=root, say=lambda line: None)
+        import_networks(words, [tiles], name="old", root=root, say=lambda line: None)
     assert not list((root / "old").iterdir())
 
 
@@ -138,32 +138,32 @@ def test_a_file_that_is_no_such_network_is_refused_and_nothing_stored(
 ) -> None:
     spoil(words)
     with pytest.raises(NotANetwork, match=said):
-        import_pair(words, tiles, name="old", root=root, say=lambda line: None)
+        import_networks(words, [tiles], name="old", root=root, say=lambda line: None)
     assert stored(root) == []
 
 
 def test_a_folder_is_refused(tmp_path: Path, tiles: Path, root: Path) -> None:
     with pytest.raises(NotANetwork, match="is not a file"):
-        import_pair(tmp_path, tiles, name="old", root=root)
+        import_networks(tmp_path, [tiles], name="old", root=root)
 
 
 def test_the_two_files_the_wrong_way_round_are_refused(
     words: Path, tiles: Path, root: Path
 ) -> None:
     with pytest.raises(NotANetwork, match=r"takes pictures of shape \(None, None, 3\); a words"):
-        import_pair(tiles, words, name="old", root=root)
+        import_networks(tiles, [words], name="old", root=root)
     with pytest.raises(NotANetwork, match=r"takes pictures of shape \(19, 57, 1\); a tiles"):
-        import_pair(words, words, name="old", root=root)
+        import_networks(words, [words], name="old", root=root)
     assert stored(root) == []
 
 
 def test_a_conversion_that_answers_differently_is_refused(
     words: Path, tiles: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = importer.original_tiles
-    monkeypatch.setattr(importer, "original_tiles", lambda *given: right(*given)[:, ::-1])
+    right = originals.tiles
+    monkeypatch.setattr(originals, "tiles", lambda *given: right(*given)[:, ::-1])
     with pytest.raises(NotANetwork, match="differ from the original's by"):
-        import_pair(words, tiles, name="old", root=root, say=lambda line: None)
+        import_networks(words, [tiles], name="old", root=root, say=lambda line: None)
     assert stored(root) == []
 
 
@@ -177,5 +177,5 @@ def test_the_summary_counts_what_is_in_a_real_file(data_folder: Path) -> None:
 @pytest.mark.parametrize("file", ["easy12306-text-v2.0.h5", "12306-ocr-text.h5"])
 def test_the_real_files_import(data_folder: Path, root: Path, file: str) -> None:
     folder = data_folder / "legacy"
-    entry = import_pair(folder / file, folder / "12306-ocr-image.h5", name="old", root=root)
+    entry = import_networks(folder / file, [folder / "12306-ocr-image.h5"], name="old", root=root)
     assert entry.manifest.parameters["tiles"] == 192_612
