@@ -42,6 +42,12 @@ class Backlog:
         bound = self.fleet.bounds.get(lane)
         return bound is not None and self.waiting(lane) >= bound
 
+    def is_known_full(self, lane: str) -> bool:
+        """Full by the last look alone, and that is fresh. What was sent since may be answered
+        already: it counts, but is no reason to refuse without another look.
+        """
+        return self.is_full(lane) and self.is_fresh(lane) and not self._sent[lane]
+
     def overloaded(self, lane: str) -> Overloaded:
         """The error, with an estimate of the time to drain."""
         drain_s = self.fleet.drain_s(self.waiting(lane))

@@ -191,6 +191,8 @@ class Transport:
             sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
             self._looked.set()
             self.backlog.saw(Fleet.read(now[0], lines), dict(zip(looks, sums, strict=True)))
+            for each in self._outbox:  # Counted as sent, and not on the server yet.
+                self.backlog.sent(each.messages[0].lane, len(each.messages))
 
     def _fail(self, sending: _Sending, reason: str) -> None:
         if not sending.accepted.done():

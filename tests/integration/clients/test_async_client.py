@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from redis import Redis
 
-from producer import AsyncClient
+from producer import AsyncClient, Client
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
@@ -190,6 +190,23 @@ def test_above_the_bound_it_is_refused():
             assert all([await each.result(20) for each in pending])
 
     with EmbeddedServer() as own, WorkerProcess(own.url, *STRANGE, environ=environ):
+        asyncio.run(use(own.url))
+
+
+def test_what_is_answered_does_not_count_against_the_bound():
+    environ = {**NULL, "TILEFLEET_MAX_WAITING": "20"}
+
+    async def use(url):
+        async with AsyncClient(url) as fleet:
+            for image in images(300):
+                await fleet.solve(image, timeout=20)
+            mapped = [one async for one in fleet.map([b"the same"] * 300, window=10)]
+            assert len(mapped) == 300
+        with Client(url) as fleet:
+            for image in images(300):
+                fleet.solve(image, timeout=20)
+
+    with EmbeddedServer() as own, WorkerProcess(own.url, environ=environ):
         asyncio.run(use(own.url))
 
 

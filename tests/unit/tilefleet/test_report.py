@@ -36,6 +36,8 @@ def test_a_gauge_counts_what_was_sent_since_the_last_look():
     assert not backlog.is_full("captcha")
     backlog.sent("captcha", 1)
     assert backlog.is_full("captcha")
+    # What was sent since the look may be answered by now.
+    assert not backlog.is_known_full("captcha")
     error = backlog.overloaded("captcha")
     assert error.drain_s == 1.5
     assert str(error) == (
@@ -43,3 +45,5 @@ def test_a_gauge_counts_what_was_sent_since_the_last_look():
     )
     backlog.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 0})
     assert not backlog.is_full("captcha")
+    backlog.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 3})
+    assert backlog.is_known_full("captcha")
