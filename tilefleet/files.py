@@ -1,8 +1,9 @@
 """Files that are there whole or not at all, also when the machine goes down meanwhile."""
 
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,8 +13,10 @@ def atomic_write(path: Path, *, text: bool = False, private: bool = False) -> It
     """A file to write that takes the place of `path` at the end; if that is not reached, never.
 
     `text`: UTF-8 with line ends as they are given, else bytes. `private`: for its owner only, as
-    long as it is written too. Raises OSError.
+    long as it is written too. One that was there keeps its owner, group and mode, as far as this
+    process may give them, and a link goes on leading to it. Raises OSError.
     """
+    path = path.resolve()
     draft = path.with_name(f".{path.name}.draft")
     kind: dict[str, Any] = {"encoding": "utf-8", "newline": ""} if text else {}
 
@@ -26,9 +29,18 @@ def atomic_write(path: Path, *, text: bool = False, private: bool = False) -> It
         try:
             yield file
             file.flush()
+            with suppress(FileNotFoundError):
+                _take_rights(file.fileno(), path.stat())
             # Before the name: else it may outlive a crash without its contents.
             os.fsync(file.fileno())
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
     draft.replace(path)
+
+
+def _take_rights(file: int, of: os.stat_result) -> None:
+    with suppress(PermissionError):
+        os.fchown(file, of.st_uid, of.st_gid)
+        # Only then: another group may not read what this one may.
+        os.fchmod(file, stat.S_IMODE(of.st_mode))

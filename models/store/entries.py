@@ -41,10 +41,9 @@ class Entry:
 
 def find(name: str, *, root: Path | None = None) -> Entry:
     """The model called `name`; raises ModelNotFound or BadManifest."""
-    for store in _stores(root):
+    for store in _stores(root) if _is_name(name) else ():
         folder = store / name
-        # A name, not a way out of the store: it may come from afar.
-        if folder.parent == store and folder.name == name and folder.is_dir():
+        if folder.is_dir():
             return Entry(folder, Manifest.read(folder))
     known = ", ".join(sorted({entry.name for entry in _folders(root)})) or "none"
     raise ModelNotFound(f"no model called {name!r} in {_stores(root)[0]}; there are: {known}")
@@ -104,10 +103,23 @@ def put_litert(
 
 
 def check_free(name: str, *, root: Path | None = None) -> None:
-    """Raise ModelError if the store has a model called `name`."""
+    """Raise ModelError if the store has a model called `name`, or if that cannot be a name."""
+    _check_name(name)
     folder = _stores(root)[0] / name
     if folder.exists():
         raise ModelError(f"{folder} exists; give another name, or say that it is replaced")
+
+
+def _is_name(name: str) -> bool:
+    """Whether it names a folder inside the store: it may come from afar."""
+    return bool(name) and not name.startswith(".") and not {"/", "\\", "\0"} & set(name)
+
+
+def _check_name(name: str) -> None:
+    if not _is_name(name):
+        raise ModelError(
+            f"{name!r} cannot be a model's name: it names a folder, without / and no dot in front"
+        )
 
 
 def annotate(
@@ -157,6 +169,7 @@ def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
 
 def _write(manifest: Manifest, files: Mapping[str, bytes], store: Path) -> Entry:
     """All or nothing."""
+    _check_name(manifest.name)
     store.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-", dir=store))
     try:

@@ -165,7 +165,7 @@ class AsyncClient:
     async def _send(self, messages: Sequence[Message], expires: float) -> list[AsyncPending]:
         """Messages of one lane, all of them or none."""
         line, lane = self._wire, messages[0].lane
-        if line.backlog.is_full(lane) and not line.backlog.is_known_full(lane):
+        if line.backlog.needs_look(lane):
             await line.look(lane)
         if line.backlog.is_full(lane):
             raise line.backlog.overloaded(lane)

@@ -42,11 +42,15 @@ class Backlog:
         bound = self.fleet.bounds.get(lane)
         return bound is not None and self.waiting(lane) >= bound
 
-    def is_known_full(self, lane: str) -> bool:
-        """Full by the last look alone, and that is fresh. What was sent since may be answered
-        already: it counts, but is no reason to refuse without another look.
+    def needs_look(self, lane: str) -> bool:
+        """Whether nothing may be sent, or refused, before another look.
+
+        That is so at first, and where it seems full but the look is old, or counts captchas sent
+        since, which may be answered already.
         """
-        return self.is_full(lane) and self.is_fresh(lane) and not self._sent[lane]
+        if lane not in self._looked:
+            return True
+        return self.is_full(lane) and (not self.is_fresh(lane) or self._sent[lane] > 0)
 
     def overloaded(self, lane: str) -> Overloaded:
         """The error, with an estimate of the time to drain."""

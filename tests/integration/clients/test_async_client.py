@@ -187,6 +187,11 @@ def test_above_the_bound_it_is_refused():
             with pytest.raises(errors.Overloaded, match="20 may with 1 workers"):
                 await flood()
             assert len(pending) >= 20
+            # Those who send but one are refused as well.
+            for number in range(3):
+                async with AsyncClient(url) as another:
+                    with pytest.raises(errors.Overloaded):
+                        await another.submit(b"tenth of another %d" % number)
             assert all([await each.result(20) for each in pending])
 
     with EmbeddedServer() as own, WorkerProcess(own.url, *STRANGE, environ=environ):

@@ -8,7 +8,7 @@ import pytest
 from models import store
 from models.engines import load
 from models.store.manifest import Manifest, file_names
-from tilefleet.errors import BadManifest, HashMismatch, ModelNotFound, SettingError
+from tilefleet.errors import BadManifest, HashMismatch, ModelError, ModelNotFound, SettingError
 from tilefleet.labels import LABELS
 from tilefleet.settings import Settings
 
@@ -50,6 +50,17 @@ def test_a_file_that_was_changed_is_refused(copy, engine):
     settings = Settings(model="copy", store=copy.parent, engine=engine)
     with pytest.raises(HashMismatch, match=r"has sha256 .* its manifest says"):
         load(settings)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../builtin", "a/../builtin", "/", "builtin\0"])
+def test_a_name_does_not_lead_out_of_the_store(tmp_path, name):
+    shutil.copytree(store.BUILTIN / "builtin", tmp_path, dirs_exist_ok=True)
+    root = tmp_path / "store"
+    root.mkdir()
+    with pytest.raises(ModelNotFound, match="no model called"):
+        store.find(name, root=root)
+    with pytest.raises(ModelError, match="cannot be a model's name"):
+        store.check_free(name, root=root)
 
 
 def test_a_missing_file_is_named(copy):

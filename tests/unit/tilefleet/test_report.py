@@ -31,13 +31,14 @@ def test_lines_of_others_are_skipped(text):
 def test_a_gauge_counts_what_was_sent_since_the_last_look():
     backlog = Backlog()
     assert not backlog.is_full("captcha")
+    assert backlog.needs_look("captcha")
     backlog.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 1})
     backlog.sent("captcha", 1)
     assert not backlog.is_full("captcha")
     backlog.sent("captcha", 1)
     assert backlog.is_full("captcha")
     # What was sent since the look may be answered by now.
-    assert not backlog.is_known_full("captcha")
+    assert backlog.needs_look("captcha")
     error = backlog.overloaded("captcha")
     assert error.drain_s == 1.5
     assert str(error) == (
@@ -46,4 +47,5 @@ def test_a_gauge_counts_what_was_sent_since_the_last_look():
     backlog.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 0})
     assert not backlog.is_full("captcha")
     backlog.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 3})
-    assert backlog.is_known_full("captcha")
+    assert backlog.is_full("captcha")
+    assert not backlog.needs_look("captcha")
