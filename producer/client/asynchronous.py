@@ -43,7 +43,10 @@ def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
 
 
 class AsyncClient:
-    """One program's way to the fleet, in the event loop that uses it first."""
+    """One program's way to the fleet, in the event loop that uses it first.
+
+    When that loop is closed, the next one may use it; another one beside it gets a RuntimeError.
+    """
 
     def __init__(self, broker_url: str | None = None, result_backend: str | None = None) -> None:
         """Connects at the first captcha, to the arguments, else to what the settings say.
@@ -152,6 +155,14 @@ class AsyncClient:
 
     @property
     def _wire(self) -> Transport:
+        if self._opened is not None and self._opened.loop is not asyncio.get_running_loop():
+            if not self._opened.loop.is_closed():
+                raise RuntimeError(
+                    f"this client belongs to another event loop, {self._opened.loop!r}; "
+                    "make one in each"
+                )
+            # What it waited for went with its loop.
+            self._opened = None
         if self._opened is None:
             self._opened = Transport(
                 self._broker,

@@ -46,6 +46,7 @@ class Transport:
         self, broker: str, results: str, *, key_prefix: str, sentinel_master: str, name: str
     ) -> None:
         """`name`: how errors call the server: its URL without the password."""
+        self.loop = asyncio.get_running_loop()
         self.backlog = Backlog()
         self.name = name
         self._prefix = key_prefix

@@ -39,6 +39,7 @@ async def solve_many(request: Request) -> Response:
     timeout = _timeout(request)
     here = context.of(request)
     data = await body.read(request, here.most_list_body)
+    images: list[bytes | BadMessage]
     if body.kind(request) == "multipart/form-data":
         async with body.form(request, data) as form:
             files = [v for _, v in form.multi_items() if isinstance(v, UploadFile)]
@@ -47,7 +48,7 @@ async def solve_many(request: Request) -> Response:
         listed = body.parse(data).get("images")
         if not isinstance(listed, list):
             raise BadMessage("images is missing or no list")
-        images = [_base64(each) for each in listed]
+        images = [_base64_or_error(each) for each in listed]
     most = here.settings.max_list
     if not 1 <= len(images) <= most:
         raise BadMessage(f"a list of {len(images)} images; 1 to {most} are accepted")
@@ -113,6 +114,13 @@ def _base64(value: Any) -> bytes:
     if not isinstance(value, str):
         raise BadMessage(f"an image is base64 text, not {type(value).__name__}")
     return body.decode(value)
+
+
+def _base64_or_error(value: Any) -> bytes | BadMessage:
+    try:
+        return _base64(value)
+    except BadMessage as error:
+        return error
 
 
 def _timeout(request: Request) -> float:

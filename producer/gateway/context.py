@@ -12,7 +12,7 @@ from producer.gateway.metrics import Metrics
 from producer.gateway.quota import Quota
 from tilefleet import wire
 from tilefleet.answer import Answer
-from tilefleet.errors import TilefleetError
+from tilefleet.errors import BadMessage, TilefleetError
 from tilefleet.settings import Settings
 
 
@@ -62,16 +62,20 @@ async def solve(request: Request, picture: bytes, *, timeout: float) -> Answer:
 
 
 async def solve_many(
-    request: Request, pictures: Sequence[bytes], *, timeout: float
+    request: Request, pictures: Sequence[bytes | BadMessage], *, timeout: float
 ) -> list[dict[str, Any]]:
-    """A list: answers, or error objects in their places; read when nobody waits."""
+    """A list: answers, or error objects in their places; read when nobody waits.
+
+    What could not be decoded comes as its error, and is given back as that.
+    """
     here, key = of(request), _key(request)
     await here.quota.take(key, len(pictures))
     outcomes = []
     window = here.settings.max_list
-    async for _, outcome in here.fleet.outcomes(
-        pictures, window=window, timeout=timeout, bulk=True
-    ):
+    decoded = [picture for picture in pictures if isinstance(picture, bytes)]
+    answers = here.fleet.outcomes(decoded, window=window, timeout=timeout, bulk=True)
+    for picture in pictures:
+        outcome = (await anext(answers))[1] if isinstance(picture, bytes) else picture
         if isinstance(outcome, Answer):
             here.metrics.solved(key)
             outcomes.append(outcome.encode())

@@ -1,6 +1,7 @@
 """The asyncio client: two connections, nothing lost, nothing left behind."""
 
 import asyncio
+import gc
 import json
 from contextlib import asynccontextmanager
 
@@ -108,6 +109,28 @@ def test_what_is_no_result_is_skipped_and_no_other_result_is_lost(server, worker
 
     asyncio.run(use())
     assert caplog.text.count("bytes that are no result") == 5
+
+
+# Of the connections that go with their loop.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_next_event_loop_may_use_it_and_another_beside_it_may_not(server, worker):
+    fleet = AsyncClient(server.url)
+
+    async def use():
+        return (await fleet.solve(b"any", timeout=10)).model
+
+    # As a program does that never closes it.
+    assert asyncio.run(use()) == "null"
+    assert asyncio.run(use()) == "null"
+
+    async def beside():
+        await use()
+        with pytest.raises(RuntimeError, match="belongs to another event loop"):
+            await asyncio.to_thread(asyncio.run, use())
+        await fleet.close()
+
+    asyncio.run(beside())
+    gc.collect()
 
 
 def test_a_bad_image_is_raised_as_what_it_is():

@@ -53,6 +53,12 @@ def test_a_captcha_comes_raw_as_a_form_and_as_json(real, sample):
 
 def test_many_captchas_are_answered_in_order_with_errors_in_their_places(real, sample):
     text = base64.b64encode(sample).decode()
+    # What is no base64, and no text, is an error in its place as well.
+    strange = real.post("/v1/solve-many", json={"images": [text, "§", None, text, {}]}).json()
+    assert [each["error"]["type"] if "error" in each else each["picks"] for each in strange] == [
+        *(strange[0]["picks"], "BadMessage", "BadMessage"),
+        *(strange[0]["picks"], "BadMessage"),
+    ]
     listed = real.post("/v1/solve-many", json={"images": [text, "bm8gaW1hZ2U=", text]}).json()
     assert listed[0]["picks"] == listed[2]["picks"]
     assert listed[1]["error"]["type"] == "NotAnImage"

@@ -146,7 +146,7 @@ def test_what_cannot_be_read_says_why(page, tmp_path):
     assert page["trouble-title"].text == "That is not a picture"
     assert "are not JPEG, PNG" in page["trouble-detail"].text
     assert not page["answer"].is_displayed()
-    page["file"].send_keys(str(REPOSITORY / "models" / "art" / "tiles" / "03_01.png"))
+    page["file"].send_keys(str(REPOSITORY / "models" / "drawing" / "tiles" / "03_01.png"))
     page.wait(lambda: page["trouble-title"].text == "The picture has another size")
     assert "67×67" in page["trouble-detail"].text
     huge = tmp_path / "huge.jpg"
