@@ -15,6 +15,11 @@ with Client("redis://127.0.0.1:1/0") as fleet:
         fleet.solve(b"any", timeout=5)
     except FleetUnreachable as error:
         print(type(error).__module__)
+
+from tilefleet.testing import FakeFleet, plugin
+
+assert isinstance(FakeFleet(), Client)
+assert plugin.EmbeddedServer().port == 0
 """
 
 
