@@ -104,7 +104,7 @@ def test_everything_comes_up_reads_captchas_and_ends_in_order(sample):
                 assert fleet.solve(sample).model == "null"
             children = up.children()
             assert any("-A tilefleet worker" in line for _, line in children)
-            assert any(" worker flower" in line for _, line in children)
+            assert any("-A tilefleet flower" in line for _, line in children)
             assert up.end() == 0
     assert all(gone(pid) for pid, _ in children)
     ended = re.findall(r"^(\w+) +│ ended$", up.text, re.MULTILINE)
