@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from models.datasets.truth import truths
 from producer.cli.main import main
 from tests.conftest import SAMPLES
+from tests.support.commands import commands
 from tilefleet import Answer, FleetUnreachable, NotAnImage
 from tilefleet.testing import AnswerFactory
 
@@ -134,12 +135,9 @@ def test_a_collection_is_drawn_quietly_in_a_pipe(run, tmp_path):
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 3
 
 
-@pytest.mark.parametrize(
-    "command",
-    [[], ["solve"], ["samples"], ["models"]]
-    + [["models", name] for name in ("list", "import", "train", "evaluate")],
-)
-def test_every_command_has_help(run, command):
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_has_help_and_says_what_it_does(run, command):
     result = run(*command, "--help")
     assert result.exit_code == 0
-    assert "Usage:" in result.stdout
+    assert result.stdout.startswith(f"Usage: main {' '.join(command)}".rstrip())
+    assert commands()[command].help

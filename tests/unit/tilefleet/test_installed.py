@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 BOT = """
 import {name}
 from tilefleet import AsyncClient, Client, FleetUnreachable
