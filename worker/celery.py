@@ -126,11 +126,6 @@ app = Application("tilefleet", events="worker.hub.events:Events", include=["work
 app.steps["worker"].add("worker.bootstep:EngineRoomStep")
 app.steps["consumer"].add("worker.monitoring.mingle:BoundedMingle")
 
-if _command():
-    # A command starts by importing this: what is wrong with a setting is said before all else,
-    # and Flower reads its file before it uses the application.
-    app.configure()
-
 
 def _only_json(instance: Any, **_: Any) -> None:
     # Neither the banner nor a warning before Celery has set up its handlers.
@@ -147,3 +142,9 @@ def _as_json(logger: logging.Logger, **_: Any) -> None:
 def _say_ready(sender: Any, **_: Any) -> None:
     # Celery says so at INFO, where it also writes a line for every captcha.
     logger.warning("%s %s", sender.hostname, health.TAKES)
+
+
+if _command():
+    # A command starts by importing this: what is wrong with a setting is said before all else,
+    # and Flower reads its file before it uses the application.
+    app.configure()
