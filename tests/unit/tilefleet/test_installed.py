@@ -44,6 +44,11 @@ def test_it_is_the_wheel_that_is_tested(installed, tmp_path):
     assert done.stdout.startswith(str(installed.parent.parent)), done.stderr
 
 
+def test_there_are_captchas_for_bench_in_it(installed, tmp_path):
+    script = "from producer.bench.run import _pictures; print(len(_pictures(())))"
+    assert run(installed, "-c", script, cwd=tmp_path).stdout == "4\n"
+
+
 @pytest.mark.parametrize("name", ["models", "worker", "producer", "utils"])
 def test_a_bot_may_have_a_module_of_that_name_beside_it(installed, name, tmp_path):
     for other in (name, "wire", "errors"):
