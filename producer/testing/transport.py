@@ -21,7 +21,7 @@ from .script import Reply, Script
 class _Backlog(Backlog):
     """Looked at before every captcha: a look costs nothing, and the script may have changed."""
 
-    def needs_look(self, lane: str) -> bool:
+    def needs_look(self, lane: str, count: int = 1) -> bool:
         return True
 
 
