@@ -24,6 +24,7 @@ def keras():
     return Reader(Settings(engine="keras", max_batch=8))
 
 
+@pytest.mark.slow
 def test_litert_and_keras_agree_on_the_real_captchas(data_folder, litert, keras):
     crops = [
         Crops.from_bytes(truth.path.read_bytes(), max_bytes=1 << 20)
