@@ -1,8 +1,8 @@
 """Everything that we override or reach into of other people's classes is still there.
 
 An override that nothing calls any more is silent; here it is a line that names it. The list is
-`upstream.txt`: after an upgrade, look at what has changed, then print the new list by
-``python -m tests.unit.test_upstream``.
+`upstream.txt`: look at what has changed after an upgrade, or what you override anew, then
+``python -m tests.unit.test_upstream`` writes the list.
 """
 
 import inspect
@@ -20,6 +20,8 @@ from worker import transport
 
 LIST = Path(__file__).with_name("upstream.txt")
 OURS = ("worker", "producer.client", "producer.gateway", "producer.local", "producer.testing")
+#: Celery itself sets names on every task that it registers.
+_TASK = "celery.app.task:Task"
 THEIRS = ("celery", "kombu", "redis", "uvicorn", "starlette")
 
 
@@ -94,8 +96,7 @@ def _home(ours: type, name: str) -> type | None:
 
 def test_everything_that_we_override_is_recorded():
     known = {(path, name) for path, lines in recorded().items() for name in names(lines)}
-    # Celery itself sets names on every task that it registers.
-    ours = {(path, name) for path, name in overridden() if path != "celery.app.task:Task"}
+    ours = {(path, name) for path, name in overridden() if path != _TASK}
     assert ours - known == set()
     assert len(ours) > 50
 
@@ -110,6 +111,27 @@ def test_with_another_kombu_its_own_transport_stays(monkeypatch, caplog):
     assert record.message.startswith("kombu is 5.8.0, and the batch transport is made for 5.7: ")
 
 
+def renewed() -> str:
+    """The list as it is now: what is recorded, and what is overridden since."""
+    found = {path: set(names(lines)) for path, lines in recorded().items()}
+    for path, name in overridden():
+        if path != _TASK:
+            found.setdefault(path, set()).add(name)
+    head = [line for line in LIST.read_text().splitlines() if line.startswith("#")]
+    parts = [
+        "\n".join(
+            [
+                path,
+                *(
+                    f"    {line}"
+                    for line in sorted(described(loaded(path), name) for name in all_of)
+                ),
+            ]
+        )
+        for path, all_of in sorted(found.items())
+    ]
+    return "\n\n".join(["\n".join(head), *parts]) + "\n"
+
+
 if __name__ == "__main__":
-    for path, lines in recorded().items():
-        print(f"\n{path}", *(described(loaded(path), name) for name in names(lines)), sep="\n    ")
+    LIST.write_text(renewed())
