@@ -2,7 +2,8 @@
 
 Celery's own variables and options keep their meaning; what is set here are the defaults that this
 fleet needs, each with its reason. Importing this does nothing; settings are read when the
-application is first used, which in Celery's commands is their start.
+application is first used, which in Celery's commands is their start. From then on kombu has other
+decompressors, one more serializer and another Redis transport, for all applications in the process.
 """
 
 import logging
@@ -37,9 +38,15 @@ def _asks_for_prefork(arguments: list[str]) -> bool:
 
 
 class Application(Celery):
-    """Celery's, with our settings as `settings`, read when it is configured: at its first use."""
+    """Celery's, with our settings as `settings`; both are read at the first use."""
 
-    settings: Settings
+    _settings: Settings
+
+    @property
+    def settings(self) -> Settings:
+        """What the environment says of this process."""
+        self.configure()
+        return self._settings
 
     def configure(self) -> None:
         """Be configured from here on; nothing happens if it is."""
@@ -52,26 +59,26 @@ class Application(Celery):
         try:
             if hidden := in_the_way("models"):
                 raise SettingError(hidden)
-            self.settings = Settings.from_environ()
+            settings = self._settings = Settings.from_environ()
         except SettingError as error:
             if command:
                 sys.exit(f"tilefleet: {error}")
             raise
         # These look at workers: they claim no captcha, and put none back.
         only_looks = command in ("flower", "inspect", "control", "status", "events")
-        _prefer_completed_urls(self.settings)
+        _prefer_completed_urls(settings)
         fast_json.install()
         compression.install()
-        if self.settings.transport == "batch" and not only_looks:
+        if settings.transport == "batch" and not only_looks:
             transport.install()
-        if self.settings.log == "json":
+        if settings.log == "json":
             signals.celeryd_init.connect(_only_json)
             signals.after_setup_logger.connect(_as_json)
             signals.after_setup_task_logger.connect(_as_json)
         if command == "flower" and not Path("flowerconfig.py").exists():
             os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
         prefork = command == "worker" and _asks_for_prefork(sys.argv)
-        self.conf.update(_configuration(self.settings, prefork=prefork, only_looks=only_looks))
+        self.conf.update(_configuration(settings, prefork=prefork, only_looks=only_looks))
 
     def _get_backend(self) -> Any:
         # Celery looks up its URL first, which the configuration completes.

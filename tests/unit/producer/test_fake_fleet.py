@@ -95,6 +95,22 @@ def test_what_is_slow_runs_into_the_timeout_and_is_revoked(fleet):
     assert fleet.revoked[-1] == pending.id
 
 
+def test_what_expires_with_its_wait_is_a_timeout_whichever_is_told_first(fleet):
+    for delay_s in (0.04, 0.05, 0.06):
+        fleet.when(b"late", errors.Revoked("expired"), delay_s=delay_s)
+        with pytest.raises(errors.AnswerTimeout):
+            fleet.solve(b"late", timeout=0.05)
+        ((_, outcome),) = fleet.outcomes([b"late"], timeout=0.05)
+        assert isinstance(outcome, errors.AnswerTimeout)
+        # Who waits longer than it may be read is told that it was not.
+        with pytest.raises(errors.Revoked, match="expired"):
+            fleet.submit(b"late", expires=0.05).result(5)
+    # What somebody revoked before, is revoked.
+    fleet.when(b"late", errors.Revoked("revoked"))
+    with pytest.raises(errors.Revoked):
+        fleet.solve(b"late", timeout=5)
+
+
 def test_answers_come_in_the_order_of_their_delays(fleet):
     fleet.when(b"slow", AnswerFactory().build(), delay_s=0.2)
     images = [b"slow", b"one", b"two"]
