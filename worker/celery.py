@@ -1,31 +1,34 @@
 """The Celery application: ``celery -A worker worker`` and ``celery -A worker flower`` find it here.
 
 Celery's own variables and options keep their meaning; what is set here are the defaults that this
-fleet needs, each with its reason.
+fleet needs, each with its reason. Importing this does nothing; settings are read when the
+application is first used, which in Celery's commands is their start. From then on kombu has other
+decompressors, one more serializer and another Redis transport, for all applications in the process.
 """
 
 import logging
 import os
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import click
 from celery import Celery, signals
 from kombu import Exchange, Queue
 
-from tilefleet import log, wire
+from tilefleet import health, in_the_way, log, wire
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
 from worker import compression, fast_json, transport
 
 logger = logging.getLogger(__name__)
 
-try:
-    settings = Settings.from_environ()
-except SettingError as error:
-    # Celery would print a traceback around it.
-    sys.exit(f"tilefleet: {error}")
+
+def _command() -> str:
+    """Which of Celery's commands this process runs; empty: none, it is a program or a test."""
+    context = click.get_current_context(silent=True)
+    root = context.find_root() if context else None
+    return (root.invoked_subcommand or "") if root and root.command.name == "celery" else ""
 
 
 def _asks_for_prefork(arguments: list[str]) -> bool:
@@ -34,91 +37,121 @@ def _asks_for_prefork(arguments: list[str]) -> bool:
     return any(f" {form}" in text for form in ("--pool=prefork", "--pool prefork", "-P prefork"))
 
 
-def _flower_defaults(arguments: list[str]) -> None:
-    """Have ``celery -A worker flower`` read our file, unless there is one where it is started."""
-    if "flower" in arguments and not Path("flowerconfig.py").exists():
-        os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
+class Application(Celery):
+    """Celery's, with our settings as `settings`; both are read at the first use."""
+
+    _settings: Settings
+
+    @property
+    def settings(self) -> Settings:
+        """What the environment says of this process."""
+        self.configure()
+        return self._settings
+
+    def configure(self) -> None:
+        """Be configured from here on; nothing happens if it is."""
+        # Not a URL: Celery reads these from its variables, without configuring.
+        str(self.conf.worker_pool)
+
+    def on_configure(self) -> None:
+        """Raises SettingError; Celery's command, which would print a traceback, ends instead."""
+        command = _command()
+        try:
+            if hidden := in_the_way("models"):
+                raise SettingError(hidden)
+            settings = self._settings = Settings.from_environ()
+        except SettingError as error:
+            if command:
+                sys.exit(f"tilefleet: {error}")
+            raise
+        # These look at workers: they claim no captcha, and put none back.
+        only_looks = command in ("flower", "inspect", "control", "status", "events")
+        _prefer_completed_urls(settings)
+        fast_json.install()
+        compression.install()
+        if settings.transport == "batch" and not only_looks:
+            transport.install()
+        if settings.log == "json":
+            signals.celeryd_init.connect(_only_json)
+            signals.after_setup_logger.connect(_as_json)
+            signals.after_setup_task_logger.connect(_as_json)
+        if command == "flower" and not Path("flowerconfig.py").exists():
+            os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
+        prefork = command == "worker" and _asks_for_prefork(sys.argv)
+        self.conf.update(_configuration(settings, prefork=prefork, only_looks=only_looks))
+
+    def _get_backend(self) -> Any:
+        # Celery looks up its URL first, which the configuration completes.
+        self.configure()
+        return super()._get_backend()
 
 
-def _only_looks(arguments: list[str]) -> bool:
-    """Whether this is Flower, or one of Celery's commands that look at workers."""
-    commands = ("worker", "flower", "inspect", "control", "status", "events")
-    for before, word in pairwise(arguments):
-        if word in commands and before not in ("-A", "--app"):
-            return word != "worker"
-    return False
+def _prefer_completed_urls(settings: Settings) -> None:
+    """Celery prefers its variables to what an application says: have them say the same."""
+    for variable, url in (
+        ("CELERY_BROKER_URL", settings.broker_url),
+        ("CELERY_RESULT_BACKEND", settings.result_backend),
+    ):
+        if os.environ.get(variable):
+            os.environ[variable] = url
 
 
-_flower_defaults(sys.argv)
-fast_json.install()
-compression.install()
-only_looks = _only_looks(sys.argv)
-if settings.transport == "batch" and not only_looks:
-    transport.install()
-
-# Celery prefers its variables to what an application says; here they have been read and completed.
-for variable, url in (
-    ("CELERY_BROKER_URL", settings.broker_url),
-    ("CELERY_RESULT_BACKEND", settings.result_backend),
-):
-    if os.environ.get(variable):
-        os.environ[variable] = url
-
-app = Celery(
-    "tilefleet",
-    broker=settings.broker_url,
-    backend=settings.result_backend,
-    events="worker.hub.events:Events",
-    include=["worker.task"],
-)
-app.settings = settings
-
-app.conf.update(
-    **wire.celery_settings(
+def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> dict[str, Any]:
+    shared = wire.celery_settings(
         sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
-    ),
-    # Named and bound as Celery does for a sender that only knows the queue's name.
-    task_queues=[
-        Queue(lane, Exchange(lane), routing_key=lane) for lane in (wire.LANE, wire.BULK_LANE)
-    ],
-    # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    # The networks live in this process and are shared by its threads.
-    worker_pool="prefork" if _asks_for_prefork(sys.argv) else "threads",
-    worker_consumer="worker.intake.consumer:CaptchaConsumer",
-    # What may be claimed does not depend on a pool's size.
-    worker_enable_prefetch_count_reduction=False,
-    # Captchas show in Flower without a further flag.
-    worker_send_task_events=True,
-    broker_connection_retry_on_startup=True,
-    # What is being read when the connection breaks is finished; its message comes back once.
-    worker_cancel_long_running_tasks_on_connection_loss=False,
-)
-app.conf.broker_transport_options["visibility_timeout"] = settings.lease_s
-if only_looks:
-    # It claims no captcha, and puts none back: its account needs no right to what is claimed.
-    app.conf.broker_transport_options["ack_emulation"] = False
+    )
+    options = {**shared["broker_transport_options"], "visibility_timeout": settings.lease_s}
+    if only_looks:
+        # Its account needs no right to what is claimed.
+        options["ack_emulation"] = False
+    return {
+        **shared,
+        "broker_url": settings.broker_url,
+        "result_backend": settings.result_backend,
+        "broker_transport_options": options,
+        # Named and bound as Celery does for a sender that only knows the queue's name.
+        "task_queues": [
+            Queue(lane, Exchange(lane), routing_key=lane) for lane in (wire.LANE, wire.BULK_LANE)
+        ],
+        # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        # The networks live in this process and are shared by its threads.
+        "worker_pool": "prefork" if prefork else "threads",
+        "worker_consumer": "worker.intake.consumer:CaptchaConsumer",
+        # What may be claimed does not depend on a pool's size.
+        "worker_enable_prefetch_count_reduction": False,
+        # Captchas show in Flower without a further flag.
+        "worker_send_task_events": True,
+        "broker_connection_retry_on_startup": True,
+        # What is being read when the connection breaks is finished; its message comes back once.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+    }
+
+
+app = Application("tilefleet", events="worker.hub.events:Events", include=["worker.task"])
 app.steps["worker"].add("worker.bootstep:EngineRoomStep")
 app.steps["consumer"].add("worker.monitoring.mingle:BoundedMingle")
 
 
-if settings.log == "json":
+def _only_json(instance: Any, **_: Any) -> None:
+    # Neither the banner nor a warning before Celery has set up its handlers.
+    instance.quiet = True
+    log.configure("json")
 
-    @signals.celeryd_init.connect
-    def _only_json(instance: Any, **_: Any) -> None:
-        # Neither the banner nor a warning before Celery has set up its handlers.
-        instance.quiet = True
-        log.configure("json")
 
-    @signals.after_setup_logger.connect
-    @signals.after_setup_task_logger.connect
-    def _as_json(logger: logging.Logger, **_: Any) -> None:
-        for handler in logger.handlers:
-            handler.setFormatter(log.JsonFormatter())
+def _as_json(logger: logging.Logger, **_: Any) -> None:
+    for handler in logger.handlers:
+        handler.setFormatter(log.JsonFormatter())
 
 
 @signals.worker_ready.connect
 def _say_ready(sender: Any, **_: Any) -> None:
     # Celery says so at INFO, where it also writes a line for every captcha.
-    logger.warning("%s takes captchas", sender.hostname)
+    logger.warning("%s %s", sender.hostname, health.TAKES)
+
+
+if _command():
+    # A command starts by importing this: what is wrong with a setting is said before all else,
+    # and Flower reads its file before it uses the application.
+    app.configure()

@@ -164,14 +164,17 @@ class AsyncClient:
             # What it waited for went with its loop.
             self._opened = None
         if self._opened is None:
-            self._opened = Transport(
-                self._broker,
-                self._results,
-                key_prefix=self._settings.key_prefix,
-                sentinel_master=self._settings.sentinel_master,
-                name=without_password(self._broker),
-            )
+            self._opened = self._connect()
         return self._opened
+
+    def _connect(self) -> Transport:
+        return Transport(
+            self._broker,
+            self._results,
+            key_prefix=self._settings.key_prefix,
+            sentinel_master=self._settings.sentinel_master,
+            name=without_password(self._broker),
+        )
 
     async def _send(self, messages: Sequence[Message], expires: float) -> list[AsyncPending]:
         """Messages of one lane, all of them or none."""

@@ -18,10 +18,11 @@ from urllib.parse import quote
 from redis import Redis
 from redis.exceptions import RedisError
 
-from producer.local.ports import free_port
 from tilefleet.errors import FleetUnreachable
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
+
+from .ports import free_port
 
 _START_S = 10.0
 _STOP_S = 5.0

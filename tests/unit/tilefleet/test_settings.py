@@ -66,6 +66,17 @@ def test_passwords_are_not_shown():
     assert without_password("redis://host:1/2") == "redis://host:1/2"
 
 
+def test_what_is_shown_in_the_place_of_a_password_is_three_stars_and_nothing_of_it():
+    for url in (
+        "redis://:{}@host",
+        "redis://me:{}@host:1/2",
+        "redis://host/0?password={}",
+        "rediss://host/0?db=1&ssl_password={}&x=1",
+        "redis://me:{0}@a/0;redis://me:{0}@b/0",
+    ):
+        assert without_password(url.format("s3cr3t")) == url.format("***")
+
+
 @pytest.mark.parametrize(
     "url",
     [
