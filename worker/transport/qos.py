@@ -36,17 +36,27 @@ class QoS(redis.QoS):
 
     def ack(self, delivery_tag: str) -> None:
         """In an event loop the next exchange with the server carries it; else it goes at once."""
-        self.acknowledged.append(delivery_tag)
         virtual.QoS.ack(self, delivery_tag)
+        if self._is_closed:
+            # Its connection was lost meanwhile: it is back on its queue, or will be when its lease
+            # ends. Its result is stored; whoever gets it finds that.
+            return
+        self.acknowledged.append(delivery_tag)
         if not self.channel.connection.cycle.in_event_loop:
             self.flush()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         if requeue:
-            self.restore_by_tag(delivery_tag, leftmost=True)
+            if not self._is_closed:
+                self.restore_by_tag(delivery_tag, leftmost=True)
             virtual.QoS.ack(self, delivery_tag)
         else:
             self.ack(delivery_tag)
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether the channel has gone, with all that was claimed on it."""
+        return self.channel.connection is None
 
     def flush(self) -> None:
         """Tell the server what is acknowledged, now."""
