@@ -16,6 +16,7 @@ TASK_SOLVE_MANY: Final = "worker.solve_many"
 #: The lanes. A worker empties the first before it looks at the second.
 LANE: Final = "captcha"
 BULK_LANE: Final = "captcha.bulk"
+LANES: Final = (LANE, BULK_LANE)
 
 #: Raw bytes stay raw in msgpack; JSON carries them base64-wrapped by kombu. Pickle is refused.
 SERIALIZER: Final = "msgpack"

@@ -79,7 +79,7 @@ app.conf.update(
     ),
     # Named and bound as Celery does for a sender that only knows the queue's name.
     task_queues=[
-        Queue(lane, Exchange(lane), routing_key=lane) for lane in (wire.LANE, wire.BULK_LANE)
+        Queue(lane, Exchange(lane), routing_key=lane) for lane in wire.LANES
     ],
     # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
     task_acks_late=True,

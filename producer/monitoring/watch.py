@@ -49,14 +49,15 @@ class Watch(AbstractContextManager["Watch"]):
         try:
             workers = living(self._app, self._settings)
             channel = self._connection.default_channel
-            claimed = channel.client.hlen(channel.unacked_key)
-            waiting = {lane: self._waiting(channel, lane) for lane in (wire.LANE, wire.BULK_LANE)}
+            waiting = {lane: self._waiting(channel, lane) for lane in wire.LANES}
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):
                 self._connection.close()
             self._connection = self._app.connection_for_read()
             raise FleetUnreachable(f"{self.server}: {reason(error)}") from None
-        return View(workers, waiting, int(claimed))
+        # What workers tell, not the length of `unacked`: other applications keep theirs there too.
+        claimed = sum(report.figures.claimed for report in workers.values())
+        return View(workers, waiting, claimed)
 
     @staticmethod
     def _waiting(channel: object, lane: str) -> int:
