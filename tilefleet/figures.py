@@ -132,9 +132,7 @@ class Figures:
             for name, buckets in encoded.get("durations", {}).items()
             if len(buckets) == len(BOUNDS) + 1
         }
-        # Those that a newer worker counts too are none of ours.
-        known = {name: encoded[name] for name in cls.__slots__ if name in encoded}
-        return cls(**{**known, "passes": passes, "durations": durations})
+        return cls(**{**encoded, "passes": passes, "durations": durations})
 
 
 #: What is so now, and not counted.

@@ -17,6 +17,7 @@ from kombu import Exchange, Queue
 from tilefleet import log, wire
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
+from tilefleet.urls import SCHEMES, for_celery
 from worker import compression, fast_json, transport
 
 logger = logging.getLogger(__name__)
@@ -56,18 +57,25 @@ only_looks = _only_looks(sys.argv)
 if settings.transport == "batch" and not only_looks:
     transport.install()
 
+broker_url, result_backend = for_celery(settings.broker_url), settings.result_backend
+if result_backend.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+    result_backend = for_celery(result_backend)
+    if ";" in result_backend and not result_backend.startswith("sentinel://"):
+        # Celery's own knows one server.
+        result_backend = f"worker.results.backend:SeveralBackend+{result_backend}"
+
 # Celery prefers its variables to what an application says; here they have been read and completed.
 for variable, url in (
-    ("CELERY_BROKER_URL", settings.broker_url),
-    ("CELERY_RESULT_BACKEND", settings.result_backend),
+    ("CELERY_BROKER_URL", broker_url),
+    ("CELERY_RESULT_BACKEND", result_backend),
 ):
     if os.environ.get(variable):
         os.environ[variable] = url
 
 app = Celery(
     "tilefleet",
-    broker=settings.broker_url,
-    backend=settings.result_backend,
+    broker=broker_url,
+    backend=result_backend,
     events="worker.hub.events:Events",
     include=["worker.task"],
 )
@@ -75,12 +83,13 @@ app.settings = settings
 
 app.conf.update(
     **wire.celery_settings(
-        sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
+        sentinel_master=settings.sentinel_master,
+        key_prefix=settings.key_prefix,
+        sentinel_user=settings.sentinel_user,
+        sentinel_password=settings.sentinel_password,
     ),
     # Named and bound as Celery does for a sender that only knows the queue's name.
-    task_queues=[
-        Queue(lane, Exchange(lane), routing_key=lane) for lane in wire.LANES
-    ],
+    task_queues=[Queue(lane, Exchange(lane), routing_key=lane) for lane in wire.LANES],
     # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
