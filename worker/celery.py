@@ -110,6 +110,7 @@ if only_looks:
     app.conf.broker_transport_options["ack_emulation"] = False
 app.steps["worker"].add("worker.bootstep:EngineRoomStep")
 app.steps["consumer"].add("worker.monitoring.mingle:BoundedMingle")
+app.steps["consumer"].add("worker.monitoring.eviction:Eviction")
 
 
 if settings.log == "json":
