@@ -101,6 +101,8 @@ app.conf.update(
     # Captchas show in Flower without a further flag.
     worker_send_task_events=True,
     broker_connection_retry_on_startup=True,
+    # A server that answers with errors is connected to anew, by stock kombu's transport too.
+    broker_channel_error_retry=True,
     # What is being read when the connection breaks is finished; its message comes back once.
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )

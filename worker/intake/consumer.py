@@ -7,11 +7,13 @@ the queue; where it says which task it was meant to be, that task fails with wha
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any
 
 from celery import signals
 from celery.exceptions import NotRegistered
+from celery.utils.threads import bound_open_broker_sockets
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
@@ -21,6 +23,8 @@ from worker.results import failure
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that a broken connection may take to be closed.
+_LAST_WORDS_S = 1.0
 #: Seconds between attempts to connect: at first, how much longer each time, at most.
 _CONNECT_S = (0.5, 0.5, 2.0)
 #: Seconds before what broke is begun anew: at first, and at most; and for how long a connection
@@ -58,8 +62,17 @@ class CaptchaConsumer(Consumer):
         return conn
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """With a pause: a server that is read-only or full lets us connect, again and again."""
-        super().on_connection_error_after_connected(exc)
+        """Celery's, as far as this worker's settings go, in one line, and with a pause: a server
+        that is read-only or full lets us connect, again and again."""
+        connection: Any = self.connection
+        self.connection: Any = None
+        logger.warning("%s: %s; connecting anew", connection.as_uri(), reason(exc))
+        # What is closed is read from once more.
+        bound_open_broker_sockets(connection, _LAST_WORDS_S)
+        with suppress(Exception):
+            connection.collect(socket_timeout=_LAST_WORDS_S)
+        with suppress(Exception):
+            connection.close()
         now = monotonic()
         held = now - self._broke > _HOLDS_S
         self._pause_s = _FIRST_PAUSE_S if held else min(2 * self._pause_s, _LONGEST_PAUSE_S)
