@@ -19,6 +19,7 @@ from kombu import Exchange, Queue
 from tilefleet import health, in_the_way, log, wire
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
+from tilefleet.urls import SCHEMES, for_celery
 from worker import compression, fast_json, transport
 
 logger = logging.getLogger(__name__)
@@ -88,31 +89,42 @@ class Application(Celery):
 
 def _prefer_completed_urls(settings: Settings) -> None:
     """Celery prefers its variables to what an application says: have them say the same."""
-    for variable, url in (
-        ("CELERY_BROKER_URL", settings.broker_url),
-        ("CELERY_RESULT_BACKEND", settings.result_backend),
-    ):
+    variables = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+    for variable, url in zip(variables, _urls(settings), strict=True):
         if os.environ.get(variable):
             os.environ[variable] = url
 
 
+def _urls(settings: Settings) -> tuple[str, str]:
+    """The broker's and the results', as Celery reads them."""
+    results = settings.result_backend
+    if results.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+        results = for_celery(results)
+        if ";" in results and not results.startswith("sentinel://"):
+            # Celery's own knows one server.
+            results = f"worker.results.backend:SeveralBackend+{results}"
+    return for_celery(settings.broker_url), results
+
+
 def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> dict[str, Any]:
     shared = wire.celery_settings(
-        sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
+        sentinel_master=settings.sentinel_master,
+        key_prefix=settings.key_prefix,
+        sentinel_user=settings.sentinel_user,
+        sentinel_password=settings.sentinel_password,
     )
+    broker_url, result_backend = _urls(settings)
     options = {**shared["broker_transport_options"], "visibility_timeout": settings.lease_s}
     if only_looks:
         # Its account needs no right to what is claimed.
         options["ack_emulation"] = False
     return {
         **shared,
-        "broker_url": settings.broker_url,
-        "result_backend": settings.result_backend,
+        "broker_url": broker_url,
+        "result_backend": result_backend,
         "broker_transport_options": options,
         # Named and bound as Celery does for a sender that only knows the queue's name.
-        "task_queues": [
-            Queue(lane, Exchange(lane), routing_key=lane) for lane in (wire.LANE, wire.BULK_LANE)
-        ],
+        "task_queues": [Queue(lane, Exchange(lane), routing_key=lane) for lane in wire.LANES],
         # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
@@ -124,6 +136,8 @@ def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> di
         # Captchas show in Flower without a further flag.
         "worker_send_task_events": True,
         "broker_connection_retry_on_startup": True,
+        # A server that answers with errors is connected to anew, by stock kombu's transport too.
+        "broker_channel_error_retry": True,
         # What is being read when the connection breaks is finished; its message comes back once.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
     }
@@ -132,6 +146,7 @@ def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> di
 app = Application("tilefleet", events="worker.hub.events:Events", include=["worker.task"])
 app.steps["worker"].add("worker.bootstep:EngineRoomStep")
 app.steps["consumer"].add("worker.monitoring.mingle:BoundedMingle")
+app.steps["consumer"].add("worker.monitoring.eviction:Eviction")
 
 
 def _only_json(instance: Any, **_: Any) -> None:

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet
+from tilefleet.settings import Settings
+from tilefleet.urls import parse
 
 from . import message
 from .backlog import Backlog
@@ -42,22 +43,25 @@ class _Sending:
 class Transport:
     """Belongs to the event loop that opens it."""
 
-    def __init__(
-        self, broker: str, results: str, *, key_prefix: str, sentinel_master: str, name: str
-    ) -> None:
-        """`name`: how errors call the server: its URL without the password."""
+    def __init__(self, broker: str, results: str, *, settings: Settings, name: str) -> None:
+        """`settings`: the key prefix, and what they say of sentinels. `name`: how errors call the
+        server: its URL without the password."""
         self.loop = asyncio.get_running_loop()
         self.backlog = Backlog()
         self.name = name
-        self._prefix = key_prefix
-        self._sender = connect(broker, sentinel_master, socket_timeout=10)
-        self._listener = connect(results, sentinel_master, socket_timeout=None, protocol=2)
-        self._database = urlsplit(broker).path.strip("/") or "0"
+        self._prefix = settings.key_prefix
+        self._sender = connect(broker, settings, socket_timeout=10)
+        self._listener = connect(results, settings, socket_timeout=None, protocol=2)
+        #: Where results and the fleet's lines are looked up: with the sending, if it is one server.
+        self._store = self._sender
+        if parse(results) != parse(broker):
+            self._store = connect(results, settings, socket_timeout=10)
+        self._database = parse(broker)[0].database
         self._outbox: deque[_Sending] = deque()
         self._revoked: list[str] = []
         self._looks: set[str] = set()
         self._work, self._looked = asyncio.Event(), asyncio.Event()
-        self._results = Results(self._listener, key_prefix=key_prefix, wake=self._work.set)
+        self._results = Results(self._listener, key_prefix=settings.key_prefix, wake=self._work.set)
         self._publishing = asyncio.create_task(self._publish())
 
     async def send(self, messages: Sequence[Message]) -> "list[asyncio.Future[Any]]":
@@ -105,7 +109,7 @@ class Transport:
         for sending in self._outbox:
             self._fail(sending, "the client was closed")
         await self._results.close(f"{self.name}: the client was closed")
-        for client in (self._sender, self._listener):
+        for client in {self._sender, self._store, self._listener}:
             pool = client.connection_pool
             # Where sentinels said which server it is, they are still connected.
             asked = pool.sentinel_manager.sentinels if hasattr(pool, "sentinel_manager") else ()
@@ -161,14 +165,11 @@ class Transport:
             for task_id in revoked:
                 topic = f"{self._prefix}/{self._database}.celery.pidbox"
                 pipe.publish(topic, message.revoke(task_id))
-            if missed:
-                pipe.mget(missed)
             for lane in looks:
                 for key in message.lists(self._prefix + lane):
                     pipe.llen(key)
-            if looks:
-                pipe.time()
-                pipe.hvals(self._prefix + report.KEY)
+            if self._store is self._sender:
+                self._look_up(pipe, missed, looks)
             replies = await pipe.execute(raise_on_error=False)
         self._revoked, results.missed = self._revoked[len(revoked) :], results.missed[len(missed) :]
         self._looks.difference_update(looks)
@@ -177,17 +178,31 @@ class Transport:
                 self._fail(each, str(reply))
             elif not each.accepted.done():
                 each.accepted.set_result(None)
+        if self._store is not self._sender and (missed or looks):
+            async with self._store.pipeline(transaction=False) as pipe:
+                self._look_up(pipe, missed, looks)
+                replies += await pipe.execute(raise_on_error=False)
         self._read_rest(replies[len(batch) + len(revoked) :], missed, looks)
+
+    def _look_up(self, pipe: Any, missed: list[bytes], looks: list[str]) -> None:
+        """Ask for results that were missed, and for what the workers tell."""
+        if missed:
+            pipe.mget(missed)
+        if looks:
+            pipe.time()
+            pipe.hvals(self._prefix + report.KEY)
 
     def _read_rest(self, replies: list[Any], missed: list[bytes], looks: list[str]) -> None:
         if any(isinstance(reply, Exception) for reply in replies):
             return
+        lists = len(message.lists("")) * len(looks)
+        lengths, found = replies[:lists], replies[lists:]
         if missed:
-            for key, text in zip(missed, replies.pop(0), strict=True):
+            for key, text in zip(missed, found.pop(0), strict=True):
                 if text is not None:
                     self._results.resolve(key, text)
         if looks:
-            *lengths, now, lines = replies
+            now, lines = found
             steps = len(lengths) // len(looks)
             sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
             self._looked.set()

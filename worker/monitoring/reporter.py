@@ -57,16 +57,17 @@ class Reporter:
             self._thread.join()
 
     def _run(self) -> None:
-        away = False
+        # Why it could not tell, as it was said last.
+        told = ""
         seen, since, busy = self._room.captchas, monotonic(), False
         while not self._stopping.is_set():
             try:
                 self._write()
-                away = False
+                told = ""
             except (RedisError, OSError) as error:
-                if not away:
+                if told != str(error):
                     logger.warning("This worker cannot tell that it lives: %s", error)
-                away = True
+                told = str(error)
             self._stopping.wait(report.EVERY_S)
             read, now, waiting = self._room.captchas, monotonic(), self._room.waiting > 0
             if busy and waiting and read > seen:

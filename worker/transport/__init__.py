@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import kombu
 from kombu.transport import TRANSPORT_ALIASES, redis
+from redis.exceptions import RedisError
 
 from worker.transport.channel import Channel, SentinelChannel
 from worker.transport.poller import Poller
@@ -26,6 +27,9 @@ class Transport(redis.Transport):
     """For ``redis://``, ``rediss://`` and ``redis+socket://``."""
 
     Channel = Channel
+    #: Whatever the server answers instead of what was asked for: read-only after a failover, full,
+    #: an account that lost a right. The consumer connects anew, and goes on when the server can.
+    connection_errors = (*redis.Transport.connection_errors, RedisError)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -11,6 +11,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
 from redis.exceptions import ResponseError
 
+from tilefleet import wire
 from tilefleet.errors import reason
 from worker.transport import scripts
 from worker.transport.counts import counts
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 #: Most overdue messages that are put back in one step.
 _MOST_RESTORED = 100
+#: Most claimed messages, other applications' too, that are looked at in one step.
+_MOST_LOOKED_AT = 1000
 _ANY_TIME = "1e18"
 
 
@@ -29,6 +32,8 @@ class QoS(redis.QoS):
         super().__init__(*args, **options)
         #: Tags that the server has not been told about yet.
         self.acknowledged: deque[str] = deque()
+        #: How many overdue messages of other applications the next look passes over.
+        self._others = 0
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """The claim has recorded it already."""
@@ -36,17 +41,27 @@ class QoS(redis.QoS):
 
     def ack(self, delivery_tag: str) -> None:
         """In an event loop the next exchange with the server carries it; else it goes at once."""
-        self.acknowledged.append(delivery_tag)
         virtual.QoS.ack(self, delivery_tag)
+        if self._is_closed:
+            # Its connection was lost meanwhile: it is back on its queue, or will be when its lease
+            # ends. Its result is stored; whoever gets it finds that.
+            return
+        self.acknowledged.append(delivery_tag)
         if not self.channel.connection.cycle.in_event_loop:
             self.flush()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         if requeue:
-            self.restore_by_tag(delivery_tag, leftmost=True)
+            if not self._is_closed:
+                self.restore_by_tag(delivery_tag, leftmost=True)
             virtual.QoS.ack(self, delivery_tag)
         else:
             self.ack(delivery_tag)
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether the channel has gone, with all that was claimed on it."""
+        return self.channel.connection is None
 
     def flush(self) -> None:
         """Tell the server what is acknowledged, now."""
@@ -126,10 +141,12 @@ class QoS(redis.QoS):
             logger.warning("%d messages of lost workers are given back", restored)
 
     def _restore_overdue(self, most: int) -> int:
-        before, *found = self.channel.run_script(
+        # kombu writes records as its JSON does, and so do we.
+        ends = [f" {dumps(queue)}]" for queue in {*wire.LANES, *self.channel.active_queues}]
+        before, self._others, *found = self.channel.run_script(
             scripts.OVERDUE,
             [self.unacked_key, self.unacked_index_key],
-            [self.visibility_timeout, most],
+            [self.visibility_timeout, most, self._others, _MOST_LOOKED_AT, *ends],
         )
         if not found:
             return 0

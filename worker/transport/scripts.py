@@ -62,20 +62,38 @@ if #empty > 0 then redis.call('EXISTS', unpack(empty)) end
 return claimed
 """
 
-#: Claimed messages whose lease has ended.
+#: Claimed messages of our queues whose lease has ended.
 #:
-#: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, 2 most to return.
-#: Returns the time before which they were claimed, then a flat array: tag, record (or false), …
+#: Other applications keep theirs in the same two keys, for as long as their own leases last: those
+#: are passed over. A record ends with its routing key, which is the name of its queue.
+#:
+#: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, 2 most to return, 3 how many of the
+#: oldest to pass over, 4 most to look at, then the ends of our records: ``"captcha"]``.
+#: Returns the time before which they were claimed, how many to pass over the next time (those of
+#: others, or 0 at the end), then a flat array: tag, record, …
 OVERDUE: Final = """
 local time = redis.call('TIME')
 local before = string.format('%d', time[1] - ARGV[1]) .. '.' .. string.format('%06d', time[2])
-local found = {before}
-for _, tag in ipairs(redis.call(
-    'ZRANGE', KEYS[2], '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[2])) do
-  found[#found + 1] = tag
-  found[#found + 1] = redis.call('HGET', KEYS[1], tag)
+local skip, most, looks = tonumber(ARGV[3]), 2 * tonumber(ARGV[2]), tonumber(ARGV[4])
+local tags = redis.call('ZRANGE', KEYS[2], '-inf', before, 'BYSCORE', 'LIMIT', skip, looks)
+local found = {}
+local others = skip
+for number, tag in ipairs(tags) do
+  if #found >= most then break end
+  local record = redis.call('HGET', KEYS[1], tag)
+  local ours = false
+  for argument = 5, #ARGV do
+    ours = ours or (record and record:sub(-#ARGV[argument]) == ARGV[argument])
+  end
+  if ours then
+    found[#found + 1] = tag
+    found[#found + 1] = record
+  else
+    others = others + 1
+  end
 end
-return found
+if #tags < looks and #found < most then others = 0 end
+return {before, others, unpack(found)}
 """
 
 #: Put claimed messages back, each once, however many ask for it.
