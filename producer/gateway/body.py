@@ -16,12 +16,9 @@ from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from producer.gateway import context
+from producer.gateway.connection.protocol import BODY_BYTES_A_SECOND, BODY_S, MOST_IGNORED
 from tilefleet.errors import BadMessage, TooLarge
 
-#: Seconds in which a body has to be there, and bytes that earn it another second.
-_BODY_S, _BYTES_A_SECOND = 10.0, 64 << 10
-#: Bytes more than allowed that are still read, so that the sender gets to see why.
-_DRAINED = 8 << 20
 _DATA_URL = re.compile(rb"\s*data:[^,]{0,100},")
 _CLOSE = {"Connection": "close"}
 
@@ -39,27 +36,21 @@ async def read(request: Request, most: int) -> bytes:
     announced = request.headers.get("content-length", "")
     # Who asks first is told at once; others want to be rid of it before they listen.
     asks = "expect" in request.headers
-    if announced.isdigit() and int(announced) > most + (0 if asks else _DRAINED):
+    if announced.isdigit() and int(announced) > most + (0 if asks else MOST_IGNORED):
         raise TooLarge(f"a body of {announced} bytes; at most {most} are accepted")
     chunks, length = [], 0
     clock = asyncio.get_running_loop()
     began = clock.time()
     try:
-        async with asyncio.timeout_at(began + _BODY_S) as limit:
+        async with asyncio.timeout_at(began + BODY_S) as limit:
             async for chunk in request.stream():
                 length += len(chunk)
                 if length <= most:
                     chunks.append(chunk)
-                    here.held += len(chunk)
                     state.received += len(chunk)
-                    if here.held > here.most_held:
-                        raise HTTPException(
-                            503,
-                            f"{here.held} bytes of bodies at once; at most {here.most_held}",
-                            {"Retry-After": "1", **_CLOSE},
-                        )
-                    limit.reschedule(began + _BODY_S + length / _BYTES_A_SECOND)
-                elif length > most + _DRAINED:
+                    here.hold(state.who, len(chunk))
+                    limit.reschedule(began + BODY_S + length / BODY_BYTES_A_SECOND)
+                elif length > most + MOST_IGNORED:
                     break
     except TimeoutError:
         raise HTTPException(408, f"{length} bytes of the body in time", _CLOSE) from None

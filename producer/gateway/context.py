@@ -1,9 +1,11 @@
 """What all requests share, and the one way from any of them to the fleet."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from producer.client.asynchronous import AsyncClient
@@ -28,9 +30,32 @@ class Context:
     store: Any
     #: The API's description.
     document: dict[str, Any]
-    #: Bytes of bodies that are held now, and at most, all requests together.
+    #: Bytes of bodies that are held at most, all requests together, and those of one address.
     most_held: int = 256 << 20
-    held: int = field(default=0)
+    most_held_by_one: int = 128 << 20
+    held: Counter[str] = field(default_factory=Counter)
+    total: int = 0
+
+    def hold(self, who: str, count: int) -> None:
+        """So many bytes more of a body; raises 503 where it is too much."""
+        self.total += count
+        self.held[who] += count
+        for held, most, whose in (
+            (self.total, self.most_held, ""),
+            (self.held[who], self.most_held_by_one, " of one address"),
+        ):
+            if held > most:
+                raise HTTPException(
+                    503,
+                    f"{held} bytes of bodies{whose} at once; at most {most}",
+                    {"Retry-After": "1", "Connection": "close"},
+                )
+
+    def release(self, who: str, count: int) -> None:
+        self.total -= count
+        self.held[who] -= count
+        if not self.held[who]:
+            del self.held[who]
 
     @property
     def most_body(self) -> int:
