@@ -14,7 +14,7 @@ from producer.gateway.metrics import Metrics
 from producer.gateway.quota import Quota
 from tilefleet import wire
 from tilefleet.answer import Answer
-from tilefleet.errors import BadMessage, TilefleetError
+from tilefleet.errors import BadRequest, TilefleetError, TooLarge
 from tilefleet.settings import Settings
 
 
@@ -35,6 +35,20 @@ class Context:
     most_held_by_one: int = 128 << 20
     held: Counter[str] = field(default_factory=Counter)
     total: int = 0
+
+    def check_size(self, picture: bytes) -> None:
+        """Raises TooLarge for what no worker would read, before it is sent to one."""
+        if len(picture) > self.settings.max_bytes:
+            raise TooLarge(f"{len(picture)} bytes; at most {self.settings.max_bytes} are accepted")
+
+    def checked(self, picture: bytes | BadRequest) -> bytes | BadRequest:
+        """The error in the place of what is too large."""
+        try:
+            if isinstance(picture, bytes):
+                self.check_size(picture)
+        except TooLarge as error:
+            return error
+        return picture
 
     def hold(self, who: str, count: int) -> None:
         """So many bytes more of a body; raises 503 where it is too much."""
@@ -74,11 +88,15 @@ def of(request: Request) -> Context:
 
 
 async def solve(request: Request, picture: bytes, *, timeout: float) -> Answer:
-    """One captcha of whoever asks; raises what AsyncClient raises, and 429."""
+    """One captcha of whoever asks, within `timeout` seconds for all that it takes.
+
+    Raises what AsyncClient raises, and 429.
+    """
     here, key = of(request), _key(request)
-    await here.quota.take(key, 1)
+    left_s = await here.quota.take(key, 1, timeout=timeout)
     try:
-        answer = await here.fleet.solve(picture, timeout=timeout)
+        here.check_size(picture)
+        answer = await here.fleet.solve(picture, timeout=left_s)
     except TilefleetError as error:
         here.metrics.solved(key, type(error).__name__)
         raise
@@ -87,19 +105,20 @@ async def solve(request: Request, picture: bytes, *, timeout: float) -> Answer:
 
 
 async def solve_many(
-    request: Request, pictures: Sequence[bytes | BadMessage], *, timeout: float
+    request: Request, pictures: Sequence[bytes | BadRequest], *, timeout: float
 ) -> list[dict[str, Any]]:
     """A list: answers, or error objects in their places; read when nobody waits.
 
     What could not be decoded comes as its error, and is given back as that.
     """
     here, key = of(request), _key(request)
-    await here.quota.take(key, len(pictures))
+    left_s = await here.quota.take(key, len(pictures), timeout=timeout)
     outcomes = []
     window = here.settings.max_list
-    decoded = [picture for picture in pictures if isinstance(picture, bytes)]
-    answers = here.fleet.outcomes(decoded, window=window, timeout=timeout, bulk=True)
-    for picture in pictures:
+    checked = [here.checked(picture) for picture in pictures]
+    decoded = [picture for picture in checked if isinstance(picture, bytes)]
+    answers = here.fleet.outcomes(decoded, window=window, timeout=left_s, bulk=True)
+    for picture in checked:
         outcome = (await anext(answers))[1] if isinstance(picture, bytes) else picture
         if isinstance(outcome, Answer):
             here.metrics.solved(key)

@@ -4,6 +4,7 @@ A registry of its own, so that several gateways fit in one process. Seconds and 
 Prometheus asks for; nothing that a client sends becomes a label, but the name of its key.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -35,6 +36,9 @@ except PackageNotFoundError:
     VERSION = "unknown"
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+#: Seconds in which the server has to say that; a scrape waits for it.
+_LOOK_S = 1.0
 
 #: When the oldest message of each list was sent, by its sender's clock, and the server's now.
 #: KEYS: the lists. ARGV: the header.
@@ -151,7 +155,8 @@ async def oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:
     lists = {lane: message.lists(key_prefix + lane) for lane in lanes}
     keys = [key for each in lists.values() for key in each]
     try:
-        now, *sent = await connection.eval(_OLDEST, len(keys), *keys, wire.SENT_AT)
+        async with asyncio.timeout(_LOOK_S):
+            now, *sent = await connection.eval(_OLDEST, len(keys), *keys, wire.SENT_AT)
     except (RedisError, OSError):
         return {}
     ages: dict[str, float] = {}

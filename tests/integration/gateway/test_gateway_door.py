@@ -137,12 +137,12 @@ def test_a_long_list_is_paid_off_and_tokens_come_back(server):
     async def take_all():
         store = connect_store(server.url, "mymaster", socket_timeout=5)
         quota = Quota(store, key_prefix="")
-        await quota.take(key, 10)
+        await quota.take(key, 10, timeout=5)
         with pytest.raises(HTTPException) as raised:
-            await quota.take(key, 1)
+            await quota.take(key, 1, timeout=5)
         await asyncio.sleep(0.15)
-        await quota.take(key, 1)
-        await quota.take(None, 1000)
+        assert 4 < await quota.take(key, 1, timeout=5) < 5
+        assert await quota.take(None, 1000, timeout=5) == 5
         expires = await store.ttl(BUCKET + "long")
         await store.connection_pool.disconnect()
         return raised.value, expires
