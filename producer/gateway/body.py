@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import orjson
 import pybase64
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -19,6 +18,8 @@ from producer.gateway import context
 from producer.gateway.connection.protocol import BODY_BYTES_A_SECOND, BODY_S, MOST_IGNORED
 from tilefleet.errors import BadMessage, TooLarge
 
+#: Bytes that are worked on before others have their turn; of a form, which may have many parts.
+_SLICE, _FORM_SLICE = 64 << 10, 16 << 10
 _DATA_URL = re.compile(rb"\s*data:[^,]{0,100},")
 _CLOSE = {"Connection": "close"}
 
@@ -58,15 +59,28 @@ async def read(request: Request, most: int) -> bytes:
         raise HTTPException(400, "the sender went away") from None
     if length > most:
         raise TooLarge(f"a body of {length} bytes or more; at most {most} are accepted")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    # What is long is put together in a thread: it takes longer than a turn of the event loop.
+    return _join(chunks) if length < _SLICE else await asyncio.to_thread(_join, chunks)
+
+
+def _join(chunks: list[bytes]) -> bytes:
+    joined = b"".join(chunks)
+    # To give memory back takes its time as well.
+    chunks.clear()
+    return joined
 
 
 @asynccontextmanager
 async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
     """The fields of a body that was read already; raises BadMessage."""
 
+    at = 0
+
     async def again() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+        nonlocal at
+        await asyncio.sleep(0)
+        part, at = body[at : at + _FORM_SLICE], at + _FORM_SLICE
+        return {"type": "http.request", "body": part, "more_body": at < len(body)}
 
     try:
         fields = await Request(request.scope, again).form(max_part_size=len(body) + 1)
@@ -76,6 +90,7 @@ async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
         yield fields
     finally:
         await fields.close()
+        await asyncio.sleep(0)
 
 
 def kind(request: Request) -> str:
@@ -89,7 +104,7 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
     Raises BadMessage.
     """
     if kind(request) == "application/x-www-form-urlencoded":
-        return _urlencoded(body, name)
+        return await _urlencoded(body, name)
     async with form(request, body) as fields:
         value = fields.get(name)
         if isinstance(value, UploadFile):
@@ -97,12 +112,22 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
         return None if value is None else value.encode()
 
 
-def _urlencoded(body: bytes, name: str) -> bytes | None:
+async def _urlencoded(body: bytes, name: str) -> bytes | None:
     key = name.encode() + b"="
-    found = [part for part in body.split(b"&") if part.startswith(key)]
-    if not found:
+    begin = body.rfind(b"&" + key) + 1
+    if not begin and not body.startswith(key):
         return None
-    return _unescaped(found[-1].removeprefix(key).replace(b"+", b" "))
+    value = body[begin:].partition(b"&")[0].removeprefix(key).replace(b"+", b" ")
+    parts, at = [], 0
+    while at < len(value):
+        end = at + _SLICE
+        # Not inside of an escape.
+        escape = value.rfind(b"%", end - 2, end)
+        end = escape if at < escape else end
+        parts.append(_unescaped(value[at:end]))
+        at = end
+        await asyncio.sleep(0)
+    return b"".join(parts)
 
 
 def _unescaped(value: bytes) -> bytes:
@@ -120,13 +145,11 @@ def _unescaped(value: bytes) -> bytes:
     return unquote_to_bytes(value)
 
 
-def decode(text: str | bytes) -> bytes:
+def decode(text: bytes) -> bytes:
     """Base64 as clients write it: after ``data:…,``, with spaces for +, URL-safe, unpadded.
 
     Raises BadMessage.
     """
-    if isinstance(text, str):
-        text = text.encode("latin-1", "replace")
     if prefix := _DATA_URL.match(text):
         text = text[prefix.end() :]
     try:
@@ -142,14 +165,3 @@ def decode(text: str | bytes) -> bytes:
 
 #: A + that a form turned into a space, and the URL-safe alphabet.
 _LIKE_BASE64 = bytes.maketrans(b" -_", b"++/")
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """A JSON object; raises BadMessage."""
-    try:
-        value = orjson.loads(body)
-    except ValueError as error:
-        raise BadMessage(f"{len(body)} bytes that are no JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BadMessage(f"a JSON {type(value).__name__}; an object is wanted")
-    return value

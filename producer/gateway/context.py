@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -39,15 +40,21 @@ class Context:
     def check_size(self, picture: bytes) -> None:
         """Raises TooLarge for what no worker would read, before it is sent to one."""
         if len(picture) > self.settings.max_bytes:
-            raise TooLarge(f"{len(picture)} bytes; at most {self.settings.max_bytes} are accepted")
+            raise self.too_large(len(picture))
+
+    def too_large(self, length: int) -> TooLarge:
+        return TooLarge(f"{length} bytes; at most {self.settings.max_bytes} are accepted")
+
+    async def content(self, file: UploadFile) -> bytes | TooLarge:
+        """What is in a file of a form, or the error in its place."""
+        if (file.size or 0) > self.settings.max_bytes:
+            return self.too_large(file.size or 0)
+        return await file.read()
 
     def checked(self, picture: bytes | BadRequest) -> bytes | BadRequest:
         """The error in the place of what is too large."""
-        try:
-            if isinstance(picture, bytes):
-                self.check_size(picture)
-        except TooLarge as error:
-            return error
+        if isinstance(picture, bytes) and len(picture) > self.settings.max_bytes:
+            return self.too_large(len(picture))
         return picture
 
     def hold(self, who: str, count: int) -> None:
