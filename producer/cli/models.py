@@ -123,7 +123,8 @@ def use(name: str, workers: tuple[str, ...], timeout: float, as_json: bool) -> N
             change = f"{progress['before']} → {progress['model']}"
             click.echo(f"{node}  {change} in {progress['seconds']:.2f} s")
 
-    use_model(Remote(settings), name, workers=workers, timeout=timeout, say=say)
+    remote = Remote(settings, timeout=min(timeout, 5.0))
+    use_model(remote, name, workers=workers, timeout=timeout, say=say)
     if settings.model != name and not as_json and not failed:
         click.echo(f"to have later workers load it too, set TILEFLEET_MODEL={name}", err=True)
     if failed:

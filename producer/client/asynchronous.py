@@ -181,7 +181,7 @@ class AsyncClient:
 
     async def _send(self, messages: Sequence[Message], expires: float) -> list[AsyncPending]:
         """Messages of one lane, all of them or none; raises FleetUnreachable, Overloaded."""
-        line, within = self._wire, min(expires, _SENT_S)
+        line, within = self._wire, min(expires if expires > 0 else _SENT_S, _SENT_S)
         try:
             async with asyncio.timeout(within):
                 return await self._send_on(line, messages, expires)

@@ -11,11 +11,15 @@ from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError
 
 from producer.monitoring.celery_app import application, living
+from producer.monitoring.deadline import within
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable, reason
 from tilefleet.report import Report
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
+
+#: Seconds for one look.
+_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,15 @@ class Watch(AbstractContextManager["Watch"]):
         self._app.close()
 
     def look(self) -> View:
-        """What is so now; raises FleetUnreachable."""
+        """What is so now; raises FleetUnreachable, after some seconds at the latest."""
+        try:
+            return within(_LOOK_S, self._look, server=self.server)
+        except FleetUnreachable:
+            # What it was said on may hang: another one, next time.
+            self._connection = self._app.connection_for_read()
+            raise
+
+    def _look(self) -> View:
         try:
             workers = living(self._app, self._settings)
             channel = self._connection.default_channel
@@ -54,7 +66,6 @@ class Watch(AbstractContextManager["Watch"]):
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):
                 self._connection.close()
-            self._connection = self._app.connection_for_read()
             raise FleetUnreachable(f"{self.server}: {reason(error)}") from None
         return View(workers, waiting, int(claimed))
 

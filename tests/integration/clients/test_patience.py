@@ -3,10 +3,12 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import contextmanager
-from time import monotonic
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from time import monotonic, sleep
 
 import pytest
 
@@ -15,6 +17,7 @@ from producer.client import message
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from producer.monitoring.health import of_gateway
 from tests.support.fleet import NULL
 from tests.support.gateway import gateway
 from tilefleet.errors import FleetError, TooLarge
@@ -105,17 +108,45 @@ def test_the_gateway_keeps_it_too(server, tmp_path):
 
 def test_commands_end_with_a_server_that_hangs(server):
     environ = {**os.environ, "CELERY_BROKER_URL": server.url, "CELERY_RESULT_BACKEND": server.url}
-    with stopped(server), within(15):
-        for command in (["solve", "--timeout", "1", "samples/002.jpg"],):
-            done = subprocess.run(
+    commands = (
+        ["solve", "--timeout", "1", "samples/002.jpg"],
+        ["models", "use", "builtin", "--timeout", "1"],
+        ["top", "--once"],
+    )
+    with stopped(server), within(25):
+        running = [
+            subprocess.Popen(
                 [sys.executable, "-m", "producer.cli", *command],
                 env=environ,
-                capture_output=True,
+                stderr=subprocess.PIPE,
                 text=True,
-                timeout=12,
             )
-            assert done.returncode == 1
-            assert "FleetUnreachable" in done.stderr or "nothing accepted" in done.stderr
+            for command in commands
+        ]
+        for each in running:
+            said = each.communicate(timeout=25)[1]
+            assert each.returncode == 1
+            assert f"{server.url}: " in said
+            assert " within " in said
+
+
+def test_health_does_not_wait_for_a_gateway_that_trickles():
+    """Each byte is in time, the reply is not."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+
+        def trickle() -> None:
+            line, _ = listening.accept()
+            with line, suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 9:
+                    line.send(bytes([byte]))
+                    sleep(0.1)
+
+        pool.submit(trickle)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with within(2):
+            found = of_gateway(url, ready=True, timeout_s=0.5)
+    assert not found.good
+    assert "nothing within 0.5 s" in found.why
 
 
 NEVER_CLOSED = """
