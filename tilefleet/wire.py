@@ -23,6 +23,10 @@ SERIALIZER: Final = "msgpack"
 ACCEPT: Final = ("msgpack", "json")
 RESULT_SERIALIZER: Final = "json"
 
+#: Bytes of an image that are sent at most: base64 makes them a third more, and servers refuse a
+#: message above their `proto-max-bulk-len`, 64 MB in deploy/. Workers have a lower bound.
+MOST_IMAGE_BYTES: Final = 32 << 20
+
 #: The header that says when a message was sent: Unix time, seconds. Plain Celery sends none.
 SENT_AT: Final = "sent_at"
 

@@ -65,10 +65,13 @@ class LiteRTEngine:
 
     def _make(self) -> "LiteRTSession":
         session = LiteRTSession(self.model, self._networks, sharpness=self._sharpness)
-        if self._beside:
-            idle.run(session.warm_up)
-        else:
-            session.warm_up()
+        try:
+            if self._beside:
+                idle.run(session.warm_up)
+            else:
+                session.warm_up()
+        except (ValueError, RuntimeError) as error:
+            raise BadManifest(f"{self.model} cannot read: {error}") from None
         session.tile_cache = self.tile_cache
         return session
 
@@ -107,12 +110,18 @@ class _Network:
             self._interpreter = litert.load(contents)
         except (ValueError, RuntimeError) as error:
             raise BadManifest(f"{name}.tflite cannot be loaded: {error}") from None
-        (given,) = self._interpreter.get_input_details()
-        (wanted,) = self._interpreter.get_output_details()
+        given = self._only(name, self._interpreter.get_input_details())
+        wanted = self._only(name, self._interpreter.get_output_details())
         batch = LITERT_BATCH[name]
         _check(f"{name}.tflite takes", given, (batch, *NETWORKS[name]), np.uint8)
         _check(f"{name}.tflite gives", wanted, (batch, *OUTPUTS[name]), np.float32)
         self._input, self._output = given["index"], wanted["index"]
+
+    @staticmethod
+    def _only(name: str, tensors: list[dict[str, Any]]) -> dict[str, Any]:
+        if len(tensors) != 1:
+            raise BadManifest(f"{name}.tflite has {len(tensors)} inputs or outputs, not 1")
+        return tensors[0]
 
     def __call__(self, pictures: NDArray[np.uint8]) -> Probabilities:
         self._interpreter.set_tensor(self._input, pictures)

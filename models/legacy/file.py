@@ -70,7 +70,9 @@ def read(path: Path) -> LegacyFile:
         raise NotANetwork(
             f"{path} ({size:,} bytes, starting {head!r}) is not a whole HDF5 file: {error}"
         ) from None
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except RecursionError:
+        raise NotANetwork(f"{path} is nested too deeply") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise NotANetwork(f"{path} is not a Keras 2 network: {error!r}") from None
 
 

@@ -11,8 +11,9 @@ from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.store.manifest import FILENAME, LITERT_BATCH, NETWORKS, Manifest, sha256
-from tilefleet.errors import ModelError, ModelNotFound, TilefleetError
+from models.store.contents import check_file, check_keras, is_name
+from models.store.manifest import FILENAME, LITERT_BATCH, NETWORKS, Manifest, file_names, sha256
+from tilefleet.errors import BadManifest, ModelError, ModelNotFound, TilefleetError, reason
 from tilefleet.files import atomic_write
 from tilefleet.settings import default_store
 
@@ -41,10 +42,10 @@ class Entry:
 
 def find(name: str, *, root: Path | None = None) -> Entry:
     """The model called `name`; raises ModelNotFound or BadManifest."""
-    for store in _stores(root) if _is_name(name) else ():
+    for store in _stores(root) if is_name(name) else ():
         folder = store / name
         if folder.is_dir():
-            return Entry(folder, Manifest.read(folder))
+            return _entry(folder)
     known = ", ".join(sorted({entry.name for entry in _folders(root)})) or "none"
     raise ModelNotFound(f"no model called {name!r} in {_stores(root)[0]}; there are: {known}")
 
@@ -55,10 +56,20 @@ def entries(*, root: Path | None = None) -> list[Entry | tuple[Path, TilefleetEr
     for folder in _folders(root):
         if folder.name not in found:
             try:
-                found[folder.name] = Entry(folder, Manifest.read(folder))
+                found[folder.name] = _entry(folder)
+                for file in file_names():
+                    check_file(folder / file)
             except TilefleetError as error:
                 found[folder.name] = (folder, error)
     return [found[name] for name in sorted(found)]
+
+
+def _entry(folder: Path) -> Entry:
+    if folder.is_symlink():
+        raise BadManifest(f"{folder} is a link; a model is a folder of its own")
+    if not folder.name.isprintable():
+        raise BadManifest(f"{str(folder)!r} has a name that cannot be printed")
+    return Entry(folder, Manifest.read(folder))
 
 
 def save(
@@ -110,13 +121,8 @@ def check_free(name: str, *, root: Path | None = None) -> None:
         raise ModelError(f"{folder} exists; give another name, or say that it is replaced")
 
 
-def _is_name(name: str) -> bool:
-    """Whether it names a folder inside the store: it may come from afar."""
-    return bool(name) and not name.startswith(".") and not {"/", "\\", "\0"} & set(name)
-
-
 def _check_name(name: str) -> None:
-    if not _is_name(name):
+    if not is_name(name):
         raise ModelError(
             f"{name!r} cannot be a model's name: it names a folder, without / and no dot in front"
         )
@@ -144,9 +150,16 @@ def load_network(entry: Entry, network: str) -> "keras.Model":
     with tempfile.TemporaryDirectory() as folder:
         # Keras reads a file, and what is read must be what was checked.
         path = Path(folder) / f"{network}.keras"
-        path.write_bytes(entry.read(path.name))
+        file = entry.folder / path.name
+        contents = entry.read(path.name)
+        check_keras(contents, file)
+        path.write_bytes(contents)
         _register_layers()
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        try:
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:
+            # Whatever Keras makes of it: it is this file that cannot be loaded.
+            raise BadManifest(f"{file} cannot be loaded: {reason(error)}") from None
 
 
 def _without_optimizer(model: "keras.Model") -> "keras.Model":

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
+from models.store import contents
 from tilefleet import geometry
 from tilefleet.errors import BadManifest, HashMismatch
 from tilefleet.labels import LABELS, LABELS_SHA256
@@ -34,6 +36,9 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "mixed": ("words",),
     "float32": (),
 }
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST_NAME: Final = 200
 
 PREPROCESSING: Final = (
     "none outside the graph: RGB pixels, uint8; the words network takes the captcha's "
@@ -79,11 +84,14 @@ class Manifest:
     def read(cls, folder: Path) -> Self:
         """Read and check ``folder/manifest.json``; raises BadManifest."""
         path = folder / FILENAME
+        encoded = contents.parse(contents.read_file(path, contents.MOST_MANIFEST), path)
         try:
-            encoded = json.loads(path.read_text(encoding="utf-8"))
             manifest = cls(**encoded)
-        except (OSError, ValueError, TypeError) as error:
+        except TypeError as error:
             raise BadManifest(f"{path}: {error}") from None
+        _check_types(manifest, path)
+        # A folder that was copied or renamed is a model of that name; no other says that it is it.
+        manifest = replace(manifest, name=folder.name, sharpness=float(manifest.sharpness))
         if manifest.version != VERSION:
             raise BadManifest(f"{path} is of version {manifest.version}; this is {VERSION}")
         if manifest.labels_sha256 != LABELS_SHA256:
@@ -99,8 +107,6 @@ class Manifest:
             raise BadManifest(
                 f"{path}: precision {manifest.precision!r}; expected one of {', '.join(PRECISIONS)}"
             )
-        if not (isinstance(manifest.sharpness, float) and 0 < manifest.sharpness < math.inf):
-            raise BadManifest(f"{path}: sharpness {manifest.sharpness!r}; expected one above 0")
         missing = set(file_names()) - set(manifest.files)
         if missing:
             raise BadManifest(f"{path} lists no {', '.join(sorted(missing))}")
@@ -108,17 +114,46 @@ class Manifest:
 
     def read_file(self, folder: Path, file: str) -> bytes:
         """The contents of one of the model's files; raises HashMismatch or BadManifest."""
-        try:
-            contents = (folder / file).read_bytes()
-        except OSError as error:
-            raise BadManifest(f"{folder / file}: {error}") from None
-        found, wanted = sha256(contents), self.files[file]
+        read = contents.read_file(folder / file, contents.MOST_NETWORK)
+        found, wanted = sha256(read), self.files[file]
         if found != wanted:
             raise HashMismatch(
                 f"{folder / file} has sha256 {found[:16]}…, "
                 f"its manifest says {wanted[:16]}…: the file was changed or damaged"
             )
-        return contents
+        return read
+
+
+def _check_types(manifest: Manifest, path: Path) -> None:
+    """Raise BadManifest for a value that it could not be used or shown with."""
+    fits: Mapping[str, Callable[[Any], bool]] = {
+        "name": lambda value: contents.is_name(value) and len(value) <= _MOST_NAME,
+        "files": lambda value: contents.is_mapping(value, _is_sha256),
+        "parameters": lambda value: (
+            contents.is_mapping(value, contents.is_count) and set(value) <= set(NETWORKS)
+        ),
+        "training": lambda value: isinstance(value, Mapping) and contents.plain(value),
+        "evaluation": lambda value: isinstance(value, Mapping) and contents.plain(value),
+        "precision": lambda value: isinstance(value, str),
+        "sharpness": _is_sharpness,
+        "labels_sha256": _is_sha256,
+        "version": contents.is_count,
+        "preprocessing": contents.is_text,
+        "inputs": lambda value: contents.is_mapping(value, contents.is_shape),
+        "outputs": lambda value: contents.is_mapping(value, contents.is_shape),
+    }
+    for name, is_fit in fits.items():
+        if not is_fit(value := getattr(manifest, name)):
+            raise BadManifest(f"{path}: {name} cannot be {reprlib.repr(value)}")
+
+
+def _is_sha256(value: Any) -> bool:
+    return isinstance(value, str) and bool(_SHA256.fullmatch(value))
+
+
+def _is_sharpness(value: Any) -> bool:
+    """Beyond these a confidence is 0 or 1 whatever the networks say, or no number at all."""
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0.01 <= value <= 100
 
 
 def file_names() -> list[str]:
@@ -126,6 +161,6 @@ def file_names() -> list[str]:
     return [f"{network}.{kind}" for network in NETWORKS for kind in ("tflite", "keras")]
 
 
-def sha256(contents: bytes) -> str:
+def sha256(data: bytes) -> str:
     """Hexadecimal."""
-    return hashlib.sha256(contents).hexdigest()
+    return hashlib.sha256(data).hexdigest()

@@ -28,7 +28,7 @@ _option: Any = click.option(
 def keys() -> None:
     """The gateway's API keys.
 
-    A running gateway follows the file within a second.
+    A running gateway follows the file at its next request.
     """
 
 
@@ -45,7 +45,7 @@ def keys() -> None:
 )
 def add(name: str, file: Path, rate: float | None, burst: int | None) -> None:
     """Make a key for NAME and print it, once: the file holds only its hash."""
-    from producer.gateway.keys import Key, changing
+    from producer.gateway.keys import Key, changing, readers
 
     if burst is not None and rate is None:
         raise click.UsageError("--burst goes with --rate")
@@ -56,6 +56,7 @@ def add(name: str, file: Path, rate: float | None, burst: int | None) -> None:
         kept[name] = key
     click.echo(text)
     click.echo(f"in {file}; it is shown this once. Send it as: Authorization: Bearer …", err=True)
+    click.echo(f"the gateway has to be able to read {file}: {readers(file)} can", err=True)
 
 
 @keys.command("list")

@@ -16,6 +16,7 @@ from producer.cli.serve import serve
 from producer.cli.solve import solve
 from producer.cli.top import top
 from producer.cli.up import up
+from producer.terminal.text import printable
 from tilefleet.errors import TilefleetError
 from tilefleet.settings import Settings, unknown_variables
 
@@ -38,7 +39,7 @@ class OneLine(click.Group):
         try:
             return super().invoke(ctx)
         except TilefleetError as error:
-            click.echo(f"tilefleet: {error}", err=True)
+            click.echo(f"tilefleet: {printable(str(error))}", err=True)
             ctx.exit(1)
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]

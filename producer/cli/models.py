@@ -38,12 +38,13 @@ def list_models(as_json: bool) -> None:
     """
     from models import store
     from producer.terminal.catalogue import show_model
+    from producer.terminal.text import printable
 
     settings = Settings.from_environ()
     for entry in store.entries(root=settings.store):
         if isinstance(entry, tuple):
             folder, error = entry
-            click.echo(f"  {folder.name}: cannot be used: {error}", err=True)
+            click.echo(printable(f"  {folder.name}: cannot be used: {error}"), err=True)
             continue
         manifest = entry.manifest
         if as_json:
@@ -105,6 +106,7 @@ def use(name: str, workers: tuple[str, ...], timeout: float, as_json: bool) -> N
     code 1 then. Workers that start later load what their TILEFLEET_MODEL says.
     """
     from producer.monitoring.remote import Remote, use_model
+    from producer.terminal.text import printable
 
     settings = Settings.from_environ()
     failed = 0
@@ -116,14 +118,15 @@ def use(name: str, workers: tuple[str, ...], timeout: float, as_json: bool) -> N
         if as_json:
             click.echo(json.dumps({"worker": node, **progress}, ensure_ascii=False))
         elif bad:
-            click.echo(f"{node}  nothing changed: {progress['why']}", err=True)
+            click.echo(printable(f"{node}  nothing changed: {progress['why']}"), err=True)
         elif progress["model"] == progress["before"]:
             click.echo(f"{node}  reads with {progress['model']} already")
         else:
             change = f"{progress['before']} → {progress['model']}"
             click.echo(f"{node}  {change} in {progress['seconds']:.2f} s")
 
-    use_model(Remote(settings), name, workers=workers, timeout=timeout, say=say)
+    remote = Remote(settings, timeout=min(timeout, 5.0))
+    use_model(remote, name, workers=workers, timeout=timeout, say=say)
     if settings.model != name and not as_json and not failed:
         click.echo(f"to have later workers load it too, set TILEFLEET_MODEL={name}", err=True)
     if failed:

@@ -7,11 +7,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from time import monotonic
 from typing import Self, TypeVar
 
 from tilefleet import wire
 from tilefleet.answer import Answer
-from tilefleet.errors import AnswerTimeout, BadMessage, SettingError, TilefleetError
+from tilefleet.errors import (
+    BadRequest,
+    FleetUnreachable,
+    SettingError,
+    TilefleetError,
+)
 from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
 
@@ -24,6 +30,9 @@ from .transport import Transport
 from .window import Window
 
 S = TypeVar("S", bound=Source)
+
+#: Seconds in which a captcha has to be on its queue, connecting included.
+_SENT_S = 10.0
 
 #: Captchas of the bulk lane that go in one message.
 _TOGETHER = 32
@@ -71,8 +80,10 @@ class AsyncClient:
 
         Raises what `submit` and `AsyncPending.result` raise.
         """
-        pending = await self.submit(source, expires=timeout)
-        return await self._result(pending, timeout)
+        (outcome,) = await self._solve_each([read(source)], timeout)
+        if isinstance(outcome, Answer):
+            return outcome
+        raise outcome
 
     async def submit(
         self, source: Source, *, expires: float = wire.EXPIRES_S, bulk: bool = False
@@ -80,7 +91,7 @@ class AsyncClient:
         """Send one captcha; it is not read any more after `expires` seconds.
 
         `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
-        read, BadMessage for what cannot be an image, Overloaded, FleetUnreachable.
+        read, BadMessage for what cannot be an image, TooLarge, Overloaded, FleetUnreachable.
         """
         lane = wire.BULK_LANE if bulk else wire.LANE
         sending = message.solve(read(source), lane=lane, expires=expires)
@@ -183,8 +194,19 @@ class AsyncClient:
         )
 
     async def _send(self, messages: Sequence[Message], expires: float) -> list[AsyncPending]:
-        """Messages of one lane, all of them or none."""
-        line, lane = self._wire, messages[0].lane
+        """Messages of one lane, all of them or none; raises FleetUnreachable, Overloaded."""
+        line, within = self._wire, min(expires if expires > 0 else _SENT_S, _SENT_S)
+        try:
+            async with asyncio.timeout(within):
+                return await self._send_on(line, messages, expires)
+        except TimeoutError:
+            raise FleetUnreachable(f"{line.name}: nothing accepted within {within:g} s") from None
+
+    @staticmethod
+    async def _send_on(
+        line: Transport, messages: Sequence[Message], expires: float
+    ) -> list[AsyncPending]:
+        lane = messages[0].lane
         if line.backlog.needs_look(lane):
             await line.look(lane)
         if line.backlog.is_full(lane):
@@ -197,19 +219,12 @@ class AsyncClient:
             for sent, future in zip(messages, futures, strict=True)
         ]
 
-    async def _result(self, pending: AsyncPending, timeout: float) -> Answer:
-        try:
-            return await pending.result(timeout)
-        except (asyncio.CancelledError, AnswerTimeout):
-            pending.cancel()
-            raise
-
     async def answer_all(
-        self, images: Sequence[bytes | BadMessage | OSError], *, timeout: float, bulk: bool
+        self, images: Sequence[bytes | BadRequest | OSError], *, timeout: float, bulk: bool
     ) -> list[Outcome]:
         """The outcome of each image; an error in the place of one is its outcome.
 
-        In one message if they are `bulk`, else in one for each.
+        In few messages if they are `bulk`, else in one for each.
         """
         found = {number: image for number, image in enumerate(images) if isinstance(image, bytes)}
         answers: list[Outcome] = []
@@ -226,10 +241,12 @@ class AsyncClient:
         ]
 
     async def _solve_each(self, images: list[bytes], timeout: float) -> list[Outcome]:
+        # Of all: connecting, sending, waiting.
+        ends = monotonic() + timeout
         sending = [message.solve(image, lane=wire.LANE, expires=timeout) for image in images]
         pending = await self._send(sending, timeout)
         try:
-            await wait_for(pending, timeout)
+            await wait_for(pending, ends - monotonic())
             return [each.outcome(timeout) for each in pending]
         finally:
             # Of those that are ready already, nothing.
@@ -237,10 +254,22 @@ class AsyncClient:
                 each.cancel()
 
     async def _solve_many(self, images: list[bytes], timeout: float) -> list[Outcome]:
+        parts = message.parts(images)
+        each = await asyncio.gather(*(self._solve_part(part, timeout) for part in parts))
+        return [outcome for outcomes in each for outcome in outcomes]
+
+    async def _solve_part(self, images: list[bytes], timeout: float) -> list[Outcome]:
+        try:
+            return await self._solve_list(images, timeout)
+        except TilefleetError as error:
+            return [error] * len(images)
+
+    async def _solve_list(self, images: list[bytes], timeout: float) -> list[Outcome]:
+        ends = monotonic() + timeout
         sending = message.solve_many(images, lane=wire.BULK_LANE, expires=timeout)
         (pending,) = await self._send([sending], timeout)
         try:
-            return await pending.many(timeout)
-        except (asyncio.CancelledError, AnswerTimeout):
+            await wait_for([pending], ends - monotonic())
+            return pending.outcomes(timeout)
+        finally:
             pending.cancel()
-            raise

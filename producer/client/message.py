@@ -24,6 +24,9 @@ from .source import describe
 #: kombu's lists of one queue: the most urgent priority, then one list for each further step.
 _STEPS = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 
+#: Bytes of images that go in one message, unless one alone has more.
+_MOST_BYTES = 8 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -55,6 +58,19 @@ def solve_many(images: Sequence[bytes], *, lane: str, expires: float) -> Message
         expires,
         f"(<{len(images)} images, {total} bytes>)",
     )
+
+
+def parts(images: Sequence[bytes]) -> list[list[bytes]]:
+    """A list in as many as it needs, for messages that no server refuses for their size."""
+    made: list[list[bytes]] = []
+    room = 0
+    for image in images:
+        if not made or len(image) > room:
+            made.append([])
+            room = _MOST_BYTES
+        made[-1].append(image)
+        room -= len(image)
+    return made
 
 
 def revoke(task_id: str) -> bytes:

@@ -73,9 +73,10 @@ class AsyncPending:
         except TilefleetError as error:
             return error
 
-    async def many(self, timeout: float) -> list[Outcome]:
-        """The same of a list of captchas."""
-        await self._wait(timeout)
+    def outcomes(self, timeout: float) -> list[Outcome]:
+        """The same of a list of captchas; raises what it failed with as a whole."""
+        if not self._future.done():
+            raise self._too_late(timeout)
         results = self._outcome()
         assert isinstance(results, list)
         return [message.answer(result) for result in results]

@@ -102,7 +102,8 @@ class Results:
         if commands:
             await _say(connection, *commands)
         if task_ids:
-            await asyncio.wait_for(self._confirmed.wait(), _PATIENCE_S)
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._confirmed.wait()
 
     def resolve(self, key: bytes, text: bytes) -> None:
         """This is stored under that key."""
@@ -139,11 +140,13 @@ class Results:
             if self._trouble is not None:
                 raise self._trouble
             self._changed.clear()
-            await asyncio.wait_for(self._changed.wait(), _PATIENCE_S)
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._changed.wait()
 
     async def _listen(self) -> None:
         pause = PAUSES_S[0]
         while True:
+            check_cancelled()
             try:
                 await self._listen_once()
             except TROUBLE as trouble:
@@ -183,6 +186,7 @@ class Results:
         """
         loop = asyncio.get_running_loop()
         heard = loop.time()
+        check_cancelled()
         while True:
             # No timeout of its own: setting one for each would cost more than reading it.
             said = await connection.read_response(disconnect_on_error=False)
@@ -213,6 +217,17 @@ async def _ask(connection: Any) -> None:
         while True:
             await asyncio.sleep(_ASK_S)
             await _say(connection, (b"PING",))
+
+
+def check_cancelled() -> None:
+    """Raise CancelledError in a task that was told to end, and has not heard it.
+
+    What redis-py waits with swallows a cancellation that meets a reply (bpo-42130); whoever ends
+    the loop, as `asyncio.run` does, cancels once and waits.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def stop(task: "asyncio.Task[None]") -> None:

@@ -5,7 +5,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Protocol
 
-from tilefleet.errors import BadMessage
+from tilefleet import wire
+from tilefleet.errors import BadMessage, BadRequest, TooLarge
 
 
 class Readable(Protocol):
@@ -18,14 +19,23 @@ Source = str | PathLike[str] | bytes | bytearray | memoryview | Readable
 
 
 def read(source: Source) -> bytes:
-    """The image bytes; raises OSError for a file that cannot be read, BadMessage for other types.
+    """The image bytes; raises OSError for a file that cannot be read, BadMessage for other types,
+    TooLarge for more than can be sent.
 
     The bytes are not looked at: whether they are a captcha is for the worker to say.
     """
+    data = _read(source)
+    if len(data) > wire.MOST_IMAGE_BYTES:
+        raise TooLarge(f"{len(data)} bytes or more; at most {wire.MOST_IMAGE_BYTES} can be sent")
+    return data
+
+
+def _read(source: Source) -> bytes:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     if isinstance(source, str | PathLike):
-        return Path(source).read_bytes()
+        with Path(source).open("rb") as file:
+            return file.read(wire.MOST_IMAGE_BYTES + 1)
     if hasattr(source, "read"):
         data = source.read()
         if isinstance(data, bytes):
@@ -34,13 +44,13 @@ def read(source: Source) -> bytes:
     raise BadMessage(f"give a path, bytes or a binary file, not {type(source).__name__}")
 
 
-def read_all(sources: Iterable[Source]) -> list[bytes | BadMessage | OSError]:
+def read_all(sources: Iterable[Source]) -> list[bytes | BadRequest | OSError]:
     """The image bytes of each, or the error in their place."""
-    contents: list[bytes | BadMessage | OSError] = []
+    contents: list[bytes | BadRequest | OSError] = []
     for source in sources:
         try:
             contents.append(read(source))
-        except (BadMessage, OSError) as error:
+        except (BadRequest, OSError) as error:
             contents.append(error)
     return contents
 

@@ -90,7 +90,7 @@ class Client:
         """Send one captcha; it is not read any more after `expires` seconds.
 
         `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
-        read, BadMessage for what cannot be an image, Overloaded, FleetUnreachable.
+        read, BadMessage for what cannot be an image, TooLarge, Overloaded, FleetUnreachable.
         """
         data = read(source)
         background, client = self._open()

@@ -25,7 +25,13 @@ from . import message
 from .backlog import Backlog
 from .connection import PAUSES_S, TROUBLE, connect, why
 from .message import Message
-from .results import Results, stop
+from .results import Results, check_cancelled, stop
+
+#: Seconds in which each connection has to be closed; a server that hangs takes nothing more.
+_CLOSED_S = 0.5
+
+#: Bytes of a message above which it goes out alone; a captcha has a tenth.
+_HEAVY_BYTES = 512 << 10
 
 #: Captchas after which no more join those that go out together: some megabytes.
 _MOST = 128
@@ -38,6 +44,10 @@ class _Sending:
     messages: Sequence[Message]
     #: Done when they are on their queue.
     accepted: "asyncio.Future[None]"
+
+    @property
+    def is_heavy(self) -> bool:
+        return any(len(each.item) > _HEAVY_BYTES for each in self.messages)
 
 
 class Transport:
@@ -100,8 +110,9 @@ class Transport:
         self._looked.clear()
         self._looks.update(lanes)
         self._work.set()
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._looked.wait(), 1)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._looked.wait()
 
     async def close(self) -> None:
         """What was sent is still read and stored."""
@@ -116,31 +127,36 @@ class Transport:
             for end in (client.aclose, pool.disconnect, *(each.aclose for each in asked)):
                 # Whatever it says: nothing is asked of it any more.
                 with suppress(*TROUBLE, RuntimeError):
-                    await end()
+                    async with asyncio.timeout(_CLOSED_S):
+                        await end()
         # What transports have left to do.
         await asyncio.sleep(0)
 
     async def _publish(self) -> None:
         results = self._results
         while True:
+            check_cancelled()
             await self._work.wait()
             self._work.clear()
             while (
                 self._outbox or results.is_untidy or results.missed or self._revoked or self._looks
             ):
                 await self._publish_with_patience(self._next())
+                check_cancelled()
 
     def _next(self) -> list[_Sending]:
-        """What goes out together."""
+        """What goes out together: what is heavy alone, so that it fails alone."""
         batch: list[_Sending] = []
         left = _MOST
-        while self._outbox and left > 0:
+        while self._outbox and left > 0 and not (batch and self._outbox[0].is_heavy):
             batch.append(self._outbox.popleft())
-            left -= len(batch[-1].messages)
+            left = 0 if batch[-1].is_heavy else left - len(batch[-1].messages)
         return batch
 
     async def _publish_with_patience(self, batch: list[_Sending]) -> None:
-        for pause in (*PAUSES_S, None):
+        # A server hangs up on what is too large for it; others do not wait while that is repeated.
+        pauses = PAUSES_S[:1] if batch and batch[0].is_heavy else PAUSES_S
+        for pause in (*pauses, None):
             try:
                 await self._publish_once([each for each in batch if not each.accepted.done()])
                 return

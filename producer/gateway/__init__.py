@@ -3,5 +3,5 @@
 Reading order: `app` (routes, and who may come in), `api` (the clean one), `legacy` (what old
 servers answered), `page` (the page at /), `context` (what requests share), `body` (what clients
 send), `problem` (errors as HTTP says them), `keys` and `quota`, `metrics`, `openapi` (with
-`schemas`), `server` (the process).
+`schemas`), `server` (the process), `connection` (what one may send).
 """

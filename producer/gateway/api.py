@@ -1,5 +1,7 @@
 """The clean API: a captcha in, the answer object out."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -9,18 +11,21 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from producer.gateway import body, context, metrics
+from producer.gateway.context import Context
+from producer.gateway.long_json import LongJson
 from producer.gateway.openapi import LONGEST_S, TIMEOUT_S
 from tilefleet import wire
-from tilefleet.errors import BadMessage
+from tilefleet.errors import BadMessage, BadRequest
 
 
 async def solve(request: Request) -> Response:
     """``POST /v1/solve``: a raw picture, a form with one file, or JSON with ``image`` as base64."""
-    timeout = _timeout(request)
-    data = await body.read(request, context.of(request).most_body)
+    timeout, here = _timeout(request), context.of(request)
+    data = await body.read(request, here.most_body)
     kind = body.kind(request)
     if kind == "application/json":
-        data = _base64(body.parse(data).get("image"))
+        read = await LongJson.parse(data)
+        data = body.decode(read.text(read.get("image"), here.most_body))
     elif kind == "multipart/form-data":
         async with body.form(request, data) as form:
             files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
@@ -39,19 +44,14 @@ async def solve_many(request: Request) -> Response:
     timeout = _timeout(request)
     here = context.of(request)
     data = await body.read(request, here.most_list_body)
-    images: list[bytes | BadMessage]
+    images: list[bytes | BadRequest]
     if body.kind(request) == "multipart/form-data":
         async with body.form(request, data) as form:
             files = [v for _, v in form.multi_items() if isinstance(v, UploadFile)]
-            images = [await file.read() for file in files]
+            _check_length(files, here)
+            images = [await here.content(file) for file in files]
     else:
-        listed = body.parse(data).get("images")
-        if not isinstance(listed, list):
-            raise BadMessage("images is missing or no list")
-        images = [_base64_or_error(each) for each in listed]
-    most = here.settings.max_list
-    if not 1 <= len(images) <= most:
-        raise BadMessage(f"a list of {len(images)} images; 1 to {most} are accepted")
+        images = await _listed(data, here)
     return _json(await context.solve_many(request, images, timeout=timeout))
 
 
@@ -110,17 +110,27 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
 
 
-def _base64(value: Any) -> bytes:
-    if not isinstance(value, str):
-        raise BadMessage(f"an image is base64 text, not {type(value).__name__}")
-    return body.decode(value)
+async def _listed(data: bytes, here: Context) -> list[bytes | BadRequest]:
+    """The pictures of a JSON list, or what is wrong with each in its place."""
+    read = await LongJson.parse(data)
+    listed = read.get("images")
+    if not isinstance(listed, list):
+        raise BadMessage("images is missing or no list")
+    _check_length(listed, here)
+    images: list[bytes | BadRequest] = []
+    for each in listed:
+        try:
+            images.append(body.decode(read.text(each, here.most_body)))
+        except BadRequest as error:
+            images.append(error)
+        await asyncio.sleep(0)
+    return images
 
 
-def _base64_or_error(value: Any) -> bytes | BadMessage:
-    try:
-        return _base64(value)
-    except BadMessage as error:
-        return error
+def _check_length(listed: Sequence[object], here: Context) -> None:
+    most = here.settings.max_list
+    if not 1 <= len(listed) <= most:
+        raise BadMessage(f"a list of {len(listed)} images; 1 to {most} are accepted")
 
 
 def _timeout(request: Request) -> float:

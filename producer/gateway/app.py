@@ -7,6 +7,7 @@ outcomes, nothing that a client sent.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -21,6 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 from producer.client.asynchronous import AsyncClient
 from producer.client.connection import connect
 from producer.gateway import api, legacy, metrics, openapi, page, problem
+from producer.gateway.connection.idle import address
 from producer.gateway.context import Context
 from producer.gateway.keys import Key, KeyFile
 from producer.gateway.quota import Quota
@@ -54,6 +56,8 @@ class Gateway:
         self._legacy = legacy_paths
         self._most = most_requests
         self._now = 0
+        #: Requests that are being served, by who shares bounds; one may have half of all.
+        self._now_of: Counter[str] = Counter()
         self._metrics = metrics.Metrics()
         self._metrics.watch(lambda: self._now)
         old = legacy.ROUTES if legacy_paths != "off" else []
@@ -101,7 +105,9 @@ class Gateway:
         state = scope["state"]
         # `server` cancels it when the client goes away, and says so.
         state["task"] = asyncio.current_task()
+        who = state["who"] = address(scope.get("client"))
         self._now += 1
+        self._now_of[who] += 1
         try:
             self._admit(scope)
             route = self._route.get(scope["path"])
@@ -118,7 +124,10 @@ class Gateway:
             await problem.reply(error)(scope, receive, note)
         finally:
             self._now -= 1
-            state["gateway"].held -= state["received"]
+            self._now_of[who] -= 1
+            if not self._now_of[who]:
+                del self._now_of[who]
+            state["gateway"].release(who, state["received"])
             self._note(scope, status, perf_counter() - began, state["received"])
 
     def _admit(self, scope: Scope) -> None:
@@ -131,6 +140,9 @@ class Gateway:
             return
         if self._now > self._most:
             raise HTTPException(503, f"{self._most} requests at once", {"Retry-After": "1"})
+        if self._now_of[state["who"]] > max(1, self._most // 2):
+            why = f"{self._most // 2} requests of one address at once"
+            raise HTTPException(503, why, {"Retry-After": "1"})
         if path in self._legacy_paths:
             if not state["old"]:
                 raise HTTPException(404)

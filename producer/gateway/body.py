@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import orjson
 import pybase64
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -16,12 +15,11 @@ from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from producer.gateway import context
+from producer.gateway.connection.protocol import BODY_BYTES_A_SECOND, BODY_S, MOST_IGNORED
 from tilefleet.errors import BadMessage, TooLarge
 
-#: Seconds in which a body has to be there, and bytes that earn it another second.
-_BODY_S, _BYTES_A_SECOND = 10.0, 64 << 10
-#: Bytes more than allowed that are still read, so that the sender gets to see why.
-_DRAINED = 8 << 20
+#: Bytes that are worked on before others have their turn; of a form, which may have many parts.
+_SLICE, _FORM_SLICE = 64 << 10, 16 << 10
 _DATA_URL = re.compile(rb"\s*data:[^,]{0,100},")
 _CLOSE = {"Connection": "close"}
 
@@ -39,27 +37,21 @@ async def read(request: Request, most: int) -> bytes:
     announced = request.headers.get("content-length", "")
     # Who asks first is told at once; others want to be rid of it before they listen.
     asks = "expect" in request.headers
-    if announced.isdigit() and int(announced) > most + (0 if asks else _DRAINED):
+    if announced.isdigit() and int(announced) > most + (0 if asks else MOST_IGNORED):
         raise TooLarge(f"a body of {announced} bytes; at most {most} are accepted")
     chunks, length = [], 0
     clock = asyncio.get_running_loop()
     began = clock.time()
     try:
-        async with asyncio.timeout_at(began + _BODY_S) as limit:
+        async with asyncio.timeout_at(began + BODY_S) as limit:
             async for chunk in request.stream():
                 length += len(chunk)
                 if length <= most:
                     chunks.append(chunk)
-                    here.held += len(chunk)
                     state.received += len(chunk)
-                    if here.held > here.most_held:
-                        raise HTTPException(
-                            503,
-                            f"{here.held} bytes of bodies at once; at most {here.most_held}",
-                            {"Retry-After": "1", **_CLOSE},
-                        )
-                    limit.reschedule(began + _BODY_S + length / _BYTES_A_SECOND)
-                elif length > most + _DRAINED:
+                    here.hold(state.who, len(chunk))
+                    limit.reschedule(began + BODY_S + length / BODY_BYTES_A_SECOND)
+                elif length > most + MOST_IGNORED:
                     break
     except TimeoutError:
         raise HTTPException(408, f"{length} bytes of the body in time", _CLOSE) from None
@@ -67,15 +59,28 @@ async def read(request: Request, most: int) -> bytes:
         raise HTTPException(400, "the sender went away") from None
     if length > most:
         raise TooLarge(f"a body of {length} bytes or more; at most {most} are accepted")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    # What is long is put together in a thread: it takes longer than a turn of the event loop.
+    return _join(chunks) if length < _SLICE else await asyncio.to_thread(_join, chunks)
+
+
+def _join(chunks: list[bytes]) -> bytes:
+    joined = b"".join(chunks)
+    # To give memory back takes its time as well.
+    chunks.clear()
+    return joined
 
 
 @asynccontextmanager
 async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
     """The fields of a body that was read already; raises BadMessage."""
 
+    at = 0
+
     async def again() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+        nonlocal at
+        await asyncio.sleep(0)
+        part, at = body[at : at + _FORM_SLICE], at + _FORM_SLICE
+        return {"type": "http.request", "body": part, "more_body": at < len(body)}
 
     try:
         fields = await Request(request.scope, again).form(max_part_size=len(body) + 1)
@@ -85,6 +90,7 @@ async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
         yield fields
     finally:
         await fields.close()
+        await asyncio.sleep(0)
 
 
 def kind(request: Request) -> str:
@@ -98,7 +104,7 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
     Raises BadMessage.
     """
     if kind(request) == "application/x-www-form-urlencoded":
-        return _urlencoded(body, name)
+        return await _urlencoded(body, name)
     async with form(request, body) as fields:
         value = fields.get(name)
         if isinstance(value, UploadFile):
@@ -106,12 +112,22 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
         return None if value is None else value.encode()
 
 
-def _urlencoded(body: bytes, name: str) -> bytes | None:
+async def _urlencoded(body: bytes, name: str) -> bytes | None:
     key = name.encode() + b"="
-    found = [part for part in body.split(b"&") if part.startswith(key)]
-    if not found:
+    begin = body.rfind(b"&" + key) + 1
+    if not begin and not body.startswith(key):
         return None
-    return _unescaped(found[-1].removeprefix(key).replace(b"+", b" "))
+    value = body[begin:].partition(b"&")[0].removeprefix(key).replace(b"+", b" ")
+    parts, at = [], 0
+    while at < len(value):
+        end = at + _SLICE
+        # Not inside of an escape.
+        escape = value.rfind(b"%", end - 2, end)
+        end = escape if at < escape else end
+        parts.append(_unescaped(value[at:end]))
+        at = end
+        await asyncio.sleep(0)
+    return b"".join(parts)
 
 
 def _unescaped(value: bytes) -> bytes:
@@ -130,13 +146,11 @@ def _unescaped(value: bytes) -> bytes:
     return unquote_to_bytes(value)
 
 
-def decode(text: str | bytes) -> bytes:
+def decode(text: bytes) -> bytes:
     """Base64 as clients write it: after ``data:…,``, with spaces for +, URL-safe, unpadded.
 
     Raises BadMessage.
     """
-    if isinstance(text, str):
-        text = text.encode("latin-1", "replace")
     if prefix := _DATA_URL.match(text):
         text = text[prefix.end() :]
     try:
@@ -152,14 +166,3 @@ def decode(text: str | bytes) -> bytes:
 
 #: A + that a form turned into a space, and the URL-safe alphabet.
 _LIKE_BASE64 = bytes.maketrans(b" -_", b"++/")
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """A JSON object; raises BadMessage."""
-    try:
-        value = orjson.loads(body)
-    except ValueError as error:
-        raise BadMessage(f"{len(body)} bytes that are no JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BadMessage(f"a JSON {type(value).__name__}; an object is wanted")
-    return value

@@ -12,19 +12,23 @@ slow hash is for passwords that people think up; nobody finds 256 bits by trying
 """
 
 import fcntl
+import grp
 import hashlib
 import hmac
 import json
 import logging
+import os
+import pwd
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import ceil, isfinite
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from tilefleet.errors import BadKeyFile
@@ -35,8 +39,8 @@ logger = logging.getLogger(__name__)
 #: Names are part of keys, of quotas' names in the store, and of metrics.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-#: Seconds between looks whether the file has changed.
-_LOOK_S = 1.0
+#: Who runs the gateway, by deploy/systemd: its group reads a file that root makes.
+_GROUP = "tilefleet"
 #: What a name that nobody has is compared with: that takes as long as one that somebody has.
 _NOBODY = "0" * 64
 
@@ -83,7 +87,7 @@ class Key:
 class KeyFile:
     """The keys of a file that may change at any time.
 
-    What it says now holds a second later. A file that was good once and is broken or gone now
+    What it says now holds for the next request. A file that was good once and is broken or gone now
     changes nothing but the log: the keys that were good stay.
     """
 
@@ -92,7 +96,6 @@ class KeyFile:
         self.path = path
         self._keys = {key.name: key for key in read(path)}
         self._seen = _signature(path)
-        self._looked = monotonic()
 
     def find(self, text: str) -> Key | None:
         """Whose key this is, by a comparison whose time says nothing; None for nobody's."""
@@ -105,9 +108,7 @@ class KeyFile:
         return len(self._keys)
 
     def _refresh(self) -> None:
-        if monotonic() - self._looked < _LOOK_S:
-            return
-        self._looked = monotonic()
+        # Each time: it takes a microsecond, and who was removed is out at once.
         signature = _signature(self.path)
         if signature == self._seen:
             return
@@ -135,20 +136,54 @@ def read(path: Path) -> list[Key]:
 def changing(path: Path) -> Iterator[dict[str, Key]]:
     """The keys by name; what they are at the end of the block is written, all or nothing.
 
-    One at a time; the file is only readable for its owner. Raises BadKeyFile.
+    One at a time; who may read a file that is there stays as it is, and one made anew is its
+    owner's alone, or that of whoever runs the gateway (`_share`). Raises BadKeyFile.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        keys = {key.name: key for key in read(path)} if path.exists() else {}
-        yield keys
-        _write(path, list(keys.values()))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_name(f".{path.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            keys = {key.name: key for key in read(path)} if path.exists() else {}
+            yield keys
+            _write(path, list(keys.values()))
+    except OSError as error:
+        raise BadKeyFile(f"{path} cannot be changed: {error}") from None
 
 
 def _write(path: Path, keys: list[Key]) -> None:
     rows = [{k: v for k, v in asdict(key).items() if v is not None} for key in keys]
     with atomic_write(path, text=True, private=True) as file:
         file.write(json.dumps({"keys": rows}, indent=1) + "\n")
+        if os.geteuid() == 0 and not path.exists():
+            _share(file.fileno(), path.parent.stat())
+
+
+def _share(file: int, folder: os.stat_result) -> None:
+    """A new file of root's: for those that its folder is for, else for the gateway's group."""
+    group = folder.st_gid
+    if not (folder.st_uid or group):
+        with suppress(KeyError):
+            group = grp.getgrnam(_GROUP).gr_gid
+    os.fchown(file, folder.st_uid, group)
+    # Whose folder nobody else may enter has a file that nobody else may read.
+    shared = group != 0 and bool(folder.st_mode & stat.S_IXGRP)
+    os.fchmod(file, 0o640 if shared else 0o600)
+
+
+def readers(path: Path) -> str:
+    """Who may read the file, in words."""
+    found = path.stat()
+    who = [_name(pwd.getpwuid, found.st_uid)]
+    if found.st_mode & stat.S_IRGRP:
+        who.append(f"the group {_name(grp.getgrgid, found.st_gid)}")
+    return " and ".join(who)
+
+
+def _name(find: Callable[[int], Any], number: int) -> str:
+    try:
+        return str(find(number)[0])
+    except KeyError:
+        return str(number)
 
 
 def _parse(path: Path, text: str) -> list[Key]:
@@ -162,8 +197,7 @@ def _parse(path: Path, text: str) -> list[Key]:
             f"{path}, {len(text)} characters, is no file of keys: "
             f'{type(error).__name__}: {error}; {{"keys": [ … ]}} is wanted'
         ) from None
-    names = [key.name for key in keys]
-    twice = {name for name in names if names.count(name) > 1}
+    twice = [name for name, count in Counter(key.name for key in keys).items() if count > 1]
     if twice:
         raise BadKeyFile(f"{path}: more than one key is called {', '.join(sorted(twice))}")
     return keys
@@ -190,7 +224,7 @@ def _hash(text: str) -> str:
 def _signature(path: Path) -> tuple[int, ...] | None:
     """Differs when the file has been written or replaced; None where there is none."""
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError:
         return None
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -5,7 +5,9 @@ takes one. A list takes as many as it has captchas and may leave a debt, so that
 the burst still gets through, at the price of a longer wait after it.
 """
 
+import asyncio
 import math
+from time import monotonic
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -44,13 +46,18 @@ class Quota:
         self._prefix = key_prefix + BUCKET
         self._take = connection.register_script(_TAKE)
 
-    async def take(self, key: Key | None, captchas: int) -> None:
-        """Take that many; raises 429 with the seconds to wait, or FleetUnreachable."""
+    async def take(self, key: Key | None, captchas: int, *, timeout: float) -> float:
+        """Take that many within `timeout` seconds; gives those that are left.
+
+        Raises 429 with the seconds to wait, or FleetUnreachable.
+        """
         if key is None or key.rate is None or key.burst is None:
-            return
+            return timeout
         bucket = self._prefix + key.name
+        began = monotonic()
         try:
-            wait_s = float(await self._take([bucket], [key.rate, key.burst, captchas]))
+            async with asyncio.timeout(timeout):
+                wait_s = float(await self._take([bucket], [key.rate, key.burst, captchas]))
         except (RedisError, OSError) as error:
             raise FleetUnreachable(f"no quotas: {type(error).__name__}") from None
         if wait_s > 0:
@@ -60,3 +67,4 @@ class Quota:
                 f"{captchas} more in {wait_s:.1f} s",
                 {"Retry-After": str(math.ceil(wait_s))},
             )
+        return max(0.001, round(timeout - (monotonic() - began), 3))

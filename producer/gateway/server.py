@@ -1,7 +1,7 @@
 """The process: it listens, serves, and on SIGTERM finishes what it accepted."""
 
-import asyncio
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -10,20 +10,15 @@ from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from producer.gateway.connection.protocol import Protocol
 from tilefleet.errors import SettingError
 from tilefleet.log import configure
 
 _REQUESTS = "producer.gateway.app"
 
-#: Seconds in which a request's head has to be there, and its bytes at most.
-_HEAD_S, _HEAD_BYTES = 10.0, 32 << 10
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_TOO_LONG = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
-    b"content-length: 0\r\n\r\n"
-)
+#: Files that this process may have open, connections among them, where the system allows it.
+_MOST_FILES = 8192
 
 
 def log(form: str, *, requests: bool) -> None:
@@ -72,7 +67,7 @@ def run(app: Callable[..., Any], sockets: list[socket.socket], *, shutdown_s: in
     """Serve until SIGTERM or Ctrl-C; then finish, within `shutdown_s`, what was accepted."""
     config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=Protocol,
         loop="uvloop",
         ws="none",
         access_log=False,
@@ -82,59 +77,9 @@ def run(app: Callable[..., Any], sockets: list[socket.socket], *, shutdown_s: in
     )
     # uvicorn repeats the signal when it is done; that it ends in order is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < _MOST_FILES:
+        most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=sockets)
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's, which waits for a head for ever, however long, and for an answer nobody wants."""
-
-    _timer: asyncio.TimerHandle | None = None
-    _length = 0
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._expect_head()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._timer is None:
-            self._expect_head()
-
-    def on_headers_complete(self) -> None:
-        self._stop_timer()
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        self._length += len(data)
-        super().data_received(data)
-        if self._timer is not None and self._length > _HEAD_BYTES:
-            self._refuse(_TOO_LONG)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        waiting = self.cycle is not None and not self.cycle.response_complete
-        super().connection_lost(exc)
-        if waiting and (task := self.scope["state"].get("task")) is not None:
-            # Nobody is there to hear the answer: what is not read yet need not be.
-            self.scope["state"]["gone"] = True
-            task.cancel()
-
-    def _expect_head(self) -> None:
-        self._length = 0
-        self._timer = self.loop.call_later(_HEAD_S, self._refuse, _TOO_SLOW)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _refuse(self, reply: bytes) -> None:
-        self._stop_timer()
-        if self.cycle is not None and not self.cycle.response_complete:
-            # Sent behind a request that is still being answered: that one first.
-            self._expect_head()
-        elif not self.transport.is_closing():
-            if self.headers is not None:
-                self.transport.write(reply)
-            self.transport.close()

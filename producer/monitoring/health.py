@@ -7,12 +7,14 @@ writes them.
 
 import http.client
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import time
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from producer.monitoring.deadline import within
 from tilefleet import health
-from tilefleet.errors import SettingError
+from tilefleet.errors import FleetUnreachable, SettingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,18 @@ def of_gateway(url: str, *, ready: bool, timeout_s: float) -> Finding:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingError(f"{url!r} is no address of a gateway, such as http://127.0.0.1:8000")
-    path = parts.path.rstrip("/") + ("/readyz" if ready else "/healthz")
+    ask = partial(_ask, parts, "/readyz" if ready else "/healthz", timeout_s)
+    try:
+        return within(timeout_s, ask, server=url)
+    except FleetUnreachable as error:
+        return Finding(False, str(error))
+
+
+def _ask(parts: SplitResult, wanted: str, timeout_s: float) -> Finding:
+    path = parts.path.rstrip("/") + wanted
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
-        connection = kind(parts.hostname, parts.port, timeout=timeout_s)
+        connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
         try:
             connection.request("GET", path)
             response = connection.getresponse()

@@ -1,7 +1,8 @@
 """What a sender may tell workers, and hear from them, by Celery's remote control."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
@@ -11,12 +12,15 @@ from redis.exceptions import RedisError
 
 from producer.client.connection import connect_now
 from producer.monitoring.celery_app import application, living
+from producer.monitoring.deadline import within
 from tilefleet.errors import AnswerTimeout, FleetError, FleetUnreachable, reason
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
 
 #: Seconds to wait for a reply; a worker that hangs is one that says nothing.
 _REPLY_S = 3.0
+#: Seconds for a connection to be given back.
+_RELEASE_S = 1.0
 #: Seconds between looks at what the workers do.
 LOOK_S = 0.1
 
@@ -24,7 +28,9 @@ LOOK_S = 0.1
 class Remote:
     """Remote control of the workers that live; for one thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, timeout: float = 5.0) -> None:
+        """`timeout`: seconds that each question may take, beside waiting for replies."""
+        self._timeout = timeout
         self._server = without_password(settings.broker_url)
         self._settings = settings
         self._app = application("tilefleet-remote", settings)
@@ -34,14 +40,16 @@ class Remote:
     def workers(self) -> list[str]:
         """Node names of those that told that they live; raises FleetUnreachable."""
         with self._reaching():
-            return list(living(self._store, self._settings))
+            look = partial(living, self._store, self._settings)
+            return list(within(self._timeout, look, server=self._server))
 
     def ask(self, command: str, workers: Sequence[str], **arguments: Any) -> dict[str, Any]:
         """Each worker's reply, by its name; those that say nothing are left out."""
         if not workers:
             return {}
         with self._reaching():
-            replies = self._app.control.broadcast(
+            broadcast = partial(
+                self._app.control.broadcast,
                 command,
                 arguments=arguments,
                 destination=list(workers),
@@ -49,6 +57,7 @@ class Remote:
                 timeout=_REPLY_S,
                 connection=self._connect(),
             )
+            replies = within(_REPLY_S + self._timeout, broadcast, server=self._server)
         answers = {node: answer for reply in replies or [] for node, answer in reply.items()}
         if len(answers) < len(workers):
             # What comes too late would be taken for the next reply, or make it be lost.
@@ -63,7 +72,8 @@ class Remote:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.release()
+            with suppress(FleetUnreachable, OperationalError, RedisError, OSError):
+                within(_RELEASE_S, connection.release, server=self._server)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -72,6 +82,9 @@ class Remote:
         except (OperationalError, RedisError, OSError) as error:
             self._disconnect()
             raise FleetUnreachable(f"{self._server}: {reason(error)}") from None
+        except FleetUnreachable:
+            self._disconnect()
+            raise
 
 
 def use_model(

@@ -12,11 +12,15 @@ from redis.exceptions import RedisError
 
 from producer.client.connection import connect_now
 from producer.monitoring.celery_app import application, living
+from producer.monitoring.deadline import within
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable, reason
 from tilefleet.report import Report
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
+
+#: Seconds for one look.
+_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,15 @@ class Watch(AbstractContextManager["Watch"]):
         self._app.close()
 
     def look(self) -> View:
-        """What is so now; raises FleetUnreachable."""
+        """What is so now; raises FleetUnreachable, after some seconds at the latest."""
+        try:
+            return within(_LOOK_S, self._look, server=self.server)
+        except FleetUnreachable:
+            # What it was said on may hang: another one, next time.
+            self._connection = self._app.connection_for_read()
+            raise
+
+    def _look(self) -> View:
         try:
             workers = living(self._store, self._settings)
             channel = self._connection.default_channel
@@ -56,7 +68,6 @@ class Watch(AbstractContextManager["Watch"]):
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):
                 self._connection.close()
-            self._connection = self._app.connection_for_read()
             raise FleetUnreachable(f"{self.server}: {reason(error)}") from None
         # What workers tell, not the length of `unacked`: other applications keep theirs there too.
         claimed = sum(report.figures.claimed for report in workers.values())

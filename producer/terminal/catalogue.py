@@ -1,6 +1,7 @@
 """A model of the store as people read it: what it is, where it comes from, how right it is."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from models.store.manifest import Manifest
@@ -13,11 +14,11 @@ def show_model(manifest: Manifest, *, chosen: bool) -> str:
     """Some lines; the first begins with a star if workers load it."""
     lines = [f"{'*' if chosen else ' '} {manifest.identity}  {manifest.precision}"]
     for network, parameters in manifest.parameters.items():
-        how = "; ".join(_origin(manifest.training.get(network) or {}))
+        training = manifest.training.get(network)
+        how = "; ".join(_origin(training if isinstance(training, Mapping) else {}))
         lines.append(f"    {network}: {parameters:,} parameters" + (f", {how}" if how else ""))
     for what, figures in manifest.evaluation.items():
-        told = _score(figures) if "exact" in figures else _plain(figures)
-        lines.append(f"    {what.replace('_', ' ')}: {told}")
+        lines.append(f"    {what.replace('_', ' ')}: {_told(figures)}")
     return "\n".join(lines)
 
 
@@ -29,10 +30,19 @@ def _origin(training: Mapping[str, Any]) -> Iterator[str]:
         if name in ("from", "imported_from"):
             yield f"{name.replace('_', ' ')} {value}"
         elif name == "minutes":
-            spent = sum(value) if isinstance(value, list) else value
-            yield f"{spent:.0f} minutes of training"
+            with suppress(TypeError, ValueError):
+                spent = sum(value) if isinstance(value, list) else value
+                yield f"{spent:.0f} minutes of training"
         else:
             yield f"{name}: {_plain(value)}"
+
+
+def _told(figures: Any) -> str:
+    """A manifest may have come from anywhere: what is no score is shown as it is."""
+    if isinstance(figures, Mapping) and "exact" in figures:
+        with suppress(LookupError, TypeError, ValueError):
+            return _score(figures)
+    return _plain(figures)
 
 
 def _score(figures: Mapping[str, Any]) -> str:

@@ -34,7 +34,15 @@ def error_line(error: Exception) -> str:
     """``WrongSize: 292×190 pixels …``; an OSError's own words are clear enough."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return f"{type(error).__name__}: {error}"
+    return printable(f"{type(error).__name__}: {error}")
+
+
+def printable(text: str) -> str:
+    """With escapes for what would move a terminal's cursor, colour it, or worse; lines stay."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def bar(share: float, width: int) -> str:

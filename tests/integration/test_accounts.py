@@ -16,11 +16,13 @@ from redis.exceptions import NoPermissionError
 
 from producer import Client
 from producer.client.asynchronous import AsyncClient
+from producer.gateway.keys import Key, changing
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support.fleet import NULL, another_app, solve, wait_until
+from tests.support.gateway import gateway
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 
@@ -99,6 +101,59 @@ def test_an_async_client_sends_looks_and_gets_answers(at_work, role):
             return (await fleet.look()).fleet.workers
 
     assert asyncio.run(use()) == 1
+    assert at_work.denied() == []
+
+
+def test_a_gateway_has_quotas_metrics_and_readiness(at_work, tmp_path):
+    """A script that nobody has loaded yet, too: the server may have been restarted."""
+    keys = tmp_path / "keys.json"
+    with changing(keys) as kept:
+        kept["bob"], key = Key.make("bob", rate=0.01, burst=3)
+    ask = {"x-api-key": key}
+    with (
+        gateway(at_work.url("gateway"), "--keys", str(keys)) as client,
+        Redis.from_url(at_work.server.url) as operator,
+    ):
+        operator.script_flush()
+        assert client.post("/v1/solve", content=b"any", headers=ask).status_code == 200
+        listed = client.post("/v1/solve-many", json={"images": ["YQ==", "Yg=="]}, headers=ask)
+        assert [each["model"] for each in listed.json()] == ["null"] * 2
+        assert client.post("/v1/solve", content=b"any", headers=ask).status_code == 429
+        assert client.get("/readyz").json()["workers"] == 1
+        ages = 'tilefleet_queue_oldest_seconds{lane="captcha"} 0.0'
+        assert ages in client.get("/metrics").text
+    assert at_work.denied() == []
+
+
+def test_people_watch_and_change_models_with_flowers_account(at_work):
+    url = at_work.url("flower")
+    environ = {**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
+    for command in (["top", "--once"], ["models", "use", "builtin", "--timeout", "30"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "producer.cli", *command],
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "NoPermission" not in done.stdout + done.stderr
+        if command[0] == "top":
+            assert done.returncode == 0, done.stderr
+    assert at_work.denied() == []
+
+
+def test_commands_of_senders_work_with_the_producers_account(at_work, tmp_path):
+    url = at_work.url("producer")
+    environ = {**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
+    for command in (["solve", "samples/002.jpg"], ["bench", "--seconds", "1", "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "producer.cli", *command],
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
     assert at_work.denied() == []
 
 
@@ -211,7 +266,12 @@ FORBIDDEN = {
     "producer": ANYONE | SENDERS,
     "gateway": ANYONE
     | SENDERS
-    | {"throw results away": f"DEL {META}", "touch queues": f"SADD _kombu.binding.{LANE} x"},
+    | {
+        "throw results away": f"DEL {META}",
+        "touch queues": f"SADD _kombu.binding.{LANE} x",
+        "run scripts on others' keys": "EVALSHA 0 1 unacked",
+        "write by a script that reads": f"EVALSHA 0 1 {LANE}",
+    },
     "flower": ANYONE
     | {
         "send a captcha": f"LPUSH {LANE} x",

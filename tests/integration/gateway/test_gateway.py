@@ -124,7 +124,7 @@ def test_overload_is_a_503_with_an_estimate():
 def test_more_requests_than_allowed_are_refused(server):
     with (
         WorkerProcess(server.url, *STRANGE, environ=NULL),
-        gateway(server.url, "--max-requests", "2") as client,
+        gateway(server.url, "--max-requests", "4") as client,
         ThreadPoolExecutor(6) as pool,
     ):
         replies = list(pool.map(lambda _: client.post("/v1/solve", content=b"slow"), range(6)))

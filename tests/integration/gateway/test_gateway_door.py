@@ -137,12 +137,12 @@ def test_a_long_list_is_paid_off_and_tokens_come_back(server):
     async def take_all():
         store = connect_store(server.url, "mymaster", socket_timeout=5)
         quota = Quota(store, key_prefix="")
-        await quota.take(key, 10)
+        await quota.take(key, 10, timeout=5)
         with pytest.raises(HTTPException) as raised:
-            await quota.take(key, 1)
+            await quota.take(key, 1, timeout=5)
         await asyncio.sleep(0.15)
-        await quota.take(key, 1)
-        await quota.take(None, 1000)
+        assert 4 < await quota.take(key, 1, timeout=5) < 5
+        assert await quota.take(None, 1000, timeout=5) == 5
         expires = await store.ttl(BUCKET + "long")
         await store.connection_pool.disconnect()
         return raised.value, expires
@@ -282,15 +282,16 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_sent(client, alice):
 
 
 def test_all_bodies_together_are_bounded(server):
-    """Five lists of 60 MiB, none of them complete, are more than 256 MiB."""
-    head = b"POST /v1/solve-many HTTP/1.1\r\nHost: a\r\nContent-Length: 67000000\r\n\r\n"
+    """Five lists of 60 MiB, of five addresses and none of them complete, are more than 256 MiB."""
+    first = b"POST /v1/solve-many HTTP/1.1\r\nHost: a\r\nContent-Length: 67000000\r\n"
+    heads = [b"%bX-Forwarded-For: 192.0.2.%d\r\n\r\n" % (first, number) for number in range(5)]
     with gateway(server.url) as client:
         with ExitStack() as lines:
-            for _ in range(4):
+            for head in heads[1:]:
                 lines.enter_context(connect(client)).sendall(head + bytes(60 << 20))
             fifth = lines.enter_context(connect(client))
             with suppress(OSError):
-                fifth.sendall(head + bytes(60 << 20))
+                fifth.sendall(heads[0] + bytes(60 << 20))
             reply = fifth.recv(65536)
             assert reply.startswith(b"HTTP/1.1 503 ")
             assert b"at most 268435456" in reply

@@ -1,0 +1,119 @@
+"""JSON with pictures in it, read without holding the event loop.
+
+A JSON library parses in one go, which takes a third of a second for what a list may have, and far
+more for what an attacker makes of as many bytes. So long strings, which are what pictures are, are
+left out: the rest has to be short, is parsed, and a picture's text is looked up when it is its
+turn.
+"""
+
+import asyncio
+from secrets import token_hex
+from typing import Any
+
+import orjson
+
+from tilefleet.errors import BadMessage, TooLarge
+
+#: Bytes from which a string is left out, and bytes that everything else may have.
+_LONG, _MOST_ELSE = 256, 1 << 20
+#: Brackets, commas and quotes that there may be: some for each picture of the longest list.
+_MOST_MARKS = 32_768
+#: Bytes that are looked at before others have their turn.
+_SLICE = 1 << 20
+#: In front of the number of a string that was left out: nobody knows it, so nobody sends it.
+_MARK = token_hex(16)
+
+
+class LongJson:
+    """A JSON object whose strings are bytes until somebody asks for them."""
+
+    def __init__(self, value: dict[str, Any], strings: list[memoryview]) -> None:
+        self._value = value
+        self._strings = strings
+
+    @classmethod
+    async def parse(cls, body: bytes) -> "LongJson":
+        """Raises BadMessage."""
+        await _check_marks(body)
+        kept: list[bytes] = []
+        strings: list[memoryview] = []
+        view, at = memoryview(body), 0
+        while (begin := body.find(b'"', at)) >= 0:
+            end = _end_of_string(body, begin)
+            if end - begin > _LONG:
+                kept += (body[at:begin], b'"%b%d"' % (_MARK.encode(), len(strings)))
+                strings.append(view[begin + 1 : end - 1])
+            else:
+                kept.append(body[at:end])
+            at = end
+            if len(kept) % 1024 == 0:
+                await asyncio.sleep(0)
+        if len(body) - at + sum(map(len, kept)) > _MOST_ELSE:
+            raise BadMessage(f"JSON with more than {_MOST_ELSE} bytes that are no picture's")
+        kept.append(body[at:])
+        try:
+            value = orjson.loads(b"".join(kept))
+        except ValueError as error:
+            raise BadMessage(f"{len(body)} bytes that are no JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise BadMessage(f"a JSON {type(value).__name__}; an object is wanted")
+        return cls(value, strings)
+
+    def get(self, name: str) -> Any:
+        """What stands under that name, or None; strings in it are for `text`."""
+        return self._value.get(name)
+
+    def text(self, value: Any, most: int) -> bytes:
+        """A string that `get` gave, of up to `most` bytes; raises TooLarge, and BadMessage for
+        anything else."""
+        if not isinstance(value, str):
+            raise BadMessage(f"an image is base64 text, not {type(value).__name__}")
+        if not value.startswith(_MARK):
+            return value.encode("utf-8", "replace")
+        view = self._strings[int(value.removeprefix(_MARK))]
+        if len(view) > most:
+            raise TooLarge(f"{len(view)} characters of base64; at most {most} are accepted")
+        string = bytes(view)
+        if b"\\" not in string:
+            return string
+        try:
+            # Some write the / of base64 as \/.
+            unescaped: str = orjson.loads(b'"%b"' % string)
+        except ValueError as error:
+            raise BadMessage(f"a string that is no JSON: {error}") from None
+        return unescaped.encode("utf-8", "replace")
+
+
+async def _check_marks(body: bytes) -> None:
+    """A few for each picture are all that anybody needs, and each of more costs a hundred bytes."""
+    count = 0
+    for at in range(0, len(body), _SLICE):
+        part = body[at : at + _SLICE]
+        for mark in (b"[", b"{", b",", b'"', b":"):
+            count += part.count(mark)
+            if count > _MOST_MARKS:
+                raise BadMessage(f'JSON with more than {_MOST_MARKS} of [ {{ , : and "')
+        await asyncio.sleep(0)
+
+
+def _end_of_string(body: bytes, begin: int) -> int:
+    """Where the string ends that begins there, its quote included."""
+    while True:
+        end = body.find(b'"', begin + 1)
+        if end < 0:
+            return len(body)
+        if _backslashes(body, begin + 1, end) % 2 == 0:
+            return end + 1
+        # An escaped one.
+        begin = end
+
+
+def _backslashes(body: bytes, begin: int, end: int) -> int:
+    """How many there are in a row before `end`."""
+    size = 16
+    while True:
+        part = body[max(begin, end - size) : end]
+        found = len(part) - len(part.rstrip(b"\\"))
+        if found < size:
+            return found
+        size *= 16
