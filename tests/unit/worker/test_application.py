@@ -72,7 +72,7 @@ def test_a_program_gets_the_settings_at_the_first_use(tmp_path):
     done = python("-c", script, cwd=tmp_path, **environ)
     assert done.stdout.splitlines() == [
         "CERT_REQUIRED",
-        "redis://queue.example/3 True threads",
+        "redis://queue.example:6379/3 True threads",
         "7 7",
         "celery.starmap worker.solve worker.solve_many",
     ], done.stderr
