@@ -4,6 +4,7 @@ The task is sent by name, so a sender never needs the worker's code; docs/archit
 the message and the answer.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 #: One captcha: a single argument, the image as bytes.
@@ -52,17 +53,18 @@ def encode_error(error: Exception | None) -> dict[str, Any]:
 
 
 def celery_settings(
-    *, sentinel_master: str, key_prefix: str, sentinel_user: str = "", sentinel_password: str = ""
+    *, sentinel_master: str, key_prefix: str, sentinel: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Celery's settings that have to be equal on both sides.
 
-    `sentinel_master`: what the sentinels of a ``sentinel://`` URL call the server, and who we are
-    to them. `key_prefix`: in front of every key, so that several fleets can share a database.
+    `sentinel_master`: what the sentinels of a ``sentinel://`` URL call the server; `sentinel`: the
+    `sentinel_options`. `key_prefix`: in front of every key, so that several fleets can share a
+    database.
     """
     servers = {
         "master_name": sentinel_master,
         "global_keyprefix": key_prefix,
-        "sentinel_kwargs": sentinel_options(sentinel_user, sentinel_password),
+        "sentinel_kwargs": dict(sentinel or {}),
     }
     return {
         "task_default_queue": LANE,
@@ -80,9 +82,14 @@ def celery_settings(
     }
 
 
-def sentinel_options(user: str, password: str) -> dict[str, Any]:
-    """redis-py's options for connections to sentinels, which have accounts of their own."""
+def sentinel_options(user: str, password: str, retry: Any) -> dict[str, Any]:
+    """redis-py's options for connections to sentinels, which have accounts of their own.
+
+    `retry`: redis-py's; without one it asks a sentinel that is away ten times, for seconds, before
+    the next one.
+    """
     return {
+        "retry": retry,
         "username": user or None,
         "password": password or None,
         "socket_connect_timeout": TIMEOUT_S,

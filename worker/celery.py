@@ -15,6 +15,8 @@ from typing import Any
 import click
 from celery import Celery, signals
 from kombu import Exchange, Queue
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tilefleet import health, in_the_way, log, wire
 from tilefleet.errors import SettingError
@@ -89,39 +91,40 @@ class Application(Celery):
 
 def _prefer_completed_urls(settings: Settings) -> None:
     """Celery prefers its variables to what an application says: have them say the same."""
-    variables = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
-    for variable, url in zip(variables, _urls(settings), strict=True):
+    for variable, url in (
+        ("CELERY_BROKER_URL", for_celery(settings.broker_url)),
+        ("CELERY_RESULT_BACKEND", _results_url(settings.result_backend)),
+    ):
         if os.environ.get(variable):
             os.environ[variable] = url
 
 
-def _urls(settings: Settings) -> tuple[str, str]:
-    """The broker's and the results', as Celery reads them."""
-    results = settings.result_backend
-    if results.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
-        results = for_celery(results)
-        if ";" in results and not results.startswith("sentinel://"):
-            # Celery's own knows one server.
-            results = f"worker.results.backend:SeveralBackend+{results}"
-    return for_celery(settings.broker_url), results
+def _results_url(url: str) -> str:
+    scheme, _, _ = url.partition("://")
+    if scheme not in SCHEMES:
+        return url
+    url = for_celery(url)
+    # Celery's own backend for Redis knows one server.
+    several = ";" in url and scheme != "sentinel"
+    return f"worker.results.backend:SeveralBackend+{url}" if several else url
 
 
 def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> dict[str, Any]:
     shared = wire.celery_settings(
         sentinel_master=settings.sentinel_master,
         key_prefix=settings.key_prefix,
-        sentinel_user=settings.sentinel_user,
-        sentinel_password=settings.sentinel_password,
+        sentinel=wire.sentinel_options(
+            settings.sentinel_user, settings.sentinel_password, Retry(NoBackoff(), 0)
+        ),
     )
-    broker_url, result_backend = _urls(settings)
     options = {**shared["broker_transport_options"], "visibility_timeout": settings.lease_s}
     if only_looks:
         # Its account needs no right to what is claimed.
         options["ack_emulation"] = False
     return {
         **shared,
-        "broker_url": broker_url,
-        "result_backend": result_backend,
+        "broker_url": for_celery(settings.broker_url),
+        "result_backend": _results_url(settings.result_backend),
         "broker_transport_options": options,
         # Named and bound as Celery does for a sender that only knows the queue's name.
         "task_queues": [Queue(lane, Exchange(lane), routing_key=lane) for lane in wire.LANES],

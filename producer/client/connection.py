@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry as RetryNow
 
 from tilefleet import wire
 from tilefleet.settings import Settings
@@ -41,7 +42,8 @@ def connect(
     }
     if servers[0].scheme == "sentinel":
         sentinel = Sentinel(  # type: ignore[no-untyped-call]
-            [(each.host, each.port) for each in servers], sentinel_kwargs=_sentinel(settings)
+            [(each.host, each.port) for each in servers],
+            sentinel_kwargs=_sentinel(settings, Retry(NoBackoff(), 0)),
         )
         account = servers[0].account
         return sentinel.master_for(
@@ -67,7 +69,8 @@ def connect_now(urls: str, settings: Settings) -> Any:
     }
     if servers[0].scheme == "sentinel":
         sentinel = redis.Sentinel(  # type: ignore[no-untyped-call]
-            [(each.host, each.port) for each in servers], sentinel_kwargs=_sentinel(settings)
+            [(each.host, each.port) for each in servers],
+            sentinel_kwargs=_sentinel(settings, RetryNow(NoBackoff(), 0)),
         )
         account = servers[0].account
         master: Any = sentinel.master_for
@@ -77,8 +80,8 @@ def connect_now(urls: str, settings: Settings) -> Any:
     return redis.Redis(connection_pool=pool)
 
 
-def _sentinel(settings: Settings) -> dict[str, Any]:
-    return wire.sentinel_options(settings.sentinel_user, settings.sentinel_password)
+def _sentinel(settings: Settings, retry: Any) -> dict[str, Any]:
+    return wire.sentinel_options(settings.sentinel_user, settings.sentinel_password, retry)
 
 
 def why(error: BaseException) -> str:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from celery import Celery
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tilefleet import report, wire
 from tilefleet.report import Report
@@ -23,8 +25,9 @@ def application(name: str, settings: Settings) -> Celery:
         wire.celery_settings(
             sentinel_master=settings.sentinel_master,
             key_prefix=settings.key_prefix,
-            sentinel_user=settings.sentinel_user,
-            sentinel_password=settings.sentinel_password,
+            sentinel=wire.sentinel_options(
+                settings.sentinel_user, settings.sentinel_password, Retry(NoBackoff(), 0)
+            ),
         )
     )
     return app

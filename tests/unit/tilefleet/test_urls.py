@@ -165,7 +165,9 @@ def test_sentinels_have_an_account_of_their_own():
     found = sentinel.connection_pool.connection_kwargs
     assert (found["username"], found["password"]) == ("watcher", "other")
     options = wire.celery_settings(
-        sentinel_master="m", key_prefix="", sentinel_user="watcher", sentinel_password="other"
+        sentinel_master="m",
+        key_prefix="",
+        sentinel=wire.sentinel_options("watcher", "other", None),
     )
     for transport in ("broker_transport_options", "result_backend_transport_options"):
         assert options[transport]["sentinel_kwargs"]["password"] == "other"
@@ -173,14 +175,17 @@ def test_sentinels_have_an_account_of_their_own():
 
 def test_of_several_servers_the_first_that_answers_is_kept():
     async def once():
-        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         url = f"redis://127.0.0.1:1/0;redis://127.0.0.1:{port}/0"
         pool = connection.connect(url, Settings(), socket_timeout=1).connection_pool
         made = pool.make_connection()
         await made._connect()
         assert pool.connection_kwargs["places"][0]["port"] == made.port == port
-        await made.disconnect()
+        made._writer.close()
+        await made._writer.wait_closed()
+        made._reader = made._writer = None
         server.close()
+        await asyncio.sleep(0.05)
 
     asyncio.run(once())
