@@ -7,7 +7,6 @@ fleet needs, each with its reason.
 import logging
 import os
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from kombu import Exchange, Queue
 from tilefleet import log, wire
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
-from worker import compression, fast_json, transport
+from worker import compression, fast_json, options, transport
 
 logger = logging.getLogger(__name__)
 
@@ -28,31 +27,21 @@ except SettingError as error:
     sys.exit(f"tilefleet: {error}")
 
 
-def _asks_for_prefork(arguments: list[str]) -> bool:
-    """Celery cannot tell ``--pool prefork`` from no option, and would take the configured one."""
-    text = " ".join(arguments)
-    return any(f" {form}" in text for form in ("--pool=prefork", "--pool prefork", "-P prefork"))
-
-
 def _flower_defaults(arguments: list[str]) -> None:
     """Have ``celery -A worker flower`` read our file, unless there is one where it is started."""
     if "flower" in arguments and not Path("flowerconfig.py").exists():
         os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
 
 
-def _only_looks(arguments: list[str]) -> bool:
-    """Whether this is Flower, or one of Celery's commands that look at workers."""
-    commands = ("worker", "flower", "inspect", "control", "status", "events")
-    for before, word in pairwise(arguments):
-        if word in commands and before not in ("-A", "--app"):
-            return word != "worker"
-    return False
-
-
 _flower_defaults(sys.argv)
 fast_json.install()
 compression.install()
-only_looks = _only_looks(sys.argv)
+_command, _arguments = options.command(sys.argv)
+#: Whether this is Flower, or one of Celery's commands that look at workers.
+only_looks = _command not in ("", "worker")
+worker_options = options.WorkerOptions(_arguments)
+if _command == "worker" and (why := worker_options.refusal(settings)):
+    sys.exit(f"tilefleet: {why}")
 if settings.transport == "batch" and not only_looks:
     transport.install()
 
@@ -85,7 +74,7 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     # The networks live in this process and are shared by its threads.
-    worker_pool="prefork" if _asks_for_prefork(sys.argv) else "threads",
+    worker_pool="prefork" if worker_options.has_processes else "threads",
     worker_consumer="worker.intake.consumer:CaptchaConsumer",
     # What may be claimed does not depend on a pool's size.
     worker_enable_prefetch_count_reduction=False,
@@ -120,5 +109,7 @@ if settings.log == "json":
 
 @signals.worker_ready.connect
 def _say_ready(sender: Any, **_: Any) -> None:
+    for warning in worker_options.warnings():
+        logger.warning("%s", warning)
     # Celery says so at INFO, where it also writes a line for every captcha.
     logger.warning("%s takes captchas", sender.hostname)
