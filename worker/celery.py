@@ -15,6 +15,7 @@ from kombu import Exchange, Queue
 
 from tilefleet import log, wire
 from tilefleet.errors import SettingError
+from tilefleet.report import ServerClock
 from tilefleet.settings import Settings
 from worker import compression, fast_json, options, transport
 
@@ -61,6 +62,7 @@ app = Celery(
     include=["worker.task"],
 )
 app.settings = settings
+app.server_clock = ServerClock()
 
 app.conf.update(
     **wire.celery_settings(
@@ -88,8 +90,18 @@ app.conf.broker_transport_options["visibility_timeout"] = settings.lease_s
 if only_looks:
     # It claims no captcha, and puts none back: its account needs no right to what is claimed.
     app.conf.broker_transport_options["ack_emulation"] = False
-app.steps["worker"].add("worker.bootstep:EngineRoomStep")
+app.steps["worker"].update(
+    {"worker.monitoring.presence:Presence", "worker.bootstep:EngineRoomStep"}
+)
 app.steps["consumer"].add("worker.monitoring.mingle:BoundedMingle")
+
+
+@signals.celeryd_init.connect
+def _take_name(instance: Any, **_: Any) -> None:
+    # Only a worker loads what is under this.
+    from worker.monitoring.presence import take_name
+
+    take_name(instance)
 
 
 if settings.log == "json":

@@ -26,12 +26,13 @@ def application(name: str, settings: Settings) -> Celery:
 
 
 def living(app: Celery, settings: Settings) -> dict[str, Report]:
-    """What the workers that live told last, by their node names; raises what redis-py raises."""
+    """What the workers that have started told last, by their node names; raises what redis-py
+    raises."""
     client: Any = app.backend.client
     pipeline = client.pipeline(transaction=False)
     now, lines = pipeline.time().hgetall(settings.key_prefix + report.KEY).execute()
     return {
         name.decode(errors="replace"): each
         for name, line in sorted(lines.items())
-        if (each := report.decode(now[0], line)) is not None
+        if (each := report.decode(now[0], line)) is not None and each.model
     }

@@ -28,7 +28,7 @@ from tilefleet.figures import BOUNDS
 from worker.engine_room.durations import Durations
 from worker.engine_room.room import EngineRoom
 from worker.hub.coordinator import Coordinator
-from worker.monitoring.reporter import Reporter
+from worker.monitoring.reporter import Pace
 from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
 from worker.transport.counts import counts
@@ -55,7 +55,7 @@ class Parts:
     coordinator: Coordinator
     writer: Writer
     quarantine: Quarantine
-    reporter: Reporter
+    pace: Pace
 
 
 class Metrics:
@@ -131,7 +131,7 @@ class _Collector(Collector):
         yield GaugeMetricFamily(
             "tilefleet_worker_captchas_per_second",
             "What it reads when it has more than enough to do; 0 while that is unknown.",
-            self._parts.reporter.rate,
+            self._parts.pace.rate,
         )
 
     def _so_far(self) -> Iterator[Metric]:

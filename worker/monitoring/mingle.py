@@ -49,4 +49,6 @@ class BoundedMingle(Mingle):
             logger.info("How many workers there are is not known: %r", error)
             return None
         lines.pop(c.hostname.encode(), None)
-        return sum(report.decode(now[0], line) is not None for line in lines.values())
+        told = [report.decode(now[0], line) for line in lines.values()]
+        # Those that only start answer nobody.
+        return sum(each is not None and bool(each.model) for each in told)
