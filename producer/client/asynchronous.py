@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Self, TypeVar
 
 from tilefleet import wire
@@ -24,6 +24,8 @@ from .transport import Transport
 from .window import Window
 
 S = TypeVar("S", bound=Source)
+#: What one message holds: an image, or a list of them.
+A = TypeVar("A")
 
 #: Captchas of the bulk lane that go in one message.
 _TOGETHER = 32
@@ -76,8 +78,7 @@ class AsyncClient:
         read, BadMessage for what cannot be an image, Overloaded, FleetUnreachable.
         """
         lane = wire.BULK_LANE if bulk else wire.LANE
-        sending = message.solve(read(source), lane=lane, expires=expires)
-        (pending,) = await self._send([sending], expires)
+        (pending,) = await self._send([read(source)], lane, expires, message.solve)
         return pending
 
     async def map(
@@ -173,14 +174,18 @@ class AsyncClient:
             )
         return self._opened
 
-    async def _send(self, messages: Sequence[Message], expires: float) -> list[AsyncPending]:
-        """Messages of one lane, all of them or none."""
-        line, lane = self._wire, messages[0].lane
-        if line.backlog.needs_look(lane):
+    async def _send(
+        self, arguments: Sequence[A], lane: str, expires: float, write: Callable[..., Message]
+    ) -> list[AsyncPending]:
+        """A message for each argument, all of them or none."""
+        line, count = self._wire, len(arguments)
+        if line.backlog.needs_look(lane, count) or line.clock.was_set:
             await line.look(lane)
-        if line.backlog.is_full(lane):
-            raise line.backlog.overloaded(lane)
-        line.backlog.sent(lane, len(messages))
+        if line.backlog.is_full(lane, count):
+            raise line.backlog.overloaded(lane, count)
+        line.backlog.sent(lane, count)
+        now = line.clock.now()
+        messages = [write(each, lane=lane, now=now, expires=expires) for each in arguments]
         futures = await line.send(messages)
         line.look_soon(lane)
         return [
@@ -217,8 +222,7 @@ class AsyncClient:
         ]
 
     async def _solve_each(self, images: list[bytes], timeout: float) -> list[Outcome]:
-        sending = [message.solve(image, lane=wire.LANE, expires=timeout) for image in images]
-        pending = await self._send(sending, timeout)
+        pending = await self._send(images, wire.LANE, timeout, message.solve)
         try:
             await wait_for(pending, timeout)
             return [each.outcome(timeout) for each in pending]
@@ -228,8 +232,7 @@ class AsyncClient:
                 each.cancel()
 
     async def _solve_many(self, images: list[bytes], timeout: float) -> list[Outcome]:
-        sending = message.solve_many(images, lane=wire.BULK_LANE, expires=timeout)
-        (pending,) = await self._send([sending], timeout)
+        (pending,) = await self._send([images], wire.BULK_LANE, timeout, message.solve_many)
         try:
             return await pending.many(timeout)
         except (asyncio.CancelledError, AnswerTimeout):

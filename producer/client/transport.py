@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
-from tilefleet.report import Fleet
+from tilefleet.report import Fleet, ServerClock
 
 from . import message
 from .backlog import Backlog
@@ -48,6 +49,7 @@ class Transport:
         """`name`: how errors call the server: its URL without the password."""
         self.loop = asyncio.get_running_loop()
         self.backlog = Backlog()
+        self.clock = ServerClock()
         self.name = name
         self._prefix = key_prefix
         self._sender = connect(broker, sentinel_master, socket_timeout=10)
@@ -169,7 +171,9 @@ class Transport:
             if looks:
                 pipe.time()
                 pipe.hvals(self._prefix + report.KEY)
+            asked = time()
             replies = await pipe.execute(raise_on_error=False)
+            answered = time()
         self._revoked, results.missed = self._revoked[len(revoked) :], results.missed[len(missed) :]
         self._looks.difference_update(looks)
         for each, reply in zip(batch, replies, strict=False):
@@ -177,7 +181,11 @@ class Transport:
                 self._fail(each, str(reply))
             elif not each.accepted.done():
                 each.accepted.set_result(None)
-        self._read_rest(replies[len(batch) + len(revoked) :], missed, looks)
+        rest = replies[len(batch) + len(revoked) :]
+        if looks and not isinstance(rest[-2], Exception):
+            seconds, microseconds = rest[-2]
+            self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
+        self._read_rest(rest, missed, looks)
 
     def _read_rest(self, replies: list[Any], missed: list[bytes], looks: list[str]) -> None:
         if any(isinstance(reply, Exception) for reply in replies):
