@@ -34,6 +34,8 @@ from worker.transport.poller import Poller
 
 logger = logging.getLogger(__name__)
 
+#: Most messages that a worker claims, whatever its lanes have use for.
+_MOST_CLAIMED = 50_000
 #: Seconds between renewals of leases while a stopping worker finishes what it claimed.
 _RENEWAL_S = 1.0
 
@@ -109,7 +111,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
         gc.freeze()
         # Enough for every lane to be busy with one full pass while the next one waits, and a third
         # for captchas that somebody waits for. At least one: zero would be no limit at all.
-        wanted = 3 * engine.max_batch * lanes
+        # More than Celery can count would be none, too.
+        wanted = min(3 * engine.max_batch * lanes, _MOST_CLAIMED)
         worker.consumer.prefetch_multiplier = max(1, wanted // worker.concurrency)
         worker.consumer.initial_prefetch_count = worker.consumer.max_prefetch_count
         logger.warning(

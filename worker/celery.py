@@ -87,6 +87,9 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )
 app.conf.broker_transport_options["visibility_timeout"] = settings.lease_s
+if settings.transport == "stock":
+    # It cannot park what is due later (`worker.intake.held_later`).
+    app.conf.worker_eta_task_limit = 1000
 if only_looks:
     # It claims no captcha, and puts none back: its account needs no right to what is claimed.
     app.conf.broker_transport_options["ack_emulation"] = False

@@ -15,6 +15,7 @@ from celery.worker.consumer import Consumer
 
 from tilefleet.errors import BadMessage, reason
 from worker.intake import validation
+from worker.intake.held_later import HeldLater
 from worker.results import failure
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class CaptchaConsumer(Consumer):
         self.greets = not wanted.get("without_mingle")
         wanted["without_mingle"] = True
         super().__init__(*args, worker_options=wanted, **options)
+        self._held_later = HeldLater(self.app)
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)
@@ -37,8 +39,13 @@ class CaptchaConsumer(Consumer):
         def on_task_received(message: Any) -> Any:
             body = None
             try:
+                if self._held_later.parks(message, message.headers):
+                    return None
                 body = validation.unpack(message)
                 validation.check(message.headers, body)
+                # Celery's first protocol has everything in the body.
+                if self._held_later.parks(message, body):
+                    return None
                 return handle(message)
             except Exception as error:
                 # A KeyError is one of the connection errors of kombu's Redis transport.

@@ -62,18 +62,50 @@ if #empty > 0 then redis.call('EXISTS', unpack(empty)) end
 return claimed
 """
 
-#: Claimed messages whose lease has ended.
+#: Give claimed messages back until they are due: nobody holds them, and their leases end then.
 #:
-#: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, 2 most to return.
-#: Returns the time before which they were claimed, then a flat array: tag, record (or false), …
+#: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, then for each message: tag, what its list
+#: has behind its queue's name, Unix time when it is due. Their new tags begin with `LATER`; stock
+#: workers give back what has such a tag as they do with any other.
+PARK: Final = """
+for argument = 2, #ARGV, 3 do
+  local tag = ARGV[argument]
+  local record = redis.call('HGET', KEYS[1], tag)
+  if record then
+    local later = 'later:' .. ARGV[argument + 1] .. '\\n' .. tag
+    redis.call('HDEL', KEYS[1], tag)
+    redis.call('ZREM', KEYS[2], tag)
+    redis.call('HSET', KEYS[1], later, record)
+    redis.call('ZADD', KEYS[2], ARGV[argument + 2] - ARGV[1], later)
+  end
+end
+"""
+
+#: Claimed messages whose lease has ended; what was parked joins its queue, as if it were sent now.
+#:
+#: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, 2 most to return, 3 most to look at,
+#: 4 what is in front of every key. Returns the time before which they were claimed, then a flat
+#: array: tag, record (or false), …
 OVERDUE: Final = """
 local time = redis.call('TIME')
 local before = string.format('%d', time[1] - ARGV[1]) .. '.' .. string.format('%06d', time[2])
-local found = {before}
+local found, most = {before}, 2 * ARGV[2]
 for _, tag in ipairs(redis.call(
-    'ZRANGE', KEYS[2], '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[2])) do
-  found[#found + 1] = tag
-  found[#found + 1] = redis.call('HGET', KEYS[1], tag)
+    'ZRANGE', KEYS[2], '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[3])) do
+  local behind = string.match(tag, '^later:(.-)\\n')
+  local record = redis.call('HGET', KEYS[1], tag)
+  local message, queue
+  if behind and record then
+    message, queue = string.match(record, '^%[(.*), "", "([^"\\\\]*)"%]$')
+  end
+  if message then
+    redis.call('HDEL', KEYS[1], tag)
+    redis.call('ZREM', KEYS[2], tag)
+    redis.call('LPUSH', ARGV[4] .. queue .. behind, message)
+  elseif #found < most then
+    found[#found + 1] = tag
+    found[#found + 1] = record
+  end
 end
 return found
 """
