@@ -28,6 +28,7 @@ from tilefleet.figures import BOUNDS
 from worker.engine_room.durations import Durations
 from worker.engine_room.room import EngineRoom
 from worker.hub.coordinator import Coordinator
+from worker.monitoring.presence import bounds
 from worker.monitoring.reporter import Pace
 from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
@@ -180,10 +181,11 @@ class _Collector(Collector):
 
 
 def _ready(worker: Any) -> bool:
-    """Whether it is connected and takes messages; it is scraped while Celery starts and stops."""
+    """Whether it is connected and reads a lane; it is scraped while Celery starts and stops."""
     with suppress(AttributeError):
         consumer = worker.consumer
-        return consumer.task_consumer is not None and bool(consumer.connection.connected)
+        connected = consumer.task_consumer is not None and consumer.connection.connected
+        return bool(connected and bounds(worker))
     return False
 
 
