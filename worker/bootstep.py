@@ -25,7 +25,7 @@ from worker.engine_room.switch import Switch
 from worker.hub.coordinator import Coordinator
 from worker.hub.events import EventFlush
 from worker.monitoring.health import Health
-from worker.monitoring.presence import bounds
+from worker.monitoring.presence import bounds, lanes
 from worker.monitoring.reporter import Pace
 from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
@@ -66,7 +66,12 @@ class EngineRoomStep(bootsteps.StartStopStep):
         # The strategy looks for it here, whenever a connection is made.
         worker.engine_room = self._coordinator
         if self._settings.health:
-            self._health = Health(Path(self._settings.health), worker, self._coordinator)
+            self._health = Health(
+                Path(self._settings.health),
+                worker,
+                self._coordinator,
+                reads=lambda: bool(lanes(worker)),
+            )
         return self
 
     def start(self, worker: Any) -> None:

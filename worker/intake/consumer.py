@@ -7,6 +7,7 @@ the queue; where it says which task it was meant to be, that task fails with wha
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from celery import signals
@@ -21,6 +22,24 @@ from worker.results import failure
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    listen: Callable[[Any], Any]
+
+    def __call__(self, request: Any) -> None:
+        try:
+            self.listen(request)
+        except Exception:
+            logger.exception("%r cannot hear of %s", self.listen, request)
+
+
+class Listeners(set[Callable[[Any], Any]]):
+    """What hears of each request, as the autoscaler; what fails there is not the sender's fault."""
+
+    def add(self, listen: Callable[[Any], Any]) -> None:
+        super().add(_Listener(listen))
+
+
 class CaptchaConsumer(Consumer):
     """What Celery makes one of for each worker."""
 
@@ -32,6 +51,7 @@ class CaptchaConsumer(Consumer):
         wanted["without_mingle"] = True
         super().__init__(*args, worker_options=wanted, **options)
         self._held_later = HeldLater(self.app)
+        self.on_task_message = Listeners()
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)

@@ -42,14 +42,20 @@ def take_name(worker: Any) -> None:
     worker.wanted_name, worker.hostname = worker.hostname, worker.line.node
 
 
+def lanes(worker: Any) -> list[str]:
+    """Those that it reads while it is connected; remote control may change them."""
+    read = worker.app.amqp.queues.consume_from
+    return [lane for lane in (wire.LANE, wire.BULK_LANE) if lane in read]
+
+
 def bounds(worker: Any) -> dict[str, int]:
     """Most messages that may wait for this worker, by lane: of those that it reads now."""
     consumer = getattr(worker, "consumer", None)
     if consumer is None or consumer.connection is None:
         return {}
-    settings, read = worker.app.settings, worker.app.amqp.queues.consume_from
+    settings = worker.app.settings
     most = {wire.LANE: settings.max_waiting, wire.BULK_LANE: settings.max_waiting_bulk}
-    return {lane: bound for lane, bound in most.items() if lane in read}
+    return {lane: most[lane] for lane in lanes(worker)}
 
 
 class Presence(bootsteps.StartStopStep):
