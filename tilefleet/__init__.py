@@ -7,12 +7,14 @@
 `answer` and `errors` are what comes back, `wire` the names and numbers on the wire, `labels` and
 `geometry` what a captcha shows, `settings` (with `values`, `urls`) what is set, `report` and
 `figures` what workers tell once a second, `health` the files by which one shows that it lives,
-`files` atomic writes, `log` how the log looks. The public names below are loaded when they are
-first used: the clients are those of `producer.client`, the application that of `worker.celery`.
+`files` atomic writes, `log` how the log looks, `testing` what tests of a bot need. The public names
+below are loaded when they are first used: the clients are those of `producer.client`, the
+application that of `worker.celery`.
 """
 
 import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +83,7 @@ __all__ = [
     "WrongSize",
 ]
 
+_HOME = Path(__file__).resolve().parents[1]
 _CLIENTS = frozenset({"AsyncClient", "AsyncPending", "Client", "Pending"})
 
 
@@ -99,21 +102,40 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+def in_the_way(*names: str) -> str | None:
+    """What to say where a program's own file hides one of our packages; None: none does."""
+    for name in names:
+        if not _is_ours(name):
+            found = _find(name)
+            where = found.origin if found and found.origin else "a module made by the program"
+            return f"{where} hides tilefleet's package {name!r}: rename it, or start this elsewhere"
+    return None
+
+
+def _is_ours(name: str) -> bool:
+    """Whether importing that name gives the package beside this one; nothing is imported."""
+    found = _find(name)
+    places = found.submodule_search_locations if found else None
+    return any(Path(place).resolve() == _HOME / name for place in places or ())
+
+
+def _find(name: str) -> ModuleSpec | None:
+    try:
+        return find_spec(name)
+    except ValueError:  # a module that somebody made and put there
+        return None
+
+
 def _producer() -> str:
     """Our package `producer`: by that name, or by another where a program has a producer.py.
 
     The program's own file is neither imported nor run.
     """
-    ours = Path(__file__).resolve().parents[1] / "producer"
-    try:
-        found = find_spec("producer")
-    except ValueError:  # a module that somebody made and put there
-        found = None
-    places = found.submodule_search_locations if found else None
-    if any(Path(place).resolve() == ours for place in places or ()):
+    if _is_ours("producer"):
         return "producer"
     name = "tilefleet._producer"
     if name not in sys.modules:
+        ours = _HOME / "producer"
         spec = spec_from_file_location(
             name, ours / "__init__.py", submodule_search_locations=[str(ours)]
         )

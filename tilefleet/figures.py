@@ -29,6 +29,8 @@ class Figures:
     #: Captchas in the worker that wait for a pass, and that are being read, now.
     waiting: int = 0
     running: int = 0
+    #: Messages that it has claimed and not acknowledged, now.
+    claimed: int = 0
     #: Captchas that joined one with the same bytes, or got its kept answer: read without a pass.
     joined: int = 0
     #: Captchas that failed, by the class of their error.
@@ -110,6 +112,7 @@ class Figures:
             max_batch=max((one.max_batch for one in each), default=0),
             waiting=sum(one.waiting for one in each),
             running=sum(one.running for one in each),
+            claimed=sum(one.claimed for one in each),
             joined=sum(one.joined for one in each),
             errors=dict(errors),
             passes=dict(passes),
@@ -133,7 +136,7 @@ class Figures:
 
 
 #: What is so now, and not counted.
-_NOW: Final = ("engine", "lanes", "max_batch", "waiting", "running")
+_NOW: Final = ("engine", "lanes", "max_batch", "waiting", "running", "claimed")
 
 
 def _difference(now: Mapping[Any, int], before: Mapping[Any, int]) -> dict[Any, int]:

@@ -1,6 +1,6 @@
-"""The files by which a worker shows that it is ready and alive: what writes and what reads agree.
+"""How a worker shows that it is ready and alive: what writes and what reads agree.
 
-They are in the folder `TILEFLEET_HEALTH`, which one worker has for itself.
+The files are in the folder `TILEFLEET_HEALTH`, which one worker has for itself.
 """
 
 from typing import Final
@@ -9,6 +9,9 @@ from typing import Final
 READY: Final = "ready"
 #: Written once a second; its age tells how long nothing has moved.
 HEARTBEAT: Final = "heartbeat"
+
+#: The last words of the line that a worker logs when it begins to take messages, in any pool.
+TAKES: Final = "takes captchas"
 
 #: Seconds between two writings.
 EVERY_S: Final = 1.0

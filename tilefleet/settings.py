@@ -15,33 +15,33 @@ from typing import Any, Final
 
 from tilefleet import values, wire
 from tilefleet.errors import SettingError
-from tilefleet.urls import verified, without_password
+from tilefleet.urls import SCHEMES, parse, without_password
 
 ENGINES: Final = ("auto", "litert", "keras", "null")
 DEFAULT_BROKER: Final = "redis://127.0.0.1:6379/0"
 
-_SCHEMES: Final = ("redis", "rediss", "redis+socket", "sentinel")
-
-#: What holds passwords: may be given as a file's name in a variable with _FILE at its end.
-_IN_FILES: Final = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+#: What is a password, and what holds one: may be given as a file's name in a variable with _FILE
+#: at its end.
+_SECRETS: Final = ("TILEFLEET_SENTINEL_PASSWORD",)
+_IN_FILES: Final = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", *_SECRETS)
 
 #: Variables with our prefix that are read elsewhere: where tests find the real data.
 _OTHER_VARIABLES: Final = frozenset({"TILEFLEET_DATA"})
 
 
 def _broker_url(text: str) -> str:
-    # Several servers, one to fail over to another, are separated by semicolons.
-    for url in text.split(";"):
-        scheme, separator, rest = url.partition("://")
-        if scheme not in _SCHEMES or not separator or not rest:
-            raise ValueError(f"a URL such as redis://host:6379/0, of {', '.join(_SCHEMES)}")
-    return verified(text)
+    parse(text)
+    return text
 
 
 def _backend_url(text: str) -> str:
-    if "://" not in text:
+    scheme, separator, _ = text.partition("://")
+    if not separator:
         raise ValueError("a URL such as redis://host:6379/0")
-    return verified(text)
+    if scheme in SCHEMES:
+        parse(text)
+    # Any other backend of Celery's is its own affair.
+    return text
 
 
 def default_store() -> Path:
@@ -72,6 +72,15 @@ class Settings:
         str,
         "what the sentinels of a sentinel:// URL call the server",
         "mymaster",
+    )
+    sentinel_user: str = _setting(
+        "TILEFLEET_SENTINEL_USER", str, "the account at the sentinels; none: the default one", ""
+    )
+    sentinel_password: str = _setting(
+        "TILEFLEET_SENTINEL_PASSWORD",
+        str,
+        "its password, where sentinels ask for one; the server's is in the URL",
+        "",
     )
     key_prefix: str = _setting(
         "TILEFLEET_KEY_PREFIX", str, "in front of every key, for fleets that share a database", ""
@@ -193,20 +202,18 @@ class Settings:
             try:
                 given[setting.name] = setting.metadata["parse"](text)
             except ValueError as error:
-                shown = without_password(text)
+                shown = "***" if variable in _SECRETS else without_password(text)
                 raise SettingError(f"{variable}={shown!r} is not usable: give {error}") from None
         return cls(**given)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(variable, value, meaning) of each setting, for people; a password is not shown."""
-        return [
-            (
-                setting.metadata["variable"],
-                without_password(str(getattr(self, setting.name))),
-                setting.metadata["what"],
-            )
-            for setting in fields(self)
-        ]
+        rows = []
+        for setting in fields(self):
+            variable, value = setting.metadata["variable"], str(getattr(self, setting.name))
+            shown = value and "***" if variable in _SECRETS else without_password(value)
+            rows.append((variable, shown, setting.metadata["what"]))
+        return rows
 
 
 def _from_file(variable: str, environ: Mapping[str, str]) -> str:
@@ -224,6 +231,7 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     """One line for each TILEFLEET_* variable that no setting reads, with the nearest name."""
     environ = os.environ if environ is None else environ
     known = {setting.metadata["variable"] for setting in fields(Settings)} | _OTHER_VARIABLES
+    known |= {f"{variable}_FILE" for variable in _IN_FILES}
     lines = []
     for variable in sorted(environ):
         if variable.startswith("TILEFLEET_") and variable not in known:

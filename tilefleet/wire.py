@@ -16,6 +16,7 @@ TASK_SOLVE_MANY: Final = "worker.solve_many"
 #: The lanes. A worker empties the first before it looks at the second.
 LANE: Final = "captcha"
 BULK_LANE: Final = "captcha.bulk"
+LANES: Final = (LANE, BULK_LANE)
 
 #: Raw bytes stay raw in msgpack; JSON carries them base64-wrapped by kombu. Pickle is refused.
 SERIALIZER: Final = "msgpack"
@@ -28,6 +29,10 @@ SENT_AT: Final = "sent_at"
 #: Seconds after which what a lost worker had claimed is another's. It has to be the same on every
 #: node. A live worker begins the leases of what it holds anew, so a pass may take longer.
 LEASE_S: Final = 15
+
+#: Seconds after which a server that says nothing is away: without this it hangs a client for
+#: minutes. A third of a lease, so that a worker that meets one still keeps what it holds.
+TIMEOUT_S: Final = 5
 
 #: Seconds a result waits for its reader.
 RESULT_EXPIRES_S: Final = 300
@@ -42,13 +47,19 @@ def encode_error(error: Exception | None) -> dict[str, Any]:
     return {"error": {"type": type(error).__name__, "message": str(error)}}
 
 
-def celery_settings(*, sentinel_master: str, key_prefix: str) -> dict[str, Any]:
+def celery_settings(
+    *, sentinel_master: str, key_prefix: str, sentinel_user: str = "", sentinel_password: str = ""
+) -> dict[str, Any]:
     """Celery's settings that have to be equal on both sides.
 
-    `sentinel_master`: what the sentinels of a ``sentinel://`` URL call the server.
-    `key_prefix`: in front of every key, so that several fleets can share a database.
+    `sentinel_master`: what the sentinels of a ``sentinel://`` URL call the server, and who we are
+    to them. `key_prefix`: in front of every key, so that several fleets can share a database.
     """
-    servers = {"master_name": sentinel_master, "global_keyprefix": key_prefix}
+    servers = {
+        "master_name": sentinel_master,
+        "global_keyprefix": key_prefix,
+        "sentinel_kwargs": sentinel_options(sentinel_user, sentinel_password),
+    }
     return {
         "task_default_queue": LANE,
         "task_serializer": SERIALIZER,
@@ -60,6 +71,18 @@ def celery_settings(*, sentinel_master: str, key_prefix: str) -> dict[str, Any]:
         "result_backend_transport_options": servers,
         # One connection to the results for all threads of a process instead of one for each.
         "result_backend_thread_safe": True,
+        "redis_socket_connect_timeout": TIMEOUT_S,
+        "redis_socket_timeout": TIMEOUT_S,
+    }
+
+
+def sentinel_options(user: str, password: str) -> dict[str, Any]:
+    """redis-py's options for connections to sentinels, which have accounts of their own."""
+    return {
+        "username": user or None,
+        "password": password or None,
+        "socket_connect_timeout": TIMEOUT_S,
+        "socket_timeout": TIMEOUT_S,
     }
 
 
@@ -71,8 +94,9 @@ _TRANSPORT_OPTIONS: Final = {
     "unacked_restore_throttle": 1,
     # kombu pops from its queues in this order: "captcha" sorts before "captcha.bulk".
     "queue_order_strategy": "sorted",
-    # Without these a server that is away hangs a client for minutes.
-    "socket_connect_timeout": 5,
-    "socket_timeout": 15,
+    "socket_connect_timeout": TIMEOUT_S,
+    "socket_timeout": TIMEOUT_S,
     "socket_keepalive": True,
+    # Seconds between looks whether connections that only listen still live.
+    "health_check_interval": TIMEOUT_S,
 }

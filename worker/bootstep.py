@@ -227,6 +227,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             max_batch=stats["max_batch"],
             waiting=stats["waiting"],
             running=stats["running"],
+            claimed=self._coordinator.claimed,
             joined=stats["joined"] + stats["kept_answers_used"],
             errors=dict(self._coordinator.errors),
             passes={int(size): count for size, count in stats["pass_sizes"].items()},

@@ -1,7 +1,9 @@
 """The Celery application: ``celery -A worker worker`` and ``celery -A worker flower`` find it here.
 
 Celery's own variables and options keep their meaning; what is set here are the defaults that this
-fleet needs, each with its reason.
+fleet needs, each with its reason. Importing this does nothing; settings are read when the
+application is first used, which in Celery's commands is their start. From then on kombu has other
+decompressors, one more serializer and another Redis transport, for all applications in the process.
 """
 
 import logging
@@ -10,93 +12,167 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 from celery import Celery, signals
 from kombu import Exchange, Queue
 
-from tilefleet import log, wire
+from tilefleet import health, in_the_way, log, wire
 from tilefleet.errors import SettingError
 from tilefleet.report import ServerClock
 from tilefleet.settings import Settings
+from tilefleet.urls import SCHEMES, for_celery
 from worker import compression, fast_json, options, transport
 
 logger = logging.getLogger(__name__)
 
-try:
-    settings = Settings.from_environ()
-except SettingError as error:
-    # Celery would print a traceback around it.
-    sys.exit(f"tilefleet: {error}")
+
+def _command() -> str:
+    """Which of Celery's commands this process runs; empty: none, it is a program or a test."""
+    context = click.get_current_context(silent=True)
+    root = context.find_root() if context else None
+    return (root.invoked_subcommand or "") if root and root.command.name == "celery" else ""
 
 
-def _flower_defaults(arguments: list[str]) -> None:
-    """Have ``celery -A worker flower`` read our file, unless there is one where it is started."""
-    if "flower" in arguments and not Path("flowerconfig.py").exists():
-        os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
+class Application(Celery):
+    """Celery's, with our settings as `settings`; both are read at the first use."""
+
+    _settings: Settings
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: What the time is by the server's clock; a worker that tells of itself sees it.
+        self.server_clock = ServerClock()
+
+    @property
+    def settings(self) -> Settings:
+        """What the environment says of this process."""
+        self.configure()
+        return self._settings
+
+    def configure(self) -> None:
+        """Be configured from here on; nothing happens if it is."""
+        # Not a URL: Celery reads these from its variables, without configuring.
+        str(self.conf.worker_pool)
+
+    def on_configure(self) -> None:
+        """Raises SettingError; Celery's command, which would print a traceback, ends instead."""
+        command = _command()
+        try:
+            if hidden := in_the_way("models"):
+                raise SettingError(hidden)
+            settings = self._settings = Settings.from_environ()
+            if command == "worker" and (why := worker_options().refusal(settings)):
+                raise SettingError(why)
+        except SettingError as error:
+            if command:
+                sys.exit(f"tilefleet: {error}")
+            raise
+        # These look at workers: they claim no captcha, and put none back.
+        only_looks = command in ("flower", "inspect", "control", "status", "events")
+        _prefer_completed_urls(settings)
+        fast_json.install()
+        compression.install()
+        if settings.transport == "batch" and not only_looks:
+            transport.install()
+        if settings.log == "json":
+            signals.celeryd_init.connect(_only_json)
+            signals.after_setup_logger.connect(_as_json)
+            signals.after_setup_task_logger.connect(_as_json)
+        if command == "flower" and not Path("flowerconfig.py").exists():
+            os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
+        prefork = command == "worker" and worker_options().has_processes
+        self.conf.update(_configuration(settings, prefork=prefork, only_looks=only_looks))
+
+    def _get_backend(self) -> Any:
+        # Celery looks up its URL first, which the configuration completes.
+        self.configure()
+        return super()._get_backend()
 
 
-_flower_defaults(sys.argv)
-fast_json.install()
-compression.install()
-_command, _arguments = options.command(sys.argv)
-#: Whether this is Flower, or one of Celery's commands that look at workers.
-only_looks = _command not in ("", "worker")
-worker_options = options.WorkerOptions(_arguments)
-if _command == "worker" and (why := worker_options.refusal(settings)):
-    sys.exit(f"tilefleet: {why}")
-if settings.transport == "batch" and not only_looks:
-    transport.install()
+def worker_options() -> options.WorkerOptions:
+    """What this process was asked for, if it is a worker."""
+    name, arguments = options.command(sys.argv)
+    return options.WorkerOptions(arguments if name == "worker" else ())
 
-# Celery prefers its variables to what an application says; here they have been read and completed.
-for variable, url in (
-    ("CELERY_BROKER_URL", settings.broker_url),
-    ("CELERY_RESULT_BACKEND", settings.result_backend),
-):
-    if os.environ.get(variable):
-        os.environ[variable] = url
 
-app = Celery(
-    "tilefleet",
-    broker=settings.broker_url,
-    backend=settings.result_backend,
-    events="worker.hub.events:Events",
-    include=["worker.task"],
-)
-app.settings = settings
-app.server_clock = ServerClock()
+def _prefer_completed_urls(settings: Settings) -> None:
+    """Celery prefers its variables to what an application says: have them say the same."""
+    variables = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+    for variable, url in zip(variables, _urls(settings), strict=True):
+        if os.environ.get(variable):
+            os.environ[variable] = url
 
-app.conf.update(
-    **wire.celery_settings(
-        sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
-    ),
-    # Named and bound as Celery does for a sender that only knows the queue's name.
-    task_queues=[
-        Queue(lane, Exchange(lane), routing_key=lane) for lane in (wire.LANE, wire.BULK_LANE)
-    ],
-    # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    # The networks live in this process and are shared by its threads.
-    worker_pool="prefork" if worker_options.has_processes else "threads",
-    worker_consumer="worker.intake.consumer:CaptchaConsumer",
-    # What may be claimed does not depend on a pool's size.
-    worker_enable_prefetch_count_reduction=False,
-    # Captchas show in Flower without a further flag.
-    worker_send_task_events=True,
-    broker_connection_retry_on_startup=True,
-    # What is being read when the connection breaks is finished; its message comes back once.
-    worker_cancel_long_running_tasks_on_connection_loss=False,
-)
-app.conf.broker_transport_options["visibility_timeout"] = settings.lease_s
-if settings.transport == "stock":
-    # It cannot park what is due later (`worker.intake.held_later`).
-    app.conf.worker_eta_task_limit = 1000
-if only_looks:
-    # It claims no captcha, and puts none back: its account needs no right to what is claimed.
-    app.conf.broker_transport_options["ack_emulation"] = False
+
+def _urls(settings: Settings) -> tuple[str, str]:
+    """The broker's and the results', as Celery reads them."""
+    results = settings.result_backend
+    if results.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+        results = for_celery(results)
+        if ";" in results and not results.startswith("sentinel://"):
+            # Celery's own knows one server.
+            results = f"worker.results.backend:SeveralBackend+{results}"
+    return for_celery(settings.broker_url), results
+
+
+def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> dict[str, Any]:
+    shared = wire.celery_settings(
+        sentinel_master=settings.sentinel_master,
+        key_prefix=settings.key_prefix,
+        sentinel_user=settings.sentinel_user,
+        sentinel_password=settings.sentinel_password,
+    )
+    broker_url, result_backend = _urls(settings)
+    transport_options = {
+        **shared["broker_transport_options"],
+        "visibility_timeout": settings.lease_s,
+    }
+    if only_looks:
+        # Its account needs no right to what is claimed.
+        transport_options["ack_emulation"] = False
+    return {
+        **shared,
+        "broker_url": broker_url,
+        "result_backend": result_backend,
+        "broker_transport_options": transport_options,
+        # Ours parks what is due later (`worker.intake.held_later`).
+        "worker_eta_task_limit": 1000 if settings.transport == "stock" else None,
+        # Named and bound as Celery does for a sender that only knows the queue's name.
+        "task_queues": [Queue(lane, Exchange(lane), routing_key=lane) for lane in wire.LANES],
+        # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        # The networks live in this process and are shared by its threads.
+        "worker_pool": "prefork" if prefork else "threads",
+        "worker_consumer": "worker.intake.consumer:CaptchaConsumer",
+        # What may be claimed does not depend on a pool's size.
+        "worker_enable_prefetch_count_reduction": False,
+        # Captchas show in Flower without a further flag.
+        "worker_send_task_events": True,
+        "broker_connection_retry_on_startup": True,
+        # A server that answers with errors is connected to anew, by stock kombu's transport too.
+        "broker_channel_error_retry": True,
+        # What is being read when the connection breaks is finished; its message comes back once.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+    }
+
+
+app = Application("tilefleet", events="worker.hub.events:Events", include=["worker.task"])
 app.steps["worker"].update(
     {"worker.monitoring.presence:Presence", "worker.bootstep:EngineRoomStep"}
 )
 app.steps["consumer"].add("worker.monitoring.mingle:BoundedMingle")
+app.steps["consumer"].add("worker.monitoring.eviction:Eviction")
+
+
+def _only_json(instance: Any, **_: Any) -> None:
+    # Neither the banner nor a warning before Celery has set up its handlers.
+    instance.quiet = True
+    log.configure("json")
+
+
+def _as_json(logger: logging.Logger, **_: Any) -> None:
+    for handler in logger.handlers:
+        handler.setFormatter(log.JsonFormatter())
 
 
 @signals.celeryd_init.connect
@@ -107,24 +183,15 @@ def _take_name(instance: Any, **_: Any) -> None:
     take_name(instance)
 
 
-if settings.log == "json":
-
-    @signals.celeryd_init.connect
-    def _only_json(instance: Any, **_: Any) -> None:
-        # Neither the banner nor a warning before Celery has set up its handlers.
-        instance.quiet = True
-        log.configure("json")
-
-    @signals.after_setup_logger.connect
-    @signals.after_setup_task_logger.connect
-    def _as_json(logger: logging.Logger, **_: Any) -> None:
-        for handler in logger.handlers:
-            handler.setFormatter(log.JsonFormatter())
-
-
 @signals.worker_ready.connect
 def _say_ready(sender: Any, **_: Any) -> None:
-    for warning in worker_options.warnings():
+    for warning in worker_options().warnings():
         logger.warning("%s", warning)
     # Celery says so at INFO, where it also writes a line for every captcha.
-    logger.warning("%s takes captchas", sender.hostname)
+    logger.warning("%s %s", sender.hostname, health.TAKES)
+
+
+if _command():
+    # A command starts by importing this: what is wrong with a setting is said before all else,
+    # and Flower reads its file before it uses the application.
+    app.configure()

@@ -1,4 +1,4 @@
-"""JSON as kombu writes it for everyone who reads, by a library that is several times as fast.
+"""JSON as kombu writes it for all who read, by a library made for it (`benchmarks.shortcuts`).
 
 What it cannot write, kombu does.
 """

@@ -6,7 +6,8 @@
 #
 # `users` reads REDIS_OPERATOR_PASSWORD, REDIS_WORKER_PASSWORD, REDIS_PRODUCER_PASSWORD,
 # REDIS_GATEWAY_PASSWORD and REDIS_FLOWER_PASSWORD, or the files that REDIS_…_PASSWORD_FILE name;
-# REDIS_DB (0) and TILEFLEET_KEY_PREFIX (none) if the fleet has others. Only hashes are written.
+# REDIS_DB (0) and TILEFLEET_KEY_PREFIX (none) if the fleet has others; REDIS_VERSION, if the server is
+# another one than `redis-server` here. Only hashes are written.
 set -eu
 roles="OPERATOR WORKER PRODUCER GATEWAY FLOWER"
 
@@ -37,8 +38,14 @@ users() {
     case $prefix in
         *[!A-Za-z0-9:._-]*) fail "TILEFLEET_KEY_PREFIX=$prefix: letters, digits and :._- only" ;;
     esac
+    version=${REDIS_VERSION:-$(redis-server --version 2>/dev/null | sed 's/.* v=\([0-9.]*\).*/\1/')}
+    case $version in
+        # It refuses the name of a command that it does not know; clients go on without this one.
+        7.0 | 7.0.*) unknown=' +client|setinfo' ;;
+        *) unknown=@none@ ;;
+    esac
     # Comments go, and each account becomes one line: the server knows neither.
-    script="/^ *#/d; /^ *\$/d; s|@PREFIX@|$prefix|g; s|@DB@|$db|g"
+    script="/^ *#/d; /^ *\$/d; s|@PREFIX@|$prefix|g; s|@DB@|$db|g; s/$unknown//"
     for role in $roles; do
         secret=$(password "$role")
         hash=$(printf %s "$secret" | sha256sum | cut -c 1-64)

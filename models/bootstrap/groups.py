@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recognition import fingerprint
+
 Vectors = NDArray[np.float32] | NDArray[np.float16]
 Members = NDArray[np.int32]
 
@@ -114,8 +116,7 @@ def _link_neighbours(
     """One table."""
     keys = np.concatenate(
         [
-            (means[start : start + _AT_ONCE].astype(np.float32) @ directions > 0)
-            @ (1 << np.arange(directions.shape[1]))
+            fingerprint.keys(means[start : start + _AT_ONCE].astype(np.float32), directions)[:, 0]
             for start in range(0, len(means), _AT_ONCE)
         ]
     )

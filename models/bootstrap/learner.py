@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.bootstrap.progress import Tick, unheard
+from models.recognition.crops import padded
 from tilefleet.labels import LABELS
 
 #: A group whose label is this probable is one to learn from …
@@ -117,9 +118,8 @@ def look(network: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     for start in range(0, len(pictures), _AT_ONCE):
         part = np.ascontiguousarray(pictures[start : start + _AT_ONCE])
         # Whole batches only: another size would be compiled anew.
-        full = np.zeros((_AT_ONCE, *part.shape[1:]), np.uint8)
-        full[: len(part)] = part
-        seen[start : start + len(part)] = network.predict_on_batch(full)[: len(part)]
+        full = network.predict_on_batch(padded(part, _AT_ONCE))
+        seen[start : start + len(part)] = full[: len(part)]
     return seen
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.engines.base import NetworkSession
-from models.recognition.crops import Crops
+from models.recognition.crops import Crops, padded
 from models.recognition.decision import Probabilities
 from models.store import Entry, load_network
 from models.store.manifest import NETWORKS
@@ -83,16 +83,9 @@ class KerasSession(NetworkSession):
     ) -> tuple[Probabilities, Probabilities]:
         count = len(headers)
         size = next(bucket for bucket in self._buckets if bucket >= count)
-        words = self._words(_padded(headers, size))
-        labels = self._tiles(_padded(tiles, size).reshape(size * 8, *NETWORKS["tiles"]))
+        words = self._words(padded(headers, size))
+        labels = self._tiles(padded(tiles, size).reshape(size * 8, *NETWORKS["tiles"]))
         return words[:count], labels.reshape(size, 8, -1)[:count]
-
-
-def _padded(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    if len(pictures) == size:
-        return pictures
-    padding = np.zeros((size - len(pictures), *pictures.shape[1:]), np.uint8)
-    return np.concatenate([pictures, padding])
 
 
 def _compile(network: keras.Model) -> Network:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recognition import fingerprint
+from models.recognition.crops import padded
 from models.recognition.decision import Probabilities
 from tilefleet.geometry import TILE
 from tilefleet.labels import LABELS
@@ -51,27 +52,19 @@ class TileCache:
         """uint8 (n, 8, 67, 67, 3) → float32 (n, 8, 80); `network` reads eight tiles a call."""
         flat = tiles.reshape(-1, *tiles.shape[2:])
         vectors = fingerprint.colour(flat)
-        keys = self._keys_of(vectors)
+        keys = fingerprint.keys(vectors, self._directions, tables=_TABLES)
         answers = np.empty((len(flat), len(LABELS)), np.float32)
         unknown = self._look_up(vectors, keys, answers)
         # Those of several captchas share calls.
         for start in range(0, len(unknown), 8):
             part = unknown[start : start + 8]
-            eight = np.zeros((8, *flat.shape[1:]), np.uint8)
-            eight[: len(part)] = flat[part]
-            answers[part] = network(eight)[: len(part)]
+            answers[part] = network(padded(flat[part], 8))[: len(part)]
         self._keep(vectors[unknown], keys[unknown], answers[unknown])
         return answers.reshape(*tiles.shape[:2], -1)
 
     def stats(self) -> dict[str, int]:
         """For ``celery inspect stats``."""
         return {"kept": self._used, "hits": self.hits, "misses": self.misses}
-
-    def _keys_of(self, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-        """int64 (n, tables): signs of random projections, packed."""
-        signs = (vectors @ self._directions > 0).reshape(len(vectors), _TABLES, _BITS)
-        keys: NDArray[np.int64] = signs @ (1 << np.arange(_BITS))
-        return keys
 
     def _look_up(
         self,

@@ -20,7 +20,7 @@ THRESHOLDS: Final = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 DOUBT: Final = 0.5
 _BINS = 10
 #: Pairs that a summary keeps.
-_MOST_CONFUSIONS = 8
+MOST_CONFUSIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Score:
                 ]
                 for level in self.selective
             ],
-            "confusions": [list(pair) for pair in self.confusions[:_MOST_CONFUSIONS]],
+            "confusions": [list(pair) for pair in self.confusions[:MOST_CONFUSIONS]],
             "ms": round(self.ms, 2),
         }
         if self.strange:

@@ -29,6 +29,14 @@ class Crops:
         return cls.from_pixels(decode(data, max_bytes=max_bytes))
 
 
+def padded(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """uint8 (n, …) → (size, …): black pictures behind, for what reads so many a call."""
+    if len(pictures) == size:
+        return pictures
+    filling = np.zeros((size - len(pictures), *pictures.shape[1:]), np.uint8)
+    return np.concatenate([pictures, filling])
+
+
 def cut_header(pixels: Pixels) -> NDArray[np.uint8]:
     """uint8 (190, 293, 3) → (28, 176, 3): the strip that the words network takes."""
     bottom = geometry.HEADER_Y + geometry.HEADER_HEIGHT

@@ -30,6 +30,18 @@ def colour(tiles: Tiles) -> Vectors:
     return np.concatenate(described) if described else np.zeros((0, 107), np.float32)
 
 
+def keys(vectors: Vectors, directions: Vectors, *, tables: int = 1) -> NDArray[np.int64]:
+    """int64 (n, tables): the signs of each vector's projections, packed, a number for each table.
+
+    `directions`: float32 (length, tables · bits). Near vectors share many keys (random hyperplanes:
+    Charikar, "Similarity estimation techniques from rounding algorithms", 2002).
+    """
+    bits = directions.shape[1] // tables
+    signs = (vectors @ directions > 0).reshape(len(vectors), tables, bits)
+    packed: NDArray[np.int64] = signs @ (1 << np.arange(bits))
+    return packed
+
+
 def _colour(tiles: Tiles) -> Vectors:
     waves, chosen, weights = _waves()
     pixels = tiles.astype(np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.datasets.tiles import MARGIN, MIRRORED
 from tilefleet.geometry import TILE
 
 Tiles = NDArray[np.uint8]
@@ -41,6 +42,16 @@ def view(image: Image.Image, random: Random, *, zoomed: float = 0.0) -> Image.Im
         (a, b, middle + x - (a + b) * half, d, e, middle + y - (d + e) * half),
         resample=Image.Resampling.BILINEAR,
     )
+
+
+def on_ground(image: Image.Image, random: Random) -> Image.Image:
+    """A transparent drawing on a random light or coloured ground, with room around it."""
+    side = TILE + 2 * (MARGIN + MIRRORED)
+    ground = 255 - random.integers(0, 90) * random.random(3)
+    canvas = Image.new("RGB", (side, side), tuple(int(value) for value in ground))
+    corner = (side - TILE) // 2
+    canvas.paste(image, (corner, corner), image)
+    return canvas
 
 
 def recolour(tiles: NDArray[np.float32], random: Random) -> NDArray[np.float32]:

@@ -19,11 +19,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from models import store
-from models.datasets.tiles import Pictures
 from models.networks import chain
 from models.training import views
 from models.training.loop import Batch, Steps, fit
-from models.training.views import Mixture
+from models.training.views import Mixture, Sources
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +78,9 @@ class _Batches:
 
 
 def train(
-    tiles: Pictures,
-    photographs: Pictures | None,
+    sources: Sources,
     *,
-    teacher: store.Entry,
+    teachers: Sequence[store.Entry],
     directory: Path,
     schedule: Schedule,
     mixture: Mixture | None = None,
@@ -91,16 +89,15 @@ def train(
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train from random weights; run again with the same arguments, it goes on.
 
-    `tiles` and `photographs` are what views are made of; `teacher`: a model whose tiles network has
-    the maps (`views.milestones`); `directory` keeps the views (about 100 MB a shard) and the state.
+    `teachers`: models, of which the first one's tiles network has the maps (`views.milestones`);
+    `directory` keeps the views (about 100 MB a shard) and the state.
     Returns the network and how it was made, for the manifest. Raises ModelError.
     """
     mixture = mixture or Mixture()
     folders = views.make(
         directory / "views",
-        tiles,
-        photographs,
-        teacher=teacher,
+        sources,
+        teachers=teachers,
         count=schedule.shards,
         seed=schedule.seed,
         mixture=mixture,
@@ -139,8 +136,12 @@ def train(
         "by": "blocks alone, then whole",
         "schedule": asdict(schedule),
         "mixture": views.described(mixture, schedule.shards),
-        "teacher": teacher.identity,
-        "pictures": {"tiles": len(tiles), "photographs": len(photographs or ())},
+        "teachers": [teacher.identity for teacher in teachers],
+        "pictures": {
+            "tiles": len(sources.tiles),
+            "photographs": len(sources.photographs or ()),
+            "drawn": len(sources.drawn or ()),
+        },
         "minutes": round(sum(sum(each.get("seconds", ())) for each in history.values()) / 60, 1),
         "last": {
             phase: {name: round(values[-1], 4) for name, values in each.items()}

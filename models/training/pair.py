@@ -40,7 +40,7 @@ def train_pair(
     data: Path,
     *,
     fonts: Sequence[Path],
-    teacher: str | None,
+    teachers: Sequence[str] = (),
     name: str,
     root: Path,
     teacher_root: Path | None = None,
@@ -58,8 +58,10 @@ def train_pair(
     """Train what is asked for, take the rest from the model `name`, or the built-in one if there is
     none of that name, and store both.
 
-    `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `headers` (how many are
-    drawn), `epochs` and `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two
+    `data` has tiles/ or tiles.npz and, for `teachers`, captchas2016/; tiles are learned by blocks
+    where the first teacher has the maps for it, and all of them answer for pictures as they are,
+    else from the first teacher alone; `headers` (how many are drawn), `epochs` and
+    `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two
     of the labelled pictures of each class out of training; `patience` epochs without a better one
     on held-out data end a round; `directory` keeps the state. The LiteRT files become int8 where
     that is faster and loses no captcha. Raises ModelError and BadTiles.
@@ -85,13 +87,13 @@ def train_pair(
     if "tiles" in wanted:
         say("training the tiles network")
         by_blocks = _by_blocks(
-            data, teacher, teacher_root, directory / "tiles", seed, epochs, steps_per_epoch, say
+            data, teachers, teacher_root, directory / "tiles", seed, epochs, steps_per_epoch, say
         )
         made["tiles"] = by_blocks or tiles.train(
             labelled=labelled,
             unlabelled=data / "captchas2016" if (data / "captchas2016").is_dir() else None,
             drawn=TILES,
-            teacher=teacher,
+            teacher=teachers[0] if teachers else None,
             root=teacher_root,
             directory=directory / "tiles",
             hold_out=hold_out,
@@ -118,7 +120,7 @@ def train_pair(
 
 def _by_blocks(
     data: Path,
-    teacher: str | None,
+    teachers: Sequence[str],
     root: Path | None,
     directory: Path,
     seed: int,
@@ -130,16 +132,9 @@ def _by_blocks(
 
     `epochs`: of each of the two phases, instead of the recipe's.
     """
-    if teacher is None:
+    entries = [store.find(teacher, root=root) for teacher in teachers]
+    if not entries or not views.milestones(store.load_network(entries[0], "tiles")):
         return None
-    entry = store.find(teacher, root=root)
-    if not views.milestones(store.load_network(entry, "tiles")):
-        return None
-    sources = [pictures.labelled(pictures.labelled_in(data))]
-    sources += [
-        pictures.cut(data / folder, seen) for folder in _CAPTCHAS if (data / folder).is_dir()
-    ]
-    photos = data / _PHOTOGRAPHS
     schedule = blocks.Schedule(seed=seed)
     if epochs:
         schedule = replace(schedule, alone=epochs, whole=epochs)
@@ -148,12 +143,19 @@ def _by_blocks(
         shards = min(schedule.shards, -(-steps * schedule.batch // views.SHARD))
         schedule = replace(schedule, steps=steps, shards=shards)
     return blocks.train(
-        reduce(add, sources),
+        sources(data), teachers=entries, directory=directory, schedule=schedule, say=say
+    )
+
+
+def sources(data: Path) -> views.Sources:
+    """The pictures of a folder that tiles are learned from, but for what is kept out."""
+    tiles = [pictures.labelled(pictures.labelled_in(data))]
+    tiles += [pictures.cut(data / folder, seen) for folder in _CAPTCHAS if (data / folder).is_dir()]
+    photos = data / _PHOTOGRAPHS
+    return views.Sources(
+        reduce(add, tiles),
         photographs(photos) if photos.is_file() else None,
-        teacher=entry,
-        directory=directory,
-        schedule=schedule,
-        say=say,
+        pictures.drawn(TILES),
     )
 
 

@@ -26,7 +26,6 @@ from models.training.loop import Steps, fit
 from models.training.maps import ANSWER, Maps, guess, guessing
 from models.training.teacher import Teacher
 from tilefleet.errors import BadTiles
-from tilefleet.geometry import TILE
 from tilefleet.labels import LABELS
 
 _SMOOTHING = 0.02
@@ -109,19 +108,9 @@ class Views:
             for index in chosen:
                 image = source.images[index]
                 if image.mode == "RGBA":
-                    image = _on_background(image, random)
+                    image = augment.on_ground(image, random)
                 images.append(augment.view(image, random, zoomed=self.recipe.zoomed))
         return images, np.concatenate(truth), is_drawn
-
-
-def _on_background(image: Image.Image, random: np.random.Generator) -> Image.Image:
-    """A transparent drawing on a random light or coloured ground, with room around it."""
-    side = TILE + 2 * (pictures.MARGIN + pictures.MIRRORED)
-    ground = 255 - random.integers(0, 90) * random.random(3)
-    canvas = Image.new("RGB", (side, side), tuple(int(value) for value in ground))
-    corner = (side - TILE) // 2
-    canvas.paste(image, (corner, corner), image)
-    return canvas
 
 
 def _targets(answers: NDArray[np.float32], maps: Maps) -> Targets:

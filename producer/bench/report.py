@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from producer.bench.load import Plan, Tally
-from producer.terminal.text import bar
+from producer.terminal.text import sizes
 from tilefleet.figures import Figures
 
 #: Width of the longest bar, columns.
@@ -68,7 +68,7 @@ def as_text(plan: Plan, tally: Tally, workers: int, figures: Figures | None) -> 
         rows.append(
             ("passes", f"{count:,}, of {figures.pass_size:.1f} captchas on average{joined}")
         )
-        rows += _sizes(figures)
+        rows += [(f"  {name}", row) for name, row in sizes(figures.passes, _BAR)]
     of = "worker" if workers == 1 else "workers"
     engine = f" ({figures.engine})" if figures else ""
     rows.append(("fleet", f"{workers} {of}, {', '.join(tally.models) or 'no model'}{engine}"))
@@ -136,20 +136,6 @@ def _load(plan: Plan) -> str:
         kind = f"closed loop, {plan.clients} client{'s' if plan.clients > 1 else ''}"
     shares = [("duplicates", plan.duplicates), ("bad images", plan.bad)]
     return ", ".join([kind, *(f"{share:.0%} {name}" for name, share in shares if share)])
-
-
-def _sizes(figures: Figures) -> list[tuple[str, str]]:
-    """Pass sizes by powers of two, with bars."""
-    groups: dict[int, int] = {}
-    for size, count in figures.passes.items():
-        groups[(size - 1).bit_length()] = groups.get((size - 1).bit_length(), 0) + count
-    most = max(groups.values(), default=1)
-    rows = []
-    for power in sorted(groups):
-        low, high = (1 << power >> 1) + 1, 1 << power
-        name = f"{low} to {high}" if low < high else f"{high}"
-        rows.append((f"  {name}", f"{bar(groups[power] / most, _BAR):<{_BAR}} {groups[power]:,}"))
-    return rows
 
 
 def _counted(counts: Any) -> str:

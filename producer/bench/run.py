@@ -18,7 +18,8 @@ from tilefleet.errors import FleetUnreachable
 from tilefleet.figures import Figures
 from tilefleet.settings import Settings
 
-_SAMPLES: Final = Path(__file__).resolve().parents[2] / "samples"
+#: Captchas that are in the package: those of the gateway's page.
+_SAMPLES: Final = Path(__file__).resolve().parents[1] / "gateway" / "site" / "sample-*.jpg"
 #: Pictures that are held in memory.
 _MOST: Final = 1000
 _STOPPED: Final = 130
@@ -93,8 +94,6 @@ def _figures(watch: Watch, before: View) -> tuple[View, Figures | None]:
 
 def _pictures(files: tuple[str, ...]) -> list[bytes]:
     """Raises UsageError and OSError."""
-    if not files and not _SAMPLES.is_dir():
-        raise click.UsageError("name at least one FILE, a folder or a pattern: nothing to send")
     pictures = []
     for captcha in inputs.expand(files or [str(_SAMPLES)]):
         try:

@@ -18,7 +18,13 @@ from tilefleet.settings import Settings
 @click.option(
     "--fonts", type=FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
 )
-@click.option("--teacher", metavar="NAME", help="Stored model that teaches the tiles.")
+@click.option(
+    "--teacher",
+    "teachers",
+    metavar="NAME",
+    multiple=True,
+    help="Stored model that teaches the tiles; repeatable.",
+)
 @click.option("--name", default="builtin", show_default=True, help="Its name in the store.")
 @click.option("--store", "root", type=OUT, help="Store to write to; the settings' if not given.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
@@ -57,7 +63,7 @@ from tilefleet.settings import Settings
 def train(
     data: Path,
     fonts: tuple[Path, ...],
-    teacher: str | None,
+    teachers: tuple[str, ...],
     name: str,
     root: Path | None,
     overwrite: bool,
@@ -86,7 +92,7 @@ def train(
     entry = train_pair(
         data,
         fonts=fonts,
-        teacher=teacher,
+        teachers=teachers,
         name=name,
         root=root or settings.store,
         teacher_root=settings.store,

@@ -11,9 +11,9 @@ from typing import Self, TypeVar
 
 from tilefleet import wire
 from tilefleet.answer import Answer
-from tilefleet.errors import AnswerTimeout, BadMessage, TilefleetError
+from tilefleet.errors import AnswerTimeout, BadMessage, SettingError, TilefleetError
 from tilefleet.settings import Settings
-from tilefleet.urls import verified, without_password
+from tilefleet.urls import parse, without_password
 
 from . import message
 from .backlog import Backlog
@@ -56,9 +56,16 @@ class AsyncClient:
         Raises SettingError.
         """
         self._settings = Settings.from_environ()
-        self._broker = verified(broker_url or self._settings.broker_url)
+        self._broker = broker_url or self._settings.broker_url
         default = self._broker if broker_url else self._settings.result_backend
-        self._results = verified(result_backend or default)
+        self._results = result_backend or default
+        for url in (self._broker, self._results):
+            try:
+                parse(url)
+            except ValueError as error:
+                raise SettingError(
+                    f"{without_password(url)!r} is not usable: give {error}"
+                ) from None
         self._opened: Transport | None = None
 
     async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
@@ -165,14 +172,16 @@ class AsyncClient:
             # What it waited for went with its loop.
             self._opened = None
         if self._opened is None:
-            self._opened = Transport(
-                self._broker,
-                self._results,
-                key_prefix=self._settings.key_prefix,
-                sentinel_master=self._settings.sentinel_master,
-                name=without_password(self._broker),
-            )
+            self._opened = self._connect()
         return self._opened
+
+    def _connect(self) -> Transport:
+        return Transport(
+            self._broker,
+            self._results,
+            settings=self._settings,
+            name=without_password(self._broker),
+        )
 
     async def _send(
         self, arguments: Sequence[A], lane: str, expires: float, write: Callable[..., Message]

@@ -1,16 +1,22 @@
-"""A connection to the server, for asyncio, and what is said when it breaks."""
+"""Connections to a server, as `tilefleet.urls` reads it, and what is said when one breaks."""
 
 import asyncio
 import os
 import ssl
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+import redis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+
+from tilefleet import wire
+from tilefleet.settings import Settings
+from tilefleet.urls import parse
+
+from . import places
 
 #: What a connection that breaks, or that cannot be had, raises.
 TROUBLE: Final = (RedisError, OSError, asyncio.TimeoutError)
@@ -20,29 +26,59 @@ PAUSES_S: Final = (0.1, 0.3, 0.9)
 
 
 def connect(
-    url: str, sentinel_master: str, *, socket_timeout: float | None, protocol: int = 3
+    urls: str, settings: Settings, *, socket_timeout: float | None, protocol: int = 3
 ) -> Any:
-    """A client with one connection, which is not mended behind our back."""
+    """A client for asyncio with one connection, which is not mended behind our back.
+
+    `settings`: what they say of sentinels. Raises ValueError for what is no URL.
+    """
+    servers = parse(urls)
     options: dict[str, Any] = {
         "socket_timeout": socket_timeout,
-        "socket_connect_timeout": 5,
-        "socket_keepalive": True,
+        "socket_connect_timeout": wire.TIMEOUT_S,
         "protocol": protocol,
         "retry": Retry(NoBackoff(), 0),
     }
-    if url.startswith("sentinel://"):
-        nodes = [urlsplit(each) for each in url.split(";")]
+    if servers[0].scheme == "sentinel":
         sentinel = Sentinel(  # type: ignore[no-untyped-call]
-            [(node.hostname, node.port or 26379) for node in nodes], socket_connect_timeout=5
+            [(each.host, each.port) for each in servers], sentinel_kwargs=_sentinel(settings)
         )
-        path = nodes[0].path.strip("/") or "0"
-        return sentinel.master_for(sentinel_master, db=int(path), **options)
-    url = url.partition(";")[0].replace("redis+socket://", "unix://")
+        account = servers[0].account
+        return sentinel.master_for(
+            settings.sentinel_master, **account, **options, socket_keepalive=True
+        )
     return Redis(
-        connection_pool=BlockingConnectionPool.from_url(
-            url, max_connections=1, timeout=20, **options
+        connection_pool=BlockingConnectionPool(
+            connection_class=places.KINDS[servers[0].scheme],
+            places=places.of(servers),
+            max_connections=1,
+            timeout=20,
+            **options,
         )
     )
+
+
+def connect_now(urls: str, settings: Settings) -> Any:
+    """A client for programs without an event loop; otherwise as `connect`."""
+    servers = parse(urls)
+    options: dict[str, Any] = {
+        "socket_timeout": wire.TIMEOUT_S,
+        "socket_connect_timeout": wire.TIMEOUT_S,
+    }
+    if servers[0].scheme == "sentinel":
+        sentinel = redis.Sentinel(  # type: ignore[no-untyped-call]
+            [(each.host, each.port) for each in servers], sentinel_kwargs=_sentinel(settings)
+        )
+        account = servers[0].account
+        master: Any = sentinel.master_for
+        return master(settings.sentinel_master, **account, **options)
+    kind = places.KINDS_NOW[servers[0].scheme]
+    pool = redis.ConnectionPool(connection_class=kind, places=places.of(servers), **options)
+    return redis.Redis(connection_pool=pool)
+
+
+def _sentinel(settings: Settings) -> dict[str, Any]:
+    return wire.sentinel_options(settings.sentinel_user, settings.sentinel_password)
 
 
 def why(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from tilefleet.answer import Answer
-from tilefleet.errors import AnswerTimeout, Revoked, TilefleetError
+from tilefleet.errors import AnswerTimeout, FleetError, Revoked, TilefleetError
 
 from . import message
 from .message import Message
@@ -16,6 +16,9 @@ Outcome = Answer | TilefleetError | OSError
 
 #: Seconds to wait for an answer, unless the caller says otherwise.
 TIMEOUT_S = 30.0
+
+#: Seconds by which clocks may differ for what happens at the same moment.
+_SAME_S = 0.5
 
 
 class AsyncPending:
@@ -38,10 +41,14 @@ class AsyncPending:
         """Wait up to `timeout` seconds for the answer; may be asked again.
 
         Raises AnswerTimeout, Revoked, FleetUnreachable if the client was closed, or what the
-        worker found: BadRequest, EngineError.
+        worker found: BadRequest, EngineError. What expires as the wait ends is an AnswerTimeout.
         """
+        ends = monotonic() + timeout
         await self._wait(timeout)
-        return self.answer()
+        try:
+            return self.answer()
+        except Revoked as error:
+            raise self._told_late(error, timeout, ends) from None
 
     def answer(self) -> Answer:
         """The answer of one that is ready; raises as `result`."""
@@ -61,6 +68,8 @@ class AsyncPending:
             if not self._future.done():
                 raise self._too_late(timeout)
             return self.answer()
+        except Revoked as error:
+            return self._told_late(error, timeout, self._expires_at)
         except TilefleetError as error:
             return error
 
@@ -80,6 +89,12 @@ class AsyncPending:
         await wait_for([self], timeout)
         if not self._future.done():
             raise self._too_late(timeout)
+
+    def _told_late(self, error: Revoked, timeout: float, ends: float) -> FleetError:
+        """The same error whichever comes first: the end of the wait, or a worker's word that the
+        captcha has expired with it."""
+        both = max(ends, self._expires_at) - _SAME_S
+        return error if self._future.cancelled() or monotonic() < both else self._too_late(timeout)
 
     def _too_late(self, timeout: float) -> AnswerTimeout:
         fate = "it has expired" if monotonic() > self._expires_at else "it may still be answered"

@@ -72,7 +72,7 @@ class Client:
         self._lock = Lock()
         self._running: tuple[int, Background, AsyncClient] | None = None
         # A wrong setting is an error here, not at the first captcha.
-        AsyncClient(*self._urls)
+        self._connect()
 
     def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
         """Send one captcha and wait for its answer.
@@ -173,10 +173,13 @@ class Client:
         it use its connections."""
         with self._lock:
             if self._running is None or self._running[0] != os.getpid():
-                self._running = (os.getpid(), Background(), AsyncClient(*self._urls))
+                self._running = (os.getpid(), Background(), self._connect())
                 # A client that is dropped without being closed closes itself.
                 weakref.finalize(self, _close, *self._running).atexit = False
             return self._running[1:]
+
+    def _connect(self) -> AsyncClient:
+        return AsyncClient(*self._urls)
 
 
 def _close(process: int, background: Background, client: AsyncClient) -> None:

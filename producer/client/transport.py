@@ -15,11 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import time
 from typing import Any
-from urllib.parse import urlsplit
 
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
+from tilefleet.settings import Settings
+from tilefleet.urls import parse
 
 from . import message
 from .backlog import Backlog
@@ -43,23 +44,26 @@ class _Sending:
 class Transport:
     """Belongs to the event loop that opens it."""
 
-    def __init__(
-        self, broker: str, results: str, *, key_prefix: str, sentinel_master: str, name: str
-    ) -> None:
-        """`name`: how errors call the server: its URL without the password."""
+    def __init__(self, broker: str, results: str, *, settings: Settings, name: str) -> None:
+        """`settings`: the key prefix, and what they say of sentinels. `name`: how errors call the
+        server: its URL without the password."""
         self.loop = asyncio.get_running_loop()
         self.backlog = Backlog()
         self.clock = ServerClock()
         self.name = name
-        self._prefix = key_prefix
-        self._sender = connect(broker, sentinel_master, socket_timeout=10)
-        self._listener = connect(results, sentinel_master, socket_timeout=None, protocol=2)
-        self._database = urlsplit(broker).path.strip("/") or "0"
+        self._prefix = settings.key_prefix
+        self._sender = connect(broker, settings, socket_timeout=10)
+        self._listener = connect(results, settings, socket_timeout=None, protocol=2)
+        #: Where results and the fleet's lines are looked up: with the sending, if it is one server.
+        self._store = self._sender
+        if parse(results) != parse(broker):
+            self._store = connect(results, settings, socket_timeout=10)
+        self._database = parse(broker)[0].database
         self._outbox: deque[_Sending] = deque()
         self._revoked: list[str] = []
         self._looks: set[str] = set()
         self._work, self._looked = asyncio.Event(), asyncio.Event()
-        self._results = Results(self._listener, key_prefix=key_prefix, wake=self._work.set)
+        self._results = Results(self._listener, key_prefix=settings.key_prefix, wake=self._work.set)
         self._publishing = asyncio.create_task(self._publish())
 
     async def send(self, messages: Sequence[Message]) -> "list[asyncio.Future[Any]]":
@@ -107,7 +111,7 @@ class Transport:
         for sending in self._outbox:
             self._fail(sending, "the client was closed")
         await self._results.close(f"{self.name}: the client was closed")
-        for client in (self._sender, self._listener):
+        for client in {self._sender, self._store, self._listener}:
             pool = client.connection_pool
             # Where sentinels said which server it is, they are still connected.
             asked = pool.sentinel_manager.sentinels if hasattr(pool, "sentinel_manager") else ()
@@ -163,14 +167,11 @@ class Transport:
             for task_id in revoked:
                 topic = f"{self._prefix}/{self._database}.celery.pidbox"
                 pipe.publish(topic, message.revoke(task_id))
-            if missed:
-                pipe.mget(missed)
             for lane in looks:
                 for key in message.lists(self._prefix + lane):
                     pipe.llen(key)
-            if looks:
-                pipe.time()
-                pipe.hvals(self._prefix + report.KEY)
+            if self._store is self._sender:
+                self._look_up(pipe, missed, looks)
             asked = time()
             replies = await pipe.execute(raise_on_error=False)
             answered = time()
@@ -181,21 +182,35 @@ class Transport:
                 self._fail(each, str(reply))
             elif not each.accepted.done():
                 each.accepted.set_result(None)
-        rest = replies[len(batch) + len(revoked) :]
-        if looks and not isinstance(rest[-2], Exception):
-            seconds, microseconds = rest[-2]
+        if self._store is not self._sender and (missed or looks):
+            async with self._store.pipeline(transaction=False) as pipe:
+                self._look_up(pipe, missed, looks)
+                replies += await pipe.execute(raise_on_error=False)
+                answered = time()
+        if looks and not isinstance(replies[-2], Exception):
+            seconds, microseconds = replies[-2]
             self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
-        self._read_rest(rest, missed, looks)
+        self._read_rest(replies[len(batch) + len(revoked) :], missed, looks)
+
+    def _look_up(self, pipe: Any, missed: list[bytes], looks: list[str]) -> None:
+        """Ask for results that were missed, and for what the workers tell."""
+        if missed:
+            pipe.mget(missed)
+        if looks:
+            pipe.time()
+            pipe.hvals(self._prefix + report.KEY)
 
     def _read_rest(self, replies: list[Any], missed: list[bytes], looks: list[str]) -> None:
         if any(isinstance(reply, Exception) for reply in replies):
             return
+        lists = len(message.lists("")) * len(looks)
+        lengths, found = replies[:lists], replies[lists:]
         if missed:
-            for key, text in zip(missed, replies.pop(0), strict=True):
+            for key, text in zip(missed, found.pop(0), strict=True):
                 if text is not None:
                     self._results.resolve(key, text)
         if looks:
-            *lengths, now, lines = replies
+            now, lines = found
             steps = len(lengths) // len(looks)
             sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
             self._looked.set()

@@ -71,7 +71,7 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[dict[str, Any]]:
         settings = self._settings
-        store = connect(settings.broker_url, settings.sentinel_master, socket_timeout=5)
+        store = connect(settings.broker_url, settings, socket_timeout=5)
         async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
             quota = Quota(store, key_prefix=settings.key_prefix)
             here = Context(settings, fleet, quota, self._metrics, store, self.document)

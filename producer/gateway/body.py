@@ -115,7 +115,8 @@ def _urlencoded(body: bytes, name: str) -> bytes | None:
 
 
 def _unescaped(value: bytes) -> bytes:
-    """As `unquote_to_bytes`, several times as fast for the hundreds of escapes of a picture.
+    """As `unquote_to_bytes`, which is slow for the hundreds of escapes of a picture
+    (`benchmarks.shortcuts`).
 
     Quoted-printable differs in its sign only, and is read in C; what else it gives a meaning to,
     and escapes that are none, go the slow way.

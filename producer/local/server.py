@@ -18,10 +18,12 @@ from urllib.parse import quote
 from redis import Redis
 from redis.exceptions import RedisError
 
-from producer.local.ports import free_port
+from producer.client.connection import connect_now
 from tilefleet.errors import FleetUnreachable
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
+
+from .ports import free_port
 
 _START_S = 10.0
 _STOP_S = 5.0
@@ -49,9 +51,10 @@ def broker() -> Iterator[str]:
     Raises SettingError and FleetUnreachable.
     """
     if os.environ.get("CELERY_BROKER_URL") or os.environ.get("CELERY_BROKER_URL_FILE"):
-        url = Settings.from_environ().broker_url
+        settings = Settings.from_environ()
+        url = settings.broker_url
         try:
-            with Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
+            with connect_now(url, settings) as client:
                 client.ping()
         except (RedisError, ValueError) as error:
             raise FleetUnreachable(f"{without_password(url)}: {error}") from None

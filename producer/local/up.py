@@ -200,7 +200,7 @@ def _gateway(
 def _worker(
     folder: Path, environ: Mapping[str, str], settings: Settings, concurrency: int | None
 ) -> Process:
-    command = [sys.executable, "-m", "celery", "--quiet", "-A", "worker", "worker"]
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", "tilefleet", "worker"]
     if concurrency:
         command += ["--concurrency", str(concurrency)]
     signs = Path(settings.health) if settings.health else folder
@@ -209,7 +209,7 @@ def _worker(
         command,
         {**environ, "TILEFLEET_HEALTH": str(signs)},
         # One that was killed has left its sign behind.
-        is_ready=lambda pid: f" {pid} " in health.of_worker(signs).why,
+        is_ready=lambda pid: health.of_worker(signs).pid == pid,
         stop_s=settings.shutdown_s + STOP_S,
     )
 
@@ -223,7 +223,7 @@ def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Proce
         environ = {**environ, "FLOWER_BASIC_AUTH": f"flower:{password}"}
         about = f"user flower, password {password}"
     greeting.append(_line("Flower", link, about))
-    command = [sys.executable, "-m", "celery", "-A", "worker", "flower"]
+    command = [sys.executable, "-m", "celery", "-A", "tilefleet", "flower"]
     return Process(
         "flower",
         [*command, f"--address={_LOOPBACK}", f"--port={port}", "--logging=warning"],

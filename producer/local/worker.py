@@ -1,4 +1,4 @@
-"""A worker process of one's own, as ``celery -A worker worker`` starts it."""
+"""A worker process of one's own, as ``celery -A tilefleet worker`` starts it."""
 
 import os
 import signal
@@ -10,14 +10,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic, sleep
 
+from tilefleet import health
 from tilefleet.errors import FleetError
 
 
 class WorkerProcess(AbstractContextManager["WorkerProcess"]):
     """A worker for as long as the ``with`` block runs; it is warm when the block begins."""
-
-    #: The worker logs this when it begins to take messages, which is after its model is warm.
-    _READY = " takes captchas"
 
     def __init__(
         self,
@@ -27,8 +25,8 @@ class WorkerProcess(AbstractContextManager["WorkerProcess"]):
         ready_s: float = 120.0,
         stop_s: float = 30.0,
     ) -> None:
-        """`options` go to ``celery -A worker worker``; `environ` adds to this process's own."""
-        self._command = [sys.executable, "-m", "celery", "-A", "worker", "worker", *options]
+        """`options` go to ``celery -A tilefleet worker``; `environ` adds to this process's own."""
+        self._command = [sys.executable, "-m", "celery", "-A", "tilefleet", "worker", *options]
         self._environ = {
             **os.environ,
             "CELERY_BROKER_URL": broker_url,
@@ -75,7 +73,8 @@ class WorkerProcess(AbstractContextManager["WorkerProcess"]):
         """Wait until it takes messages; raises FleetError with the end of its log."""
         assert self.process is not None, "not started"
         deadline = monotonic() + self._ready_s
-        while self._READY not in self.log:
+        # Logged when its model is warm.
+        while f" {health.TAKES}" not in self.log:
             if self.process.poll() is not None:
                 raise FleetError(
                     f"the worker ended with exit code {self.process.returncode}:\n{self._end()}"

@@ -7,28 +7,35 @@ from celery import Celery
 from tilefleet import report, wire
 from tilefleet.report import Report
 from tilefleet.settings import Settings
+from tilefleet.urls import for_celery
 
 
 def application(name: str, settings: Settings) -> Celery:
     """One that is nobody's default."""
     app = Celery(
         name,
-        broker=settings.broker_url,
-        backend=settings.result_backend,
+        broker=for_celery(settings.broker_url),
+        # What is stored is looked at without Celery: `living`.
+        backend="disabled://",
         set_as_current=False,
     )
     app.conf.update(
         wire.celery_settings(
-            sentinel_master=settings.sentinel_master, key_prefix=settings.key_prefix
+            sentinel_master=settings.sentinel_master,
+            key_prefix=settings.key_prefix,
+            sentinel_user=settings.sentinel_user,
+            sentinel_password=settings.sentinel_password,
         )
     )
     return app
 
 
-def living(app: Celery, settings: Settings) -> dict[str, Report]:
+def living(client: Any, settings: Settings) -> dict[str, Report]:
     """What the workers that have started told last, by their node names; raises what redis-py
-    raises."""
-    client: Any = app.backend.client
+    raises.
+
+    `client`: of the server that has the results.
+    """
     pipeline = client.pipeline(transaction=False)
     now, lines = pipeline.time().hgetall(settings.key_prefix + report.KEY).execute()
     return {

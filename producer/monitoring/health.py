@@ -21,6 +21,8 @@ class Finding:
 
     good: bool
     why: str
+    #: Of the worker that is ready.
+    pid: int | None = None
 
 
 def of_worker(folder: Path, *, ready: bool = True, stale_s: float = health.STALE_S) -> Finding:
@@ -39,9 +41,12 @@ def of_worker(folder: Path, *, ready: bool = True, stale_s: float = health.STALE
     if not ready:
         return Finding(True, f"alive {max(age_s, 0):.1f} s ago")
     try:
-        return Finding(True, sign.read_text(errors="replace").strip())
+        about = sign.read_text(errors="replace").strip()
     except OSError as error:
         return Finding(False, f"alive, but takes no captchas: {sign}: {error.strerror}")
+    _, _, rest = about.partition(" ")
+    pid = rest.partition(" ")[0]
+    return Finding(True, about, int(pid) if pid.isdecimal() else None)
 
 
 def of_gateway(url: str, *, ready: bool, timeout_s: float) -> Finding:

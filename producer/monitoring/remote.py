@@ -9,6 +9,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from producer.client.connection import connect_now
 from producer.monitoring.celery_app import application, living
 from tilefleet.errors import AnswerTimeout, FleetError, FleetUnreachable, reason
 from tilefleet.settings import Settings
@@ -27,12 +28,13 @@ class Remote:
         self._server = without_password(settings.broker_url)
         self._settings = settings
         self._app = application("tilefleet-remote", settings)
+        self._store = connect_now(settings.result_backend, settings)
         self._connection: Connection | None = None
 
     def workers(self) -> list[str]:
         """Node names of those that told that they live; raises FleetUnreachable."""
         with self._reaching():
-            return list(living(self._app, self._settings))
+            return list(living(self._store, self._settings))
 
     def ask(self, command: str, workers: Sequence[str], **arguments: Any) -> dict[str, Any]:
         """Each worker's reply, by its name; those that say nothing are left out."""

@@ -8,7 +8,6 @@ A look costs the server a few reads, however large the fleet is; nothing is aske
 import json
 import sys
 from collections import Counter, deque
-from collections.abc import Mapping
 from time import sleep, strftime
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from producer.monitoring.trend import Trend
 from producer.monitoring.watch import View, Watch
 from producer.monitoring.workers import Workers
 from producer.terminal.progress import span
-from producer.terminal.text import bar
+from producer.terminal.text import sizes
 from tilefleet import report, wire
 from tilefleet.errors import FleetUnreachable
 from tilefleet.figures import Figures
@@ -165,24 +164,12 @@ def _recent(recent: Figures) -> Table:
     grid.add_row(
         Text("passes of the last seconds, by size", "dim"), Text("failed, by class", "dim")
     )
-    sizes = Text("\n".join(_bars(recent.passes)) or "none")
+    passes = Text(
+        "\n".join(f"{name:>11} {row}" for name, row in sizes(recent.passes, 30)) or "none"
+    )
     errors = [f"{count:8,} {name}" for name, count in Counter(recent.errors).most_common()]
-    grid.add_row(sizes, Text("\n".join(errors) or "none", style="red" if errors else ""))
+    grid.add_row(passes, Text("\n".join(errors) or "none", style="red" if errors else ""))
     return grid
-
-
-def _bars(passes: Mapping[int, int]) -> list[str]:
-    """By powers of two."""
-    groups: Counter[int] = Counter()
-    for size, count in passes.items():
-        groups[(size - 1).bit_length()] += count
-    most = max(groups.values(), default=1)
-    lines = []
-    for power in sorted(groups):
-        low, high = (1 << power >> 1) + 1, 1 << power
-        name = f"{low} to {high}" if low < high else f"{high}"
-        lines.append(f"{name:>11} {bar(groups[power] / most, 30):<30} {groups[power]:,}")
-    return lines
 
 
 def _latencies(recent: Figures) -> dict[str, dict[str, float | None]]:

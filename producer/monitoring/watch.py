@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError
 
+from producer.client.connection import connect_now
 from producer.monitoring.celery_app import application, living
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable, reason
@@ -38,27 +39,31 @@ class Watch(AbstractContextManager["Watch"]):
         self.server = without_password(settings.broker_url)
         self._settings = settings
         self._app = application("tilefleet-watch", settings)
+        self._store = connect_now(settings.result_backend, settings)
         self._connection = self._app.connection_for_read()
 
     def __exit__(self, *_: object) -> None:
         with suppress(OperationalError, RedisError, OSError):
             self._connection.release()
+        self._store.close()
         self._app.close()
 
     def look(self) -> View:
         """What is so now; raises FleetUnreachable."""
         try:
-            workers = living(self._app, self._settings)
+            workers = living(self._store, self._settings)
             channel = self._connection.default_channel
             now, _ = channel.client.time()
             claimed = channel.client.zcount(channel.unacked_index_key, "-inf", now + 1)
-            waiting = {lane: self._waiting(channel, lane) for lane in (wire.LANE, wire.BULK_LANE)}
+            waiting = {lane: self._waiting(channel, lane) for lane in wire.LANES}
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):
                 self._connection.close()
             self._connection = self._app.connection_for_read()
             raise FleetUnreachable(f"{self.server}: {reason(error)}") from None
-        return View(workers, waiting, int(claimed))
+        # What workers tell, not the length of `unacked`: other applications keep theirs there too.
+        claimed = sum(report.figures.claimed for report in workers.values())
+        return View(workers, waiting, claimed)
 
     @staticmethod
     def _waiting(channel: object, lane: str) -> int:

@@ -1,8 +1,6 @@
 """A model's score as people read it: a table."""
 
-from models.evaluation.score import Score
-
-_MOST_CONFUSIONS = 8
+from models.evaluation.score import MOST_CONFUSIONS, Score
 
 
 def show_score(model: str, score: Score) -> str:
@@ -28,7 +26,7 @@ def show_score(model: str, score: Score) -> str:
     if score.confusions:
         pairs = ", ".join(
             f"{shown} as {seen}" + (f" ×{times}" if times > 1 else "")
-            for shown, seen, times in score.confusions[:_MOST_CONFUSIONS]
+            for shown, seen, times in score.confusions[:MOST_CONFUSIONS]
         )
         rows.append(("not recognised", pairs))
     rows.append(("median time, decoding and pass", f"{score.ms:.2f} ms"))

@@ -1,5 +1,7 @@
 """Answers and errors for people."""
 
+from collections import Counter
+from collections.abc import Mapping
 from unicodedata import east_asian_width
 
 from tilefleet.answer import Answer
@@ -39,6 +41,20 @@ def bar(share: float, width: int) -> str:
     """A bar of up to `width` columns, in eighths of one; something for everything above 0."""
     eighths = max(round(share * width * 8), share > 0)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def sizes(passes: Mapping[int, int], width: int) -> list[tuple[str, str]]:
+    """Passes by their sizes, in powers of two: ("5 to 8", a bar of up to `width` and the count)."""
+    groups: Counter[int] = Counter()
+    for size, count in passes.items():
+        groups[(size - 1).bit_length()] += count
+    most = max(groups.values(), default=1)
+    rows = []
+    for power in sorted(groups):
+        low, high = (1 << power >> 1) + 1, 1 << power
+        name = f"{low} to {high}" if low < high else f"{high}"
+        rows.append((name, f"{bar(groups[power] / most, width):<{width}} {groups[power]:,}"))
+    return rows
 
 
 def _cell(label: str, picked: bool) -> str:

@@ -156,3 +156,21 @@ def test_ours_restore_what_a_stock_worker_had_claimed(server, redis):
             assert all(each.result(10) for each in pending)
             wait_until(lambda: nothing_is_claimed(redis))
     app.close()
+
+
+def test_what_other_applications_have_claimed_is_theirs(server, redis):
+    """However long they hold it, and however much of it is older than what is ours."""
+    record = json.dumps([{"headers": {}, "body": ""}, "shop", "shop"])
+    for number in range(3000):
+        redis.hset("unacked", f"other-{number}", record)
+        redis.zadd("unacked_index", {f"other-{number}": number})
+    with Client(server.url) as fleet:
+        with WorkerProcess(server.url, *STRANGE, environ=NULL) as first:
+            pending = [fleet.submit(b"stuck %d" % number) for number in range(3)]
+            wait_until(lambda: redis.hlen("unacked") == 3003)
+            first.process.kill()
+            first.process.wait()
+        with WorkerProcess(server.url, environ=NULL):
+            assert all(each.result(20).model == "null" for each in pending)
+            wait_until(lambda: redis.hlen("unacked") == redis.zcard("unacked_index") == 3000)
+    assert not redis.llen("shop")

@@ -179,7 +179,9 @@ def test_counts_hold_under_load(monitor, server, fleet):
     images = [b"%d" % number for number in range(1000)]
     with another_app(server.url) as app:
         bad = [app.send_task(wire.TASK_SOLVE, (), queue=wire.LANE) for _ in range(20)]
-        assert all(answer.picks for _, answer in fleet.map(images, window=200))
+        answers = [answer for _, answer in fleet.map(images, window=200)]
+        assert len(answers) == 1000
+        assert all(answer.picks for answer in answers)
         for result in bad:
             with pytest.raises(errors.BadMessage):
                 result.get(timeout=20)

@@ -326,20 +326,3 @@ def test_every_line_of_a_json_log_is_an_object_and_knows_its_task(null_worker):
     assert refused
     assert refused[0]["level"] == "ERROR"
     assert "the-picture-itself" not in null_worker.log
-
-
-def test_a_picture_is_drawn_for_every_kind_of_answer(sample):
-    from producer.terminal import picture
-    from tilefleet.answer import Answer, Reading
-    from tilefleet.labels import LABELS
-
-    longest = max(LABELS, key=len)
-    answer = Answer(
-        words=(Reading(longest, 1.0), Reading(LABELS[0], 0.01)),
-        tiles=tuple(Reading(longest, number / 8) for number in range(8)),
-        picks=(),
-        points=(),
-        confidence=0.0,
-        model="m@0",
-    )
-    assert picture.draw(sample, answer).startswith(b"\x89PNG")

@@ -103,8 +103,8 @@ def test_everything_comes_up_reads_captchas_and_ends_in_order(sample):
             with Client(up.shows(r"(redis://127\.0\.0\.1:\d+/0)")[1]) as fleet:
                 assert fleet.solve(sample).model == "null"
             children = up.children()
-            assert any(" worker worker" in line for _, line in children)
-            assert any(" worker flower" in line for _, line in children)
+            assert any("-A tilefleet worker" in line for _, line in children)
+            assert any("-A tilefleet flower" in line for _, line in children)
             assert up.end() == 0
     assert all(gone(pid) for pid, _ in children)
     ended = re.findall(r"^(\w+) +│ ended$", up.text, re.MULTILINE)
@@ -114,7 +114,7 @@ def test_everything_comes_up_reads_captchas_and_ends_in_order(sample):
 def test_a_worker_that_dies_is_started_again_and_a_server_that_dies_ends_all():
     with running("--no-flower") as up:
         up.shows("Ctrl-C ends all of it")
-        (worker,) = (pid for pid, line in up.children() if " worker worker" in line)
+        (worker,) = (pid for pid, line in up.children() if "-A tilefleet worker" in line)
         os.kill(worker, signal.SIGKILL)
         up.shows(r"worker +│ ended by SIGKILL; it is started again")
         up.shows(r"worker +│ ready", times=2)

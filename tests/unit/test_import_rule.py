@@ -53,6 +53,7 @@ RULE = {
     ),
     "worker": ("tilefleet", "models", "worker"),
     "producer.client": ("tilefleet",),
+    "producer.testing": ("tilefleet", "producer.client"),
     "producer.terminal": ("tilefleet", "models"),
     "producer.monitoring": ("tilefleet", "producer.client", "producer.terminal"),
     "producer.gateway": ("tilefleet", "producer.client"),
@@ -62,7 +63,13 @@ RULE = {
     "producer": ("tilefleet", "models", "producer"),
 }
 #: The public names are loaded from where they live, on first use.
-FACES = {"tilefleet": ("producer.client",), "tilefleet.celery": ("worker",)}
+FACES = {
+    "tilefleet": ("producer.client",),
+    "tilefleet.celery": ("worker",),
+    "tilefleet.testing": ("producer.testing", "producer.local"),
+}
+#: Modules with a library that their room must not import: only who has it loads them.
+WITH = {"tilefleet.testing.plugin": {"pytest"}}
 #: What a room must not import, however it is installed.
 FOREIGN = {
     "tilefleet": {"*"},
@@ -142,6 +149,7 @@ def test_every_file_imports_only_libraries_that_its_room_may():
     broken = []
     for module in files():
         foreign = {name.partition(".")[0] for name in imports(module)} - {*PACKAGES}
+        foreign -= WITH.get(module, set())
         for name, refused in FOREIGN.items():
             if within(module, [name]):
                 wrong = foreign - sys.stdlib_module_names if "*" in refused else foreign & refused
@@ -194,6 +202,7 @@ def loaded_by(statement: str) -> set[str]:
         "from tilefleet import Client, AsyncClient, Answer, TilefleetError",
         "from producer import Client",
         "import producer.local.server",
+        "from tilefleet.testing import EmbeddedServer, FakeFleet, WorkerProcess",
     ],
 )
 def test_a_client_loads_nothing_called_models_or_worker(statement):

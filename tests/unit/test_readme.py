@@ -4,7 +4,6 @@ import ast
 import re
 from dataclasses import fields
 
-import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import main
@@ -12,9 +11,6 @@ from tests.conftest import REPOSITORY
 from tilefleet.settings import Settings
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-
-
-_COMMAND = r"tilefleet ((?:models [a-z]+|solve|samples|serve|up|bench|top|health)\b)"
 
 
 def blocks(language: str) -> list[str]:
@@ -32,16 +28,6 @@ def test_python_blocks_are_python():
         ast.parse(block)
 
 
-def test_every_command_that_is_shown_exists():
-    shown = {
-        tuple(word for word in line.split() if re.fullmatch(r"[a-z]+", word))[:2]
-        for line in re.findall(_COMMAND, README)
-    }
-    assert len(shown) >= 5
-    for command in shown:
-        assert CliRunner().invoke(main, [*command, "--help"]).exit_code == 0, command
-
-
 def test_the_output_that_is_shown_is_the_real_one(monkeypatch, tmp_path):
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv("TILEFLEET_STORE", str(tmp_path))
@@ -51,13 +37,6 @@ def test_the_output_that_is_shown_is_the_real_one(monkeypatch, tmp_path):
     shown = rest.split("$ tilefleet", maxsplit=1)[0]
     result = CliRunner().invoke(main, command.split()[2:])
     assert result.stdout == shown
-
-
-@pytest.mark.parametrize("target", ["demo", "test", "train"])
-def test_every_make_target_that_is_shown_exists(target):
-    assert f"make {target}" in README
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
 def commands(text: str) -> list[str]:

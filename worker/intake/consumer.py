@@ -7,12 +7,16 @@ the queue; where it says which task it was meant to be, that task fails with wha
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Any
 
 from celery import signals
 from celery.exceptions import NotRegistered
+from celery.utils.threads import bound_open_broker_sockets
 from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
 
 from tilefleet.errors import BadMessage, reason
 from worker.intake import validation
@@ -20,6 +24,14 @@ from worker.intake.held_later import HeldLater
 from worker.results import failure
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that a broken connection may take to be closed.
+_LAST_WORDS_S = 1.0
+#: Seconds between attempts to connect: at first, how much longer each time, at most.
+_CONNECT_S = (0.5, 0.5, 2.0)
+#: Seconds before what broke is begun anew: at first, and at most; and for how long a connection
+#: has to hold for the next break to count as the first.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _HOLDS_S = 0.1, 2.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,42 @@ class CaptchaConsumer(Consumer):
         super().__init__(*args, worker_options=wanted, **options)
         self._held_later = HeldLater(self.app)
         self.on_task_message = Listeners()
+        self._pause_s, self._broke = _FIRST_PAUSE_S, float("-inf")
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """For ever, and often: Celery gives up after a hundred attempts, half a minute apart."""
+        start, step, longest = _CONNECT_S
+
+        def say(error: Exception, pause_s: float) -> None:
+            logger.error("%s: %s; tried again in %g s", conn.as_uri(), reason(error), pause_s)
+
+        conn.ensure_connection(
+            say,
+            interval_start=start,
+            interval_step=step,
+            interval_max=longest,
+            callback=maybe_shutdown,
+        )
+        self.first_connection_attempt = False
+        return conn
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Celery's, as far as this worker's settings go, in one line, and with a pause: a server
+        that is read-only or full lets us connect, again and again."""
+        connection: Any = self.connection
+        self.connection: Any = None
+        logger.warning("%s: %s; connecting anew", connection.as_uri(), reason(exc))
+        # What is closed is read from once more.
+        bound_open_broker_sockets(connection, _LAST_WORDS_S)
+        with suppress(Exception):
+            connection.collect(socket_timeout=_LAST_WORDS_S)
+        with suppress(Exception):
+            connection.close()
+        now = monotonic()
+        held = now - self._broke > _HOLDS_S
+        self._pause_s = _FIRST_PAUSE_S if held else min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        self._broke = now
+        sleep(self._pause_s)
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)

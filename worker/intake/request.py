@@ -26,7 +26,8 @@ def describe(argument: object) -> str:
 
 
 def moment(value: Any) -> datetime | None:
-    """ETA and expiry as Celery reads them; several times as fast in the form that all write."""
+    """ETA and expiry as Celery reads them; its own way is slow for the form that all write
+    (`benchmarks.shortcuts`)."""
     if isinstance(value, str):
         with suppress(ValueError):
             return datetime.fromisoformat(value)
@@ -59,8 +60,8 @@ class CaptchaRequest(Request):
 
     @property
     def tzlocal(self) -> tzinfo:
-        """Celery's setting, which it looks up for every request that expires; looked up once, the
-        hub thread has a fourteenth less to do."""
+        """Celery looks its setting up for every request that expires, and goes through settings and
+        environment for it; the application has it once."""
         timezone: tzinfo = self._app.timezone
         return timezone
 

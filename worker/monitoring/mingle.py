@@ -28,27 +28,33 @@ class BoundedMingle(Mingle):
         super().__init__(consumer, **{**options, "without_mingle": not consumer.greets})
 
     def send_hello(self, c: Any) -> Any:
-        expected = self._living(c)
-        if expected == 0:
+        others = self._living(c)
+        if others == []:
             return {}
         # On a connection of its own: kombu counts what it hears there, whether it is an answer or
         # not, and on the consumer's there may be other things.
-        inspect = c.app.control.inspect(timeout=_PATIENCE_S, limit=expected)
+        # By name: workers of other applications in the same database would answer too.
+        limit = None if others is None else len(others)
+        inspect = c.app.control.inspect(timeout=_PATIENCE_S, destination=others, limit=limit)
         replies = inspect.hello(c.hostname, list(c.controller.state.revoked)) or {}
         replies.pop(c.hostname, None)
         return replies
 
-    def _living(self, c: Any) -> int | None:
-        """How many others told lately that they live; None if that is not known."""
+    def _living(self, c: Any) -> list[str] | None:
+        """Names of the others that told lately that they live; None if that is not known."""
         client: Any = getattr(c.app.backend, "client", None)
         key = c.app.settings.key_prefix + report.KEY
         try:
             pipeline = client.pipeline(transaction=False)
             now, lines = pipeline.time().hgetall(key).execute()
         except (AttributeError, RedisError, OSError) as error:
-            logger.info("How many workers there are is not known: %r", error)
+            logger.info("Which workers there are is not known: %r", error)
             return None
         lines.pop(c.hostname.encode(), None)
-        told = [report.decode(now[0], line) for line in lines.values()]
+        told = {name: report.decode(now[0], line) for name, line in lines.items()}
         # Those that only start answer nobody.
-        return sum(each is not None and bool(each.model) for each in told)
+        return [
+            name.decode(errors="replace")
+            for name, each in told.items()
+            if each is not None and each.model
+        ]

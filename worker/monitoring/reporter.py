@@ -56,7 +56,7 @@ class Reporter:
                 trouble = self._write()
             except (RedisError, OSError) as error:
                 trouble = f"This worker cannot tell that it lives: {error}"
-            if trouble and not self._trouble:
+            if trouble and trouble != self._trouble:
                 logger.warning("%s", trouble)
             self._trouble = trouble
             self._due.wait(report.EVERY_S)

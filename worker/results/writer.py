@@ -90,7 +90,7 @@ class Writer:
         with self._backend.client.pipeline(transaction=False) as pipeline:
             for delivery in wanted:
                 key, expires_s, value = encoded[delivery.request.id]
-                pipeline.setex(key, expires_s, value)
+                pipeline.set(key, value, ex=expires_s)
                 pipeline.publish(key, value)
             self.pipelines += bool(wanted)
             try:

@@ -4,12 +4,20 @@ Senders need none of it: messages, queues and the records of what is claimed are
 kombu, so both kinds of worker can share a queue. May import `fast_json`.
 """
 
-from typing import Any
+import logging
+from typing import Any, Final
 
+import kombu
 from kombu.transport import TRANSPORT_ALIASES, redis
+from redis.exceptions import RedisError
 
 from worker.transport.channel import Channel, SentinelChannel
 from worker.transport.poller import Poller
+
+logger = logging.getLogger(__name__)
+
+#: The kombu whose insides these classes are made for.
+_TESTED: Final = (5, 7)
 
 #: A lease is begun anew this many times before it would end.
 _RENEWALS = 3
@@ -19,6 +27,9 @@ class Transport(redis.Transport):
     """For ``redis://``, ``rediss://`` and ``redis+socket://``."""
 
     Channel = Channel
+    #: Whatever the server answers instead of what was asked for: read-only after a failover, full,
+    #: an account that lost a right. The consumer connects anew, and goes on when the server can.
+    connection_errors = (*redis.Transport.connection_errors, RedisError)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -42,7 +53,19 @@ class SentinelTransport(Transport, redis.SentinelTransport):
 
 
 def install() -> None:
-    """Make these what Redis URLs mean in this process, those of a failover list too."""
+    """Make these what Redis URLs mean in this process, those of a failover list too.
+
+    With another kombu than the tested one its own transport stays: an override that nothing calls
+    any more would lose messages without a word.
+    """
+    if kombu.VERSION[:2] != _TESTED:
+        logger.warning(
+            "kombu is %s, and the batch transport is made for %d.%d: messages are claimed by "
+            "kombu's own (TILEFLEET_TRANSPORT=stock)",
+            kombu.__version__,
+            *_TESTED,
+        )
+        return
     TRANSPORT_ALIASES.update(
         redis="worker.transport:Transport",
         rediss="worker.transport:Transport",

@@ -35,6 +35,7 @@ class Claim(NamedTuple):
         cls,
         unacked: Sequence[str],
         lists: Sequence[tuple[str, str]],
+        *,
         few: int,
         most: int,
         most_of_rest: int,
@@ -42,7 +43,13 @@ class Claim(NamedTuple):
         prefix: str,
         before_first: int,
     ) -> "Claim":
-        """`unacked`: its two keys; `lists`: (queue, key), of which the first `few` come first."""
+        """What to ask for.
+
+        `unacked`: the keys of what is claimed, the hash and the index. `lists`: (queue, key) in
+        the order in which they are emptied; the first `few` are the first queue's. At most `most`
+        messages are claimed, and `most_of_rest` of them from the others. `tags` are acknowledged.
+        What is claimed gets the tags `prefix` and a number, the first `before_first` + 1.
+        """
         queues = [queue for queue, _ in lists]
         # The default exchange leads to a queue by its name.
         records = [f', "", {dumps(queue)}]' for queue in queues]

@@ -11,15 +11,17 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
 from redis.exceptions import ResponseError
 
+from tilefleet import wire
 from tilefleet.errors import reason
 from worker.transport import scripts
 from worker.transport.counts import counts
 
 logger = logging.getLogger(__name__)
 
-#: Most overdue messages that are put back in one step; most whose lease is looked at, many of which
-#: may have been parked.
-_MOST_RESTORED, _MOST_LOOKED_AT = 100, 1000
+#: Most overdue messages that are put back in one step.
+_MOST_RESTORED = 100
+#: Most claimed messages, other applications' and parked ones too, that are looked at in one step.
+_MOST_LOOKED_AT = 1000
 #: Bytes of messages held here above which no more are claimed.
 _MOST_BYTES = 64 << 20
 _ANY_TIME = "1e18"
@@ -37,6 +39,8 @@ class QoS(redis.QoS):
         #: Bytes of what is held, by tag and together.
         self._sizes: dict[str, int] = {}
         self.held_bytes = 0
+        #: How many overdue messages of other applications the next look passes over.
+        self._others = 0
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """The claim has recorded it already."""
@@ -57,17 +61,27 @@ class QoS(redis.QoS):
 
     def ack(self, delivery_tag: str) -> None:
         """In an event loop the next exchange with the server carries it; else it goes at once."""
-        self.acknowledged.append(delivery_tag)
         self._let_go(delivery_tag)
+        if self._is_closed:
+            # Its connection was lost meanwhile: it is back on its queue, or will be when its lease
+            # ends. Its result is stored; whoever gets it finds that.
+            return
+        self.acknowledged.append(delivery_tag)
         if not self.channel.connection.cycle.in_event_loop:
             self.flush()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         if requeue:
-            self.restore_by_tag(delivery_tag, leftmost=True)
+            if not self._is_closed:
+                self.restore_by_tag(delivery_tag, leftmost=True)
             self._let_go(delivery_tag)
         else:
             self.ack(delivery_tag)
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether the channel has gone, with all that was claimed on it."""
+        return self.channel.connection is None
 
     def park(self, message: Any, due: float) -> None:
         """Hold it no more; its lease ends when it is due, Unix time by the server's clock."""
@@ -170,10 +184,13 @@ class QoS(redis.QoS):
             logger.warning("%d messages of lost workers are given back", restored)
 
     def _restore_overdue(self, most: int) -> int:
-        before, *found = self.channel.run_script(
+        # kombu writes records as its JSON does, and so do we.
+        ends = [f" {dumps(queue)}]" for queue in {*wire.LANES, *self.channel.active_queues}]
+        prefix = self.channel.global_keyprefix
+        before, self._others, *found = self.channel.run_script(
             scripts.OVERDUE,
             [self.unacked_key, self.unacked_index_key],
-            [self.visibility_timeout, most, _MOST_LOOKED_AT, self.channel.global_keyprefix],
+            [self.visibility_timeout, most, self._others, _MOST_LOOKED_AT, prefix, *ends],
         )
         if not found:
             return 0

@@ -65,8 +65,8 @@ return claimed
 #: Give claimed messages back until they are due: nobody holds them, and their leases end then.
 #:
 #: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, then for each message: tag, what its list
-#: has behind its queue's name, Unix time when it is due. Their new tags begin with `LATER`; stock
-#: workers give back what has such a tag as they do with any other.
+#: has behind its queue's name, Unix time when it is due. Their new tags begin with ``later:``;
+#: stock workers give back what has such a tag as they do with any other.
 PARK: Final = """
 for argument = 2, #ARGV, 3 do
   local tag = ARGV[argument]
@@ -81,33 +81,48 @@ for argument = 2, #ARGV, 3 do
 end
 """
 
-#: Claimed messages whose lease has ended; what was parked joins its queue, as if it were sent now.
+#: Claimed messages of our queues whose lease has ended; what was parked joins its queue, as if it
+#: were sent now.
 #:
-#: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, 2 most to return, 3 most to look at,
-#: 4 what is in front of every key. Returns the time before which they were claimed, then a flat
-#: array: tag, record (or false), …
+#: Other applications keep theirs in the same two keys, for as long as their own leases last: those
+#: are passed over. A record ends with its routing key, which is the name of its queue.
+#:
+#: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, 2 most to return, 3 how many of the
+#: oldest to pass over, 4 most to look at, 5 what is in front of every key, then the ends of our
+#: records: ``"captcha"]``.
+#: Returns the time before which they were claimed, how many to pass over the next time (those of
+#: others, or 0 at the end), then a flat array: tag, record, …
 OVERDUE: Final = """
 local time = redis.call('TIME')
 local before = string.format('%d', time[1] - ARGV[1]) .. '.' .. string.format('%06d', time[2])
-local found, most = {before}, 2 * ARGV[2]
-for _, tag in ipairs(redis.call(
-    'ZRANGE', KEYS[2], '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[3])) do
-  local behind = string.match(tag, '^later:(.-)\\n')
+local skip, most, looks = tonumber(ARGV[3]), 2 * tonumber(ARGV[2]), tonumber(ARGV[4])
+local tags = redis.call('ZRANGE', KEYS[2], '-inf', before, 'BYSCORE', 'LIMIT', skip, looks)
+local found = {}
+local others = skip
+for number, tag in ipairs(tags) do
+  if #found >= most then break end
   local record = redis.call('HGET', KEYS[1], tag)
-  local message, queue
-  if behind and record then
+  local ours = false
+  for argument = 6, #ARGV do
+    ours = ours or (record and record:sub(-#ARGV[argument]) == ARGV[argument])
+  end
+  local behind, message, queue = string.match(tag, '^later:(.-)\\n')
+  if ours and behind then
     message, queue = string.match(record, '^%[(.*), "", "([^"\\\\]*)"%]$')
   end
   if message then
     redis.call('HDEL', KEYS[1], tag)
     redis.call('ZREM', KEYS[2], tag)
-    redis.call('LPUSH', ARGV[4] .. queue .. behind, message)
-  elseif #found < most then
+    redis.call('LPUSH', ARGV[5] .. queue .. behind, message)
+  elseif ours then
     found[#found + 1] = tag
     found[#found + 1] = record
+  else
+    others = others + 1
   end
 end
-return found
+if #tags < looks and #found < most then others = 0 end
+return {before, others, unpack(found)}
 """
 
 #: Put claimed messages back, each once, however many ask for it.

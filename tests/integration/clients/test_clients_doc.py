@@ -40,10 +40,13 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("block", blocks("python"), ids=["python", "asyncio", "celery"])
-def test_python_examples_run(server, folder, block):
+PYTHON = dict(zip(("python", "asyncio", "celery", "testing"), blocks("python"), strict=True))
+
+
+@pytest.mark.parametrize("name", ["python", "asyncio", "celery"])
+def test_python_examples_run(server, folder, name):
     done = subprocess.run(
-        [sys.executable, "-c", block],
+        [sys.executable, "-c", PYTHON[name]],
         cwd=folder,
         env={
             **os.environ,
@@ -57,6 +60,20 @@ def test_python_examples_run(server, folder, block):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_the_tests_that_are_shown_pass(folder):
+    (folder / "test_bot.py").write_text(PYTHON["testing"], encoding="utf-8")
+    options = ["-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "test_bot.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_curl_examples_run(folder, address):

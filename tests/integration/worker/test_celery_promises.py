@@ -196,12 +196,17 @@ def test_inspection_shows_tasks_by_size_and_hash_and_never_their_bytes(app):
 
 
 def test_stats_show_the_engine_room(app):
+    solve(app).apply_async().get(timeout=10)
     stats = ask(app, "stats")
     room = stats["engine_room"]
     assert room["model"] == "null"
     assert room["captchas"] >= 1
     assert sum(int(size) * passes for size, passes in room["pass_sizes"].items()) >= 1
     assert stats["total"][wire.TASK_SOLVE] >= 1
+    # Three passes for each lane, whatever the pool's size: what Celery applied, not what was asked.
+    wanted = 3 * room["max_batch"] * room["lanes"]
+    concurrency = stats["pool"]["max-concurrency"]
+    assert stats["prefetch_count"] == wanted // concurrency * concurrency > 0
 
 
 def test_a_worker_answers_a_ping(app):

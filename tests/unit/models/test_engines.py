@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models import engines
+from models import engines, store
 from models.datasets.truth import truths
 from models.engines.keras import buckets
 from models.engines.reader import Reader
@@ -24,6 +24,7 @@ def keras():
     return Reader(Settings(engine="keras", max_batch=8))
 
 
+@pytest.mark.slow
 def test_litert_and_keras_agree_on_the_real_captchas(data_folder, litert, keras):
     crops = [
         Crops.from_bytes(truth.path.read_bytes(), max_bytes=1 << 20)
@@ -52,9 +53,11 @@ def test_litert_and_keras_agree_on_the_real_captchas(data_folder, litert, keras)
 
 def test_the_built_in_model_reads_the_real_captchas(data_folder, litert):
     score = evaluate(litert, truths(data_folder / "captchas"))
-    assert score.captchas == 50
-    assert score.words_right >= 48
-    assert score.exact >= 43
+    told = store.find("builtin").manifest.evaluation["captchas"]
+    assert score.captchas == told["captchas"] == 50
+    # Another processor may round otherwise: one less, no more.
+    assert score.words_right >= told["words_right"] - 1
+    assert score.exact >= told["exact"] - 1
 
 
 def test_the_built_in_model_reads_every_sample(litert):

@@ -15,6 +15,8 @@ from models.store import find
 from tests.support import legacy_files
 from tilefleet.errors import ModelError, NotANetwork
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture
 def words(tmp_path: Path) -> Path:

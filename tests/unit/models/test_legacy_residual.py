@@ -22,6 +22,8 @@ from tilefleet.errors import ModelError, NotANetwork
 from tilefleet.geometry import HEADER_HEIGHT, HEADER_WIDTH, HEADER_X, HEADER_Y, TILE
 from tilefleet.labels import LABELS, NONE
 
+pytestmark = pytest.mark.training
+
 
 def pictures(count: int = 3) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (count, TILE, TILE, 3), np.uint8)

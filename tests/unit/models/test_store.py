@@ -36,6 +36,19 @@ def test_the_built_in_model_is_complete_and_every_hash_is_right():
     assert entry.manifest.evaluation
 
 
+def test_new_figures_are_added_to_those_there_are_and_nothing_else_changes(copy):
+    entry = store.find("copy", root=copy.parent)
+    before = entry.manifest
+    again = store.annotate(entry, {"of-today": {"exact": 7}})
+    assert again.manifest.evaluation == {**before.evaluation, "of-today": {"exact": 7}}
+    assert len(again.manifest.evaluation) == len(before.evaluation) + 1 > 1
+    store.annotate(again, {"of-today": {"exact": 8}}, sharpness=0.5)
+    found = store.find("copy", root=copy.parent)
+    assert found.manifest.evaluation == {**before.evaluation, "of-today": {"exact": 8}}
+    assert found.manifest.sharpness == 0.5
+    assert found.identity == entry.identity
+
+
 def test_an_unknown_model_is_named_with_those_there_are(tmp_path):
     with pytest.raises(ModelNotFound, match=r"'nothing'.*there are: builtin"):
         store.find("nothing", root=tmp_path)

@@ -1,6 +1,12 @@
 """What the load is made of."""
 
-from producer.bench.load import Deck, Plan, Tally
+import asyncio
+
+import pytest
+
+from producer.bench.load import Deck, Plan, Tally, run
+from tilefleet.errors import GivenUp, NotAnImage, Overloaded
+from tilefleet.testing import AsyncFakeFleet
 
 PICTURES = [b"first" * 30, b"second" * 30]
 
@@ -33,3 +39,32 @@ def test_percentiles_are_measured_latencies():
     assert tally.quantile(0.99) == 100.0
     assert tally.quantile(1.0) == 100.0
     assert Tally().quantile(0.5) is None
+
+
+def measured(fleet, **plan):
+    async def program(tally):
+        async with fleet:
+            await run(fleet, Plan(PICTURES, seconds=0.2, **plan), tally)
+        return tally
+
+    return asyncio.run(program(Tally()))
+
+
+@pytest.mark.parametrize("loop", [{"clients": 3}, {"rate": 200.0}])
+def test_every_captcha_that_was_sent_is_counted_once(loop):
+    fleet = AsyncFakeFleet()
+    fleet.when(lambda image: not image.startswith(tuple(PICTURES)), NotAnImage("no captcha"))
+    fleet.when(lambda image: image[-1] % 5 == 0 and image.startswith(b"first"), GivenUp("lost"))
+    tally = measured(fleet, bad=0.3, **loop)
+    assert tally.errors.keys() == {"GivenUp"}
+    assert tally.refused.keys() == {"NotAnImage"}
+    counted = tally.answered + sum((tally.errors + tally.refused).values()) + tally.accepted
+    # And the one before, which makes the connections.
+    assert tally.sent == counted == len(fleet.received) - 1
+    assert tally.models.total() == tally.answered
+
+
+def test_a_fleet_that_refuses_the_first_captcha_ends_the_run():
+    fleet = AsyncFakeFleet()
+    with fleet.overloaded(), pytest.raises(Overloaded):
+        measured(fleet)

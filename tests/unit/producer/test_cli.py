@@ -9,6 +9,9 @@ from click.testing import CliRunner
 from models.datasets.truth import truths
 from producer.cli.main import main
 from tests.conftest import SAMPLES
+from tests.support.commands import commands
+from tilefleet import Answer, FleetUnreachable, NotAnImage
+from tilefleet.testing import AnswerFactory
 
 
 @pytest.fixture
@@ -41,6 +44,26 @@ def test_json_is_one_object_a_line_and_a_bad_file_only_an_exit_code(run, tmp_pat
     assert [tuple(answer["picks"]) for answer in answers] == [truth.picks for truth in known]
     assert f"{bad}: NotAnImage: 6 bytes" in result.stderr
     assert "nowhere.jpg: No such file" in result.stderr
+
+
+def test_a_fleet_s_answers_and_errors_are_told_as_they_come(run, monkeypatch, tmp_path, fake_fleet):
+    monkeypatch.setattr("producer.client.Client", lambda: fake_fleet)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_text(name)
+    answer = AnswerFactory().build(["电线", "沙拉"], [5, 7])
+    fake_fleet.when(lambda _: True, answer)
+    fake_fleet.when(b"b.jpg", NotAnImage("5 bytes: text"))
+    result = run("solve", "--json", tmp_path)
+    assert result.exit_code == 1
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line.pop("file").rpartition("/")[2] for line in lines] == ["a.jpg", "c.jpg"]
+    assert [Answer.decode(line) for line in lines] == [answer] * 2
+    assert "b.jpg: NotAnImage: 5 bytes: text" in result.stderr
+    assert "2 of 3 answered, 1 failed" in result.stderr
+    fake_fleet.when(lambda _: True, FleetUnreachable("redis://queue: refused"))
+    result = run("solve", tmp_path / "a.jpg")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "tilefleet: redis://queue: refused\n"
 
 
 def test_an_unknown_model_is_one_line(run):
@@ -112,12 +135,9 @@ def test_a_collection_is_drawn_quietly_in_a_pipe(run, tmp_path):
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 3
 
 
-@pytest.mark.parametrize(
-    "command",
-    [[], ["solve"], ["samples"], ["models"]]
-    + [["models", name] for name in ("list", "import", "train", "evaluate")],
-)
-def test_every_command_has_help(run, command):
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_has_help_and_says_what_it_does(run, command):
     result = run(*command, "--help")
     assert result.exit_code == 0
-    assert "Usage:" in result.stdout
+    assert result.stdout.startswith(f"Usage: main {' '.join(command)}".rstrip())
+    assert commands()[command].help

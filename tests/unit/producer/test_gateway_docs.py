@@ -2,9 +2,6 @@
 
 import re
 
-from click.testing import CliRunner
-
-from producer.cli.main import main
 from producer.client.backlog import Backlog
 from producer.gateway.app import Gateway
 from producer.gateway.metrics import Metrics
@@ -27,9 +24,3 @@ def test_every_metric_is_there_and_no_other():
     shown = Metrics().show(backlog, {"captcha": 1.0}, names=True).decode()
     families = {name for name, _ in re.findall(r"^# TYPE (tilefleet_\S+) (\w+)", shown, re.M)}
     assert set(re.findall(r"`(tilefleet_\w+)`", TEXT)) == families
-
-
-def test_every_option_is_there():
-    shown = CliRunner().invoke(main, ["serve", "--help"]).stdout
-    for option in set(re.findall(r"`(--[a-z-]+)", TEXT)):
-        assert option in shown or option == "--constraint", option

@@ -7,7 +7,7 @@ import pytest
 
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings, unknown_variables
-from tilefleet.urls import verified, without_password
+from tilefleet.urls import without_password
 
 
 def test_nothing_set_gives_the_defaults():
@@ -42,7 +42,7 @@ def test_values_are_parsed():
         ("TILEFLEET_MODEL", "../etc", "no slash"),
         ("CELERY_BROKER_URL", "localhost", "redis://host"),
         ("CELERY_BROKER_URL", "amqp://host", "redis, rediss"),
-        ("CELERY_BROKER_URL", "redis://", "redis://host"),
+        ("CELERY_BROKER_URL", "redis://host/x", "a database's number"),
         ("CELERY_RESULT_BACKEND", "host", "redis://host"),
     ],
 )
@@ -64,6 +64,17 @@ def test_a_misspelt_variable_is_pointed_out():
 def test_passwords_are_not_shown():
     assert without_password("redis://me:secret@host:1/2") == "redis://me:***@host:1/2"
     assert without_password("redis://host:1/2") == "redis://host:1/2"
+
+
+def test_what_is_shown_in_the_place_of_a_password_is_three_stars_and_nothing_of_it():
+    for url in (
+        "redis://:{}@host",
+        "redis://me:{}@host:1/2",
+        "redis://host/0?password={}",
+        "rediss://host/0?db=1&ssl_password={}&x=1",
+        "redis://me:{0}@a/0;redis://me:{0}@b/0",
+    ):
+        assert without_password(url.format("s3cr3t")) == url.format("***")
 
 
 @pytest.mark.parametrize(
@@ -110,8 +121,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         Settings.from_environ({"CELERY_BROKER_URL_FILE": str(tmp_path / "none")})
 
 
-def test_certificates_are_verified_unless_the_url_says_otherwise():
-    assert verified("rediss://a/0") == "rediss://a/0?ssl_cert_reqs=required"
-    assert verified("rediss://a/0?db=1") == "rediss://a/0?db=1&ssl_cert_reqs=required"
-    assert verified("rediss://a?ssl_cert_reqs=CERT_NONE") == "rediss://a?ssl_cert_reqs=none"
-    assert verified("redis://a/0;rediss://b") == "redis://a/0;rediss://b?ssl_cert_reqs=required"
+def test_a_password_of_sentinels_is_not_shown_and_may_be_in_a_file(tmp_path):
+    file = tmp_path / "password"
+    file.write_text("secret\n")
+    environ = {"TILEFLEET_SENTINEL_PASSWORD_FILE": str(file)}
+    settings = Settings.from_environ(environ)
+    assert settings.sentinel_password == "secret"
+    assert "secret" not in str(settings.rows())
+    assert unknown_variables(environ) == []

@@ -1,6 +1,7 @@
 """Events of captchas: as Celery's own, and those of a share of the captchas where that is set."""
 
 from types import SimpleNamespace
+from zlib import crc32
 
 import pytest
 from celery import Celery, uuid
@@ -51,7 +52,8 @@ def test_a_captcha_is_seen_with_all_of_its_events_or_with_none(make):
         for each in ids:
             dispatcher.send(event, uuid=each)
     seen = [event["uuid"] for event in waiting(dispatcher)]
-    assert 150 < len(set(seen)) < 350
+    # The same in every worker, whatever its version: monitors add up what several send.
+    assert set(seen) == {each for each in ids if crc32(each.encode()) < 2**32 / 4}
     assert all(seen.count(each) == 3 for each in set(seen))
 
 

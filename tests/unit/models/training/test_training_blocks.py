@@ -1,5 +1,7 @@
 """Training by blocks: what a block learns from, and that the chain of all is a tiles network."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +11,7 @@ keras = pytest.importorskip("keras")
 from models import store  # noqa: E402
 from models.datasets.photographs import photographs  # noqa: E402
 from models.datasets.split import seen, unseen  # noqa: E402
-from models.datasets.tiles import Pictures, with_mirror  # noqa: E402
+from models.datasets.tiles import UNKNOWN, Pictures, with_mirror  # noqa: E402
 from models.networks import chain  # noqa: E402
 from models.networks import words as network_of_words  # noqa: E402
 from models.training import blocks, calibration, views  # noqa: E402
@@ -31,10 +33,26 @@ def _teacher() -> "keras.Model":
     return keras.Model(pixels, layers.Dense(len(LABELS), activation="softmax")(x), name="teacher")
 
 
-def _pictures(count: int) -> Pictures:
+def _pictures(count: int, *, label: int | None = None) -> Pictures:
     pixels = np.random.default_rng(1).integers(0, 256, (count, 73, 73, 3), np.uint8)
     truth = np.zeros((count, len(LABELS)), np.float32)
-    return Pictures(tuple(map(with_mirror, pixels)), truth, np.full(count, -1))
+    if label is not None:
+        truth[:, label] = 1
+    labels = np.full(count, UNKNOWN if label is None else label)
+    return Pictures(tuple(map(with_mirror, pixels)), truth, labels)
+
+
+def _drawings(count: int, *, label: int) -> Pictures:
+    images = tuple(Image.new("RGBA", (67, 67), (200, 10, 10, 255)) for _ in range(count))
+    truth = np.zeros((count, len(LABELS)), np.float32)
+    truth[:, label] = 1
+    return Pictures(images, truth, np.full(count, label))
+
+
+def _stored(name: str, seed: int, root: Path) -> store.Entry:
+    keras.utils.set_random_seed(seed)
+    networks = {"words": network_of_words.build(), "tiles": _teacher()}
+    return store.save(name, networks, training={}, evaluation={}, root=root)
 
 
 def test_blocks_fit_each_other_and_the_chain_gives_probabilities():
@@ -71,31 +89,64 @@ def test_a_teacher_without_such_maps_has_no_milestones():
 @pytest.mark.training
 def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(tmp_path, monkeypatch):
     monkeypatch.setattr(views, "SHARD", 256)
-    keras.utils.set_random_seed(1)
-    entry = store.save(
-        "teacher",
-        {"words": network_of_words.build(), "tiles": _teacher()},
-        training={},
-        evaluation={},
-        root=tmp_path / "store",
-    )
-    tiles = _pictures(8)
+    entry = _stored("teacher", 1, tmp_path / "store")
+    sources = views.Sources(_pictures(8))
     schedule = blocks.Schedule(shards=1, batch=32, steps=4, alone=3, whole=3)
     said: list[str] = []
-    arguments = {"teacher": entry, "schedule": schedule, "say": said.append, "progress": False}
-    network, made = blocks.train(tiles, None, directory=tmp_path / "state", **arguments)
+    arguments = {"teachers": [entry], "schedule": schedule, "say": said.append, "progress": False}
+    network, made = blocks.train(sources, directory=tmp_path / "state", **arguments)
     assert network.output.shape == (None, len(LABELS))
     assert made["mixture"]["views"] == 256
-    assert made["teacher"] == entry.identity
+    assert made["teachers"] == [entry.identity]
     (shard,) = views.load([tmp_path / "state" / "views" / "00000"])
     assert shard[views.PIXELS].shape == (256, 67, 67, 3)
     assert {name: shard[name].shape[1:] for name in chain.MAPS} == dict(chain.MAPS)
 
     said.clear()
-    again, _ = blocks.train(tiles, None, directory=tmp_path / "state", **arguments)
+    again, _ = blocks.train(sources, directory=tmp_path / "state", **arguments)
     assert not any("views" in line for line in said)
     pixels = np.asarray(shard[views.PIXELS][:4])
     assert np.asarray(again(pixels)) == pytest.approx(np.asarray(network(pixels)), abs=1e-5)
+
+
+@pytest.mark.training
+def test_all_teachers_answer_for_pictures_as_they_are_and_labels_for_drawn_ones(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(views, "SHARD", 256)
+    teachers = [_stored(f"teacher{seed}", seed, tmp_path / "store") for seed in (1, 2)]
+    tiles = _pictures(4, label=5)
+    mixture = views.Mixture(
+        photographs=0.0, plain_tiles=1 - 1e-2, drawn=0.25, truth=0.3, drawn_truth=0.98
+    )
+    (shard,) = views.load(
+        views.make(
+            tmp_path / "views",
+            views.Sources(tiles, None, _drawings(3, label=7)),
+            teachers=teachers,
+            count=1,
+            seed=1,
+            mixture=mixture,
+            say=lambda line: None,
+        )
+    )
+    answers = np.exp(np.asarray(shard[views.ANSWERS], np.float32))
+    mean = np.mean(
+        [
+            np.asarray(store.load_network(teacher, "tiles")(tiles.tiles()[:1]))
+            for teacher in teachers
+        ],
+        axis=0,
+    )[0]
+    wanted = 0.3 * tiles.truth[0] + 0.7 * mean
+    first = tiles.tiles()[0]
+    shown = [np.array_equal(view, first) for view in shard[views.PIXELS]]
+    assert sum(shown) > 10
+    for answer in answers[shown]:
+        assert answer == pytest.approx(wanted, abs=2e-3)
+    drawn = answers[-64:]
+    assert (drawn.argmax(axis=1) == 7).all()
+    assert drawn.max(axis=1) == pytest.approx(np.full(64, 0.98), abs=2e-2)
 
 
 def test_a_fixed_sixteenth_of_captchas_is_unseen_whatever_they_are_named():

@@ -1,0 +1,58 @@
+"""Both clients, with a fleet in memory in the place of Redis and workers."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from ..client import AsyncClient, Client
+from .script import Reply, Script, Which
+from .transport import FakeTransport
+
+
+class _Scripted:
+    """What a test tells a fake fleet, and asks it."""
+
+    script: Script
+
+    @property
+    def received(self) -> list[bytes]:
+        """The images that were sent and accepted, in their order."""
+        return self.script.received
+
+    @property
+    def revoked(self) -> list[str]:
+        """Task ids of captchas that were cancelled or given up before they were answered."""
+        return self.script.revoked
+
+    def when(
+        self, which: Which, reply: Reply | Callable[[bytes], Reply], *, delay_s: float = 0.0
+    ) -> None:
+        """Give this for these captchas, after that many seconds: `Script.when`."""
+        self.script.when(which, reply, delay_s=delay_s)
+
+    def overloaded(self, drain_s: float = 1.0) -> AbstractContextManager[None]:
+        """In the block every captcha is refused with Overloaded, whose `drain_s` is this."""
+        return self.script.overloaded(drain_s)
+
+
+class AsyncFakeFleet(_Scripted, AsyncClient):
+    """An `AsyncClient`; without a rule, each image gets an answer of its own."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        """Fleets with the same `script` are one fleet."""
+        super().__init__()
+        self.script = script or Script()
+
+    def _connect(self) -> FakeTransport:
+        return FakeTransport(self.script)
+
+
+class FakeFleet(_Scripted, Client):
+    """A `Client`; without a rule, each image gets an answer of its own."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        """Fleets with the same `script` are one fleet."""
+        self.script = script or Script()
+        super().__init__()
+
+    def _connect(self) -> AsyncFakeFleet:
+        return AsyncFakeFleet(self.script)
