@@ -1,12 +1,14 @@
 """What workers tell about themselves, and what that says of the fleet.
 
 Each worker writes a line into one hash every second, with the server's own time; a worker whose
-line is old is gone. Senders read the hash to know how much may wait.
+line is old is gone. Senders read the hash to know how much may wait. A node's name is one worker's:
+another one cannot write a line under it (`worker.monitoring.name`).
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic, time
 from typing import Any, Final
 
 from tilefleet.figures import Figures
@@ -16,12 +18,30 @@ KEY: Final = "tilefleet-fleet"
 #: Seconds between two lines of one worker, and after which it counts as gone.
 EVERY_S: Final = 1.0
 GONE_S: Final = 5
+#: Seconds by which a clock that is set anew jumps, at least.
+_STEP_S: Final = 0.5
 
-#: Writes one line. KEYS: the hash. ARGV: node name, text.
-WRITE: Final = """
+#: Writes one line, unless another worker that lives has the name.
+#:
+#: KEYS: the hash. ARGV: 1 node name, 2 text, 3 what is in this worker's lines only, 4 a line that
+#: may be overwritten, as its worker has been silent since. Returns the server's time: seconds,
+#: microseconds; then the other's line, if there is one.
+WRITE: Final = f"""
 local now = redis.call('TIME')
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if held and held ~= ARGV[4] and not string.find(held, ARGV[3], 1, true)
+    and now[1] - (tonumber(string.match(held, '^%d+')) or 0) <= {GONE_S} then
+  return {{now[1], now[2], held}}
+end
 redis.call('HSET', KEYS[1], ARGV[1], now[1] .. ' ' .. ARGV[2])
 redis.call('EXPIRE', KEYS[1], 3600)
+return now
+"""
+
+#: Takes the line away. KEYS: the hash. ARGV: node name, what is in this worker's lines only.
+REMOVE: Final = """
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if held and string.find(held, ARGV[2], 1, true) then redis.call('HDEL', KEYS[1], ARGV[1]) end
 """
 
 
@@ -31,22 +51,25 @@ class Report:
 
     #: Captchas a second when it has more than enough to do; 0 while that has not happened.
     rate: float
-    #: Most messages that may wait for this worker, by lane.
+    #: Most messages that may wait for this worker, by lane; of the lanes that it reads now.
     bounds: Mapping[str, int]
-    #: ``name@identity`` of the model that reads.
+    #: ``name@identity`` of the model that reads; none while the worker starts.
     model: str = ""
     figures: Figures = Figures()
+    #: Which process it is: two of one name are told apart by it.
+    process: str = ""
 
     def encode(self) -> str:
         """As JSON, without the time that `WRITE` puts in front."""
         fields = {"rate": round(self.rate, 1), "bounds": dict(self.bounds), "model": self.model}
         fields["figures"] = self.figures.encode()
+        fields["process"] = self.process
         return json.dumps(fields, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All workers together."""
+    """All workers together that read a lane."""
 
     workers: int = 0
     #: Captchas a second; 0 while unknown.
@@ -56,7 +79,9 @@ class Fleet:
     @classmethod
     def read(cls, now: int, lines: Iterable[bytes]) -> "Fleet":
         """From the server's time in seconds and the hash's values; lines of others are skipped."""
-        reports = [report for line in lines if (report := decode(now, line)) is not None]
+        told = [report for line in lines if (report := decode(now, line)) is not None]
+        # Others start, stop, have lost their server, or were taken out.
+        reports = [report for report in told if report.bounds]
         known = [report.rate for report in reports if report.rate > 0]
         # A worker whose rate is not known yet is taken for an average one.
         rate = sum(known) / len(known) * len(reports) if known else 0.0
@@ -71,6 +96,33 @@ class Fleet:
         return waiting / self.rate if self.rate else None
 
 
+class ServerClock:
+    """What the time is by the server's clock, which all that use it share.
+
+    Machines' clocks differ. What is compared between them (when a captcha expires, when it is due)
+    is written and read by the server's.
+    """
+
+    def __init__(self) -> None:
+        #: Seconds that the server is ahead of this machine; 0 unless a reply has shown otherwise.
+        self.ahead_s = 0.0
+        self._steady = 0.0
+
+    def saw(self, server: float, *, asked: float, answered: float) -> None:
+        """It was `server` there at some moment between these two here, all of them Unix time."""
+        self.ahead_s = server - min(max(server, asked), answered)
+        self._steady = time() - monotonic()
+
+    def now(self) -> float:
+        """Unix time, seconds."""
+        return time() + self.ahead_s
+
+    @property
+    def was_set(self) -> bool:
+        """Whether this machine's clock has been set since, or the machine was asleep."""
+        return abs(time() - monotonic() - self._steady) > _STEP_S
+
+
 def decode(now: int, line: bytes) -> Report | None:
     """One worker's line; None if it is old or no such line."""
     at, _, text = line.partition(b" ")
@@ -80,6 +132,7 @@ def decode(now: int, line: bytes) -> Report | None:
             return None
         model = str(values.get("model", ""))
         figures = Figures.decode(values.get("figures", {}))
-        return Report(float(values["rate"]), dict(values["bounds"]), model, figures)
+        process = str(values.get("process", ""))
+        return Report(float(values["rate"]), dict(values["bounds"]), model, figures, process)
     except (ValueError, LookupError, TypeError, AttributeError):
         return None

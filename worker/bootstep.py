@@ -14,19 +14,19 @@ from time import monotonic
 from typing import Any
 
 from celery import bootsteps
-from celery.backends.redis import RedisBackend
 from celery.platforms import EX_FAILURE
 
 from models import engines
-from tilefleet import wire
 from tilefleet.errors import EngineUnavailable, SettingError, TilefleetError
 from tilefleet.figures import Figures
+from tilefleet.report import Report
 from worker.engine_room.room import EngineRoom
 from worker.engine_room.switch import Switch
 from worker.hub.coordinator import Coordinator
 from worker.hub.events import EventFlush
 from worker.monitoring.health import Health
-from worker.monitoring.reporter import Reporter
+from worker.monitoring.presence import bounds, lanes
+from worker.monitoring.reporter import Pace
 from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
 from worker.transport.counts import counts
@@ -34,6 +34,8 @@ from worker.transport.poller import Poller
 
 logger = logging.getLogger(__name__)
 
+#: Most messages that a worker claims, whatever its lanes have use for.
+_MOST_CLAIMED = 50_000
 #: Seconds between renewals of leases while a stopping worker finishes what it claimed.
 _RENEWAL_S = 1.0
 
@@ -41,7 +43,7 @@ _RENEWAL_S = 1.0
 class EngineRoomStep(bootsteps.StartStopStep):
     """Loads the model; starts and stops what reads."""
 
-    requires = ("celery.worker.components:Pool",)
+    requires = ("worker.monitoring.presence:Presence",)
     label = "engine room"
 
     def __init__(self, worker: Any, **options: Any) -> None:
@@ -64,7 +66,12 @@ class EngineRoomStep(bootsteps.StartStopStep):
         # The strategy looks for it here, whenever a connection is made.
         worker.engine_room = self._coordinator
         if self._settings.health:
-            self._health = Health(Path(self._settings.health), worker, self._coordinator)
+            self._health = Health(
+                Path(self._settings.health),
+                worker,
+                self._coordinator,
+                reads=lambda: bool(lanes(worker)),
+            )
         return self
 
     def start(self, worker: Any) -> None:
@@ -85,25 +92,14 @@ class EngineRoomStep(bootsteps.StartStopStep):
             raise self._unusable(str(error)) from None
         backend = worker.app.backend
         self._writer = Writer(backend, stored=coordinator.stored)
-        prefix = self._settings.key_prefix
         self._quarantine = Quarantine(
             self._room,
             backend,
             done=coordinator.read,
             has_result=coordinator.is_plain,
-            key_prefix=prefix,
+            key_prefix=self._settings.key_prefix,
         )
-        self._reporter = Reporter(
-            self._room,
-            backend,
-            node=worker.hostname,
-            bounds={
-                wire.LANE: self._settings.max_waiting,
-                wire.BULK_LANE: self._settings.max_waiting_bulk,
-            },
-            figures=self._figures,
-            key_prefix=prefix,
-        )
+        self._pace = Pace(self._room)
         worker.model_switch = Switch(self._room, self._load)
         coordinator.open(self._room, self._writer, self._quarantine)
         if self._settings.metrics:
@@ -111,8 +107,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._warm = monotonic()
         for part in (self._room, self._quarantine, self._writer):
             part.start()
-        if isinstance(backend, RedisBackend):
-            self._reporter.start()
+        if worker.reporter is not None:
+            worker.reporter.tell(lambda: self._report(worker))
         if self._health is not None:
             self._health.start(self._room)
         # What is there now stays: the collector need not go through it again and again.
@@ -120,7 +116,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
         gc.freeze()
         # Enough for every lane to be busy with one full pass while the next one waits, and a third
         # for captchas that somebody waits for. At least one: zero would be no limit at all.
-        wanted = 3 * engine.max_batch * lanes
+        # More than Celery can count would be none, too.
+        wanted = min(3 * engine.max_batch * lanes, _MOST_CLAIMED)
         worker.consumer.prefetch_multiplier = max(1, wanted // worker.concurrency)
         worker.consumer.initial_prefetch_count = worker.consumer.max_prefetch_count
         logger.warning(
@@ -146,7 +143,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
         coordinator = self._coordinator
         if self._health is not None:
             self._health.leave()
-        self._reporter.close()
+        if worker.reporter is not None:
+            worker.reporter.close()
         coordinator.hand_on()
         deadline = monotonic() + self._settings.shutdown_s
         while coordinator.claimed and (left := deadline - monotonic()) > 0:
@@ -196,7 +194,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             missing = f"TILEFLEET_METRICS needs {error.name}: pip install 'tilefleet[metrics]'"
             raise self._unusable(missing) from None
         parts = Parts(
-            worker, self._room, self._coordinator, self._writer, self._quarantine, self._reporter
+            worker, self._room, self._coordinator, self._writer, self._quarantine, self._pace
         )
         try:
             return Metrics(parts, self._settings.metrics)
@@ -213,8 +211,12 @@ class EngineRoomStep(bootsteps.StartStopStep):
             raise EngineUnavailable("the null engine reads without a model")
         return engines.load(replace(self._settings, model=name), beside=True)
 
-    def _figures(self) -> Figures:
+    def _report(self, worker: Any) -> Report:
         """What the reporter tells once a second."""
+        model = self._room.engine.model
+        return Report(self._pace.measure(), bounds(worker), model, self._figures())
+
+    def _figures(self) -> Figures:
         room = self._room
         stats = room.stats()
         durations = {**room.durations, "store": self._writer.durations}

@@ -20,9 +20,10 @@ from redis.retry import Retry
 
 from tilefleet import health, in_the_way, log, wire
 from tilefleet.errors import SettingError
+from tilefleet.report import ServerClock
 from tilefleet.settings import Settings
 from tilefleet.urls import SCHEMES, for_celery
-from worker import compression, fast_json, transport
+from worker import compression, fast_json, options, transport
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +35,15 @@ def _command() -> str:
     return (root.invoked_subcommand or "") if root and root.command.name == "celery" else ""
 
 
-def _asks_for_prefork(arguments: list[str]) -> bool:
-    """Celery cannot tell ``--pool prefork`` from no option, and would take the configured one."""
-    text = " ".join(arguments)
-    return any(f" {form}" in text for form in ("--pool=prefork", "--pool prefork", "-P prefork"))
-
-
 class Application(Celery):
     """Celery's, with our settings as `settings`; both are read at the first use."""
 
     _settings: Settings
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: What the time is by the server's clock; a worker that tells of itself sees it.
+        self.server_clock = ServerClock()
 
     @property
     def settings(self) -> Settings:
@@ -63,6 +63,8 @@ class Application(Celery):
             if hidden := in_the_way("models"):
                 raise SettingError(hidden)
             settings = self._settings = Settings.from_environ()
+            if command == "worker" and (why := worker_options().refusal(settings)):
+                raise SettingError(why)
         except SettingError as error:
             if command:
                 sys.exit(f"tilefleet: {error}")
@@ -80,13 +82,19 @@ class Application(Celery):
             signals.after_setup_task_logger.connect(_as_json)
         if command == "flower" and not Path("flowerconfig.py").exists():
             os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
-        prefork = command == "worker" and _asks_for_prefork(sys.argv)
+        prefork = command == "worker" and worker_options().has_processes
         self.conf.update(_configuration(settings, prefork=prefork, only_looks=only_looks))
 
     def _get_backend(self) -> Any:
         # Celery looks up its URL first, which the configuration completes.
         self.configure()
         return super()._get_backend()
+
+
+def worker_options() -> options.WorkerOptions:
+    """What this process was asked for, if it is a worker."""
+    name, arguments = options.command(sys.argv)
+    return options.WorkerOptions(arguments if name == "worker" else ())
 
 
 def _prefer_completed_urls(settings: Settings) -> None:
@@ -117,15 +125,20 @@ def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> di
             settings.sentinel_user, settings.sentinel_password, Retry(NoBackoff(), 0)
         ),
     )
-    options = {**shared["broker_transport_options"], "visibility_timeout": settings.lease_s}
+    transport_options = {
+        **shared["broker_transport_options"],
+        "visibility_timeout": settings.lease_s,
+    }
     if only_looks:
         # Its account needs no right to what is claimed.
-        options["ack_emulation"] = False
+        transport_options["ack_emulation"] = False
     return {
         **shared,
         "broker_url": for_celery(settings.broker_url),
         "result_backend": _results_url(settings.result_backend),
-        "broker_transport_options": options,
+        "broker_transport_options": transport_options,
+        # Ours parks what is due later (`worker.intake.held_later`).
+        "worker_eta_task_limit": 1000 if settings.transport == "stock" else None,
         # Named and bound as Celery does for a sender that only knows the queue's name.
         "task_queues": [Queue(lane, Exchange(lane), routing_key=lane) for lane in wire.LANES],
         # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
@@ -147,7 +160,9 @@ def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> di
 
 
 app = Application("tilefleet", events="worker.hub.events:Events", include=["worker.task"])
-app.steps["worker"].add("worker.bootstep:EngineRoomStep")
+app.steps["worker"].update(
+    {"worker.monitoring.presence:Presence", "worker.bootstep:EngineRoomStep"}
+)
 app.steps["consumer"].add("worker.monitoring.mingle:BoundedMingle")
 app.steps["consumer"].add("worker.monitoring.eviction:Eviction")
 
@@ -163,8 +178,18 @@ def _as_json(logger: logging.Logger, **_: Any) -> None:
         handler.setFormatter(log.JsonFormatter())
 
 
+@signals.celeryd_init.connect
+def _take_name(instance: Any, **_: Any) -> None:
+    # Only a worker loads what is under this.
+    from worker.monitoring.presence import take_name
+
+    take_name(instance)
+
+
 @signals.worker_ready.connect
 def _say_ready(sender: Any, **_: Any) -> None:
+    for warning in worker_options().warnings():
+        logger.warning("%s", warning)
     # Celery says so at INFO, where it also writes a line for every captcha.
     logger.warning("%s %s", sender.hostname, health.TAKES)
 

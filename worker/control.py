@@ -1,18 +1,29 @@
 """Remote-control commands: ``celery -A worker control use_model NAME`` and ``inspect model``.
 
 They run on the hub thread, so they only begin and only tell; `tilefleet models use` waits for what
-becomes of it.
+becomes of it. Celery's own `revoke` and `revoke_by_stamped_headers` are here with bounds: Celery
+remembers fifty thousand ids of any length, and any number of stamps.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
+from celery.worker import control as celery_control
+from celery.worker import state as celery_state
 from celery.worker.control import control_command, inspect_command
+from kombu.utils.functional import maybe_list
 
 from tilefleet.errors import ModelError
+from worker.intake.validation import readable
 
 if TYPE_CHECKING:
     # Flower reads the names of the commands, and has no NumPy.
     from worker.engine_room.switch import Switch
+
+
+#: Most stamps that are remembered as revoked, of each name, and most names.
+_MOST_STAMPS: Final = 1000
+_MOST_NAMES: Final = 100
 
 
 @control_command(args=[("name", str)], signature="NAME")
@@ -33,6 +44,31 @@ def model(state: Any) -> dict[str, Any]:
     """Which model reads, and how the last change of model went."""
     switch = _switch(state)
     return {} if switch is None else switch.encode()
+
+
+@control_command(variadic="task_id", signature="[id1 [id2 [... [idN]]]]")
+def revoke(state: Any, task_id: Any, *options: Any, **named: Any) -> Any:
+    """Revoke task by task id (or list of ids)."""
+    ids = [each for each in maybe_list(task_id) or [] if readable(each)]
+    return celery_control.revoke(state, ids, *options, **named)
+
+
+@control_command(variadic="headers", signature="[key1=value1 [key2=value2 [... [keyN=valueN]]]]")
+def revoke_by_stamped_headers(state: Any, headers: Any, *options: Any, **named: Any) -> Any:
+    """Revoke task by header (or list of headers)."""
+    if isinstance(headers, Mapping):
+        headers = {
+            name: [each for each in maybe_list(stamps) or [] if readable(each)]
+            for name, stamps in headers.items()
+            if readable(name)
+        }
+    done = celery_control.revoke_by_stamped_headers(state, headers, *options, **named)
+    revoked = celery_state.revoked_stamps
+    for name, stamps in list(revoked.items()):
+        revoked[name] = list(dict.fromkeys(stamps))[-_MOST_STAMPS:]
+    for name in list(revoked)[:-_MOST_NAMES]:
+        del revoked[name]
+    return done
 
 
 def _switch(state: Any) -> "Switch | None":

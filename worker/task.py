@@ -6,16 +6,25 @@ has found already (when there are links, chords or signal receivers to serve), a
 no engine room (eager mode, other pools), by reading the captchas itself.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from time import sleep
+from typing import Any, Final
 
 from celery import Task
+from redis.exceptions import RedisError
 
 from tilefleet import wire
 from tilefleet.errors import BadMessage, BadRequest, TilefleetError
 from worker.celery import app
 from worker.engine_room.job import Outcome
+from worker.results.attempts import Attempts
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two tries of a store that is away.
+_PAUSE_S: Final = 1.0
 
 
 class CaptchaTask(Task):
@@ -57,7 +66,19 @@ class CaptchaTask(Task):
     def read(self, images: list[object]) -> Any:
         """Read in this process, without an engine room."""
         (image,) = images
-        return _reader().read(image).encode()
+        return self.read_one(image, 0)
+
+    def read_one(self, image: object, number: int) -> dict[str, Any]:
+        """Read one of the images; raises TilefleetError, GivenUp for what ends processes."""
+        came_back = (self.request.delivery_info or {}).get("redelivered")
+        if came_back:
+            _attempts().begin(self.request.id, number)
+        try:
+            answer: dict[str, Any] = _reader().read(image).encode()
+            return answer
+        finally:
+            if came_back:
+                _attempts().end(self.request.id, number)
 
 
 class Solve(CaptchaTask):
@@ -86,13 +107,31 @@ class SolveMany(CaptchaTask):
         return f"{len(result) - failed} answers, {failed} errors"
 
     def read(self, images: list[object]) -> Any:
-        return [self._read_one(image) for image in images]
+        return [self._outcome(image, number) for number, image in enumerate(images)]
 
-    def _read_one(self, image: object) -> Any:
+    def _outcome(self, image: object, number: int) -> Any:
         try:
-            return _reader().read(image).encode()
+            return self.read_one(image, number)
         except TilefleetError as error:
             return wire.encode_error(error)
+
+
+@cache
+def _attempts() -> Attempts:
+    """In this process."""
+    return Attempts(_persist, key_prefix=app.settings.key_prefix)
+
+
+def _persist(fill: Callable[[Any], Any]) -> list[Any]:
+    """Run a pipeline on the store; again and again while it is away."""
+    while True:
+        with app.backend.client.pipeline(transaction=False) as pipe:
+            fill(pipe)
+            try:
+                return list(pipe.execute())
+            except (RedisError, OSError) as error:
+                logger.warning("A captcha that came back waits: %s", error)
+        sleep(_PAUSE_S)
 
 
 @cache

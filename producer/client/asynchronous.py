@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from time import monotonic
 from typing import Self, TypeVar
 
@@ -30,6 +30,8 @@ from .transport import Transport
 from .window import Window
 
 S = TypeVar("S", bound=Source)
+#: What one message holds: an image, or a list of them.
+A = TypeVar("A")
 
 #: Seconds in which a captcha has to be on its queue, connecting included.
 _SENT_S = 10.0
@@ -94,8 +96,7 @@ class AsyncClient:
         read, BadMessage for what cannot be an image, TooLarge, Overloaded, FleetUnreachable.
         """
         lane = wire.BULK_LANE if bulk else wire.LANE
-        sending = message.solve(read(source), lane=lane, expires=expires)
-        (pending,) = await self._send([sending], expires)
+        (pending,) = await self._send([read(source)], lane, expires, message.solve)
         return pending
 
     async def map(
@@ -193,25 +194,33 @@ class AsyncClient:
             name=without_password(self._broker),
         )
 
-    async def _send(self, messages: Sequence[Message], expires: float) -> list[AsyncPending]:
-        """Messages of one lane, all of them or none; raises FleetUnreachable, Overloaded."""
+    async def _send(
+        self, arguments: Sequence[A], lane: str, expires: float, write: Callable[..., Message]
+    ) -> list[AsyncPending]:
+        """A message for each argument, all of them or none; raises FleetUnreachable, Overloaded."""
         line, within = self._wire, min(expires if expires > 0 else _SENT_S, _SENT_S)
         try:
             async with asyncio.timeout(within):
-                return await self._send_on(line, messages, expires)
+                return await self._send_on(line, arguments, lane, expires, write)
         except TimeoutError:
             raise FleetUnreachable(f"{line.name}: nothing accepted within {within:g} s") from None
 
     @staticmethod
     async def _send_on(
-        line: Transport, messages: Sequence[Message], expires: float
+        line: Transport,
+        arguments: Sequence[A],
+        lane: str,
+        expires: float,
+        write: Callable[..., Message],
     ) -> list[AsyncPending]:
-        lane = messages[0].lane
-        if line.backlog.needs_look(lane):
+        count = len(arguments)
+        if line.backlog.needs_look(lane, count) or line.clock.was_set:
             await line.look(lane)
-        if line.backlog.is_full(lane):
-            raise line.backlog.overloaded(lane)
-        line.backlog.sent(lane, len(messages))
+        if line.backlog.is_full(lane, count):
+            raise line.backlog.overloaded(lane, count)
+        line.backlog.sent(lane, count)
+        now = line.clock.now()
+        messages = [write(each, lane=lane, now=now, expires=expires) for each in arguments]
         futures = await line.send(messages)
         line.look_soon(lane)
         return [
@@ -243,8 +252,7 @@ class AsyncClient:
     async def _solve_each(self, images: list[bytes], timeout: float) -> list[Outcome]:
         # Of all: connecting, sending, waiting.
         ends = monotonic() + timeout
-        sending = [message.solve(image, lane=wire.LANE, expires=timeout) for image in images]
-        pending = await self._send(sending, timeout)
+        pending = await self._send(images, wire.LANE, timeout, message.solve)
         try:
             await wait_for(pending, ends - monotonic())
             return [each.outcome(timeout) for each in pending]
@@ -266,8 +274,7 @@ class AsyncClient:
 
     async def _solve_list(self, images: list[bytes], timeout: float) -> list[Outcome]:
         ends = monotonic() + timeout
-        sending = message.solve_many(images, lane=wire.BULK_LANE, expires=timeout)
-        (pending,) = await self._send([sending], timeout)
+        (pending,) = await self._send([images], wire.BULK_LANE, timeout, message.solve_many)
         try:
             await wait_for([pending], ends - monotonic())
             return pending.outcomes(timeout)

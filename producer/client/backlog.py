@@ -38,11 +38,12 @@ class Backlog:
     def is_fresh(self, lane: str) -> bool:
         return monotonic() - self._looked.get(lane, float("-inf")) < _FRESH_S
 
-    def is_full(self, lane: str) -> bool:
-        bound = self.fleet.bounds.get(lane)
-        return bound is not None and self.waiting(lane) >= bound
+    def is_full(self, lane: str, count: int = 1) -> bool:
+        """Whether so many more are too many; never when nothing waits."""
+        bound, waiting = self.fleet.bounds.get(lane), self.waiting(lane)
+        return bound is not None and waiting > 0 and waiting + count > bound
 
-    def needs_look(self, lane: str) -> bool:
+    def needs_look(self, lane: str, count: int = 1) -> bool:
         """Whether nothing may be sent, or refused, before another look.
 
         That is so at first, and where it seems full but the look is old, or counts captchas sent
@@ -50,15 +51,16 @@ class Backlog:
         """
         if lane not in self._looked:
             return True
-        return self.is_full(lane) and (not self.is_fresh(lane) or self._sent[lane] > 0)
+        return self.is_full(lane, count) and (not self.is_fresh(lane) or self._sent[lane] > 0)
 
-    def overloaded(self, lane: str) -> Overloaded:
+    def overloaded(self, lane: str, count: int = 1) -> Overloaded:
         """The error, with an estimate of the time to drain."""
         drain_s = self.fleet.drain_s(self.waiting(lane))
         drained = "" if drain_s is None else f"; they are read in about {drain_s:.1f} s"
+        more = "" if count == 1 else f", too many for {count} more"
         error = Overloaded(
             f"{self.waiting(lane)} wait on {lane}, and {self.fleet.bounds[lane]} may with "
-            f"{self.fleet.workers} workers{drained}"
+            f"{self.fleet.workers} workers{more}{drained}"
         )
         error.drain_s = drain_s
         return error

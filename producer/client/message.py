@@ -6,8 +6,7 @@ For the asyncio client, which has no Celery under it. The format is Celery's sec
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from time import time
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -43,18 +42,19 @@ def lists(lane: str) -> list[str]:
     return [lane + step for step in _STEPS]
 
 
-def solve(image: bytes, *, lane: str, expires: float) -> Message:
-    """Read one captcha; not any more after `expires` seconds."""
-    return _task(wire.TASK_SOLVE, image, lane, expires, describe(image))
+def solve(image: bytes, *, lane: str, now: float, expires: float) -> Message:
+    """Read one captcha; not any more after `expires` seconds. `now`: by the server's clock."""
+    return _task(wire.TASK_SOLVE, image, lane, now, expires, describe(image))
 
 
-def solve_many(images: Sequence[bytes], *, lane: str, expires: float) -> Message:
+def solve_many(images: Sequence[bytes], *, lane: str, now: float, expires: float) -> Message:
     """Read a list of captchas."""
     total = sum(map(len, images))
     return _task(
         wire.TASK_SOLVE_MANY,
         list(images),
         lane,
+        now,
         expires,
         f"(<{len(images)} images, {total} bytes>)",
     )
@@ -111,9 +111,11 @@ def _error(name: str, why: str) -> TilefleetError:
     return EngineError(f"the worker failed: {name}: {why}")
 
 
-def _task(name: str, argument: object, lane: str, expires: float, described: str) -> Message:
+def _task(
+    name: str, argument: object, lane: str, now: float, expires: float, described: str
+) -> Message:
     task_id = str(uuid4())
-    until = datetime.now(UTC) + timedelta(seconds=expires)
+    until = datetime.fromtimestamp(now + expires, UTC)
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     headers = {
         "lang": "py",
@@ -129,7 +131,7 @@ def _task(name: str, argument: object, lane: str, expires: float, described: str
         "argsrepr": described,
         "kwargsrepr": "{}",
         "ignore_result": False,
-        wire.SENT_AT: round(time(), 3),
+        wire.SENT_AT: round(now, 3),
     }
     item = _envelope(
         [[argument], {}, embed], headers, exchange="", routing_key=lane, correlation_id=task_id

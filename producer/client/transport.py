@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import time
 from typing import Any
 
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
-from tilefleet.report import Fleet
+from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
 from tilefleet.urls import parse
 
@@ -58,6 +59,7 @@ class Transport:
         server: its URL without the password."""
         self.loop = asyncio.get_running_loop()
         self.backlog = Backlog()
+        self.clock = ServerClock()
         self.name = name
         self._prefix = settings.key_prefix
         self._sender = connect(broker, settings, socket_timeout=10)
@@ -186,7 +188,9 @@ class Transport:
                     pipe.llen(key)
             if self._store is self._sender:
                 self._look_up(pipe, missed, looks)
+            asked = time()
             replies = await pipe.execute(raise_on_error=False)
+            answered = time()
         self._revoked, results.missed = self._revoked[len(revoked) :], results.missed[len(missed) :]
         self._looks.difference_update(looks)
         for each, reply in zip(batch, replies, strict=False):
@@ -198,6 +202,10 @@ class Transport:
             async with self._store.pipeline(transaction=False) as pipe:
                 self._look_up(pipe, missed, looks)
                 replies += await pipe.execute(raise_on_error=False)
+                answered = time()
+        if looks and not isinstance(replies[-2], Exception):
+            seconds, microseconds = replies[-2]
+            self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
         self._read_rest(replies[len(batch) + len(revoked) :], missed, looks)
 
     def _look_up(self, pipe: Any, missed: list[bytes], looks: list[str]) -> None:

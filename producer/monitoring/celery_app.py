@@ -34,7 +34,8 @@ def application(name: str, settings: Settings) -> Celery:
 
 
 def living(client: Any, settings: Settings) -> dict[str, Report]:
-    """What the workers that live told last, by their node names; raises what redis-py raises.
+    """What the workers that have started told last, by their node names; raises what redis-py
+    raises.
 
     `client`: of the server that has the results.
     """
@@ -43,5 +44,5 @@ def living(client: Any, settings: Settings) -> dict[str, Report]:
     return {
         name.decode(errors="replace"): each
         for name, line in sorted(lines.items())
-        if (each := report.decode(now[0], line)) is not None
+        if (each := report.decode(now[0], line)) is not None and each.model
     }

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from producer.monitoring.trend import Trend
 from producer.monitoring.watch import View, Watch
+from producer.monitoring.workers import Workers
 from producer.terminal.progress import span
 from producer.terminal.text import sizes
 from tilefleet import report, wire
@@ -28,8 +29,8 @@ from tilefleet.report import Report
 from tilefleet.settings import Settings
 
 _STEPS: Final = "▁▂▃▄▅▆▇█"
-#: Width of a screen where nobody says how wide it is.
-_WIDTH: Final = 120
+#: Width where there is no screen: a line for each worker, whatever they are called.
+_WIDTH: Final = 500
 
 
 def run(settings: Settings, *, every_s: float, once: bool, as_json: bool) -> None:
@@ -123,7 +124,7 @@ def screen(server: str, view: View, trend: Trend, *, trouble: str = "") -> Rende
     """What is seen: the fleet, each worker, and what passes and errors there were."""
     parts: list[RenderableType] = [_head(server, trouble), _fleet(view, trend), Text()]
     if view.workers:
-        parts += [_workers(view, trend), Text(), _recent(trend.total)]
+        parts += [Workers(view, trend), Text(), _recent(trend.total)]
     else:
         advice = "no worker lives; start one with: celery -A worker worker"
         parts.append(Text(advice, style="bold yellow"))
@@ -157,38 +158,6 @@ def _fleet(view: View, trend: Trend) -> Text:
     return line
 
 
-def _workers(view: View, trend: Trend) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("worker", overflow="fold")
-    table.add_column("model")
-    table.add_column("engine")
-    for name in ("rate/s", "wait", "run", "pass size", "wait p50 p99", "pass p50 p99", "failed"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("up", justify="right", no_wrap=True)
-    for name, worker in view.workers.items():
-        recent, figures = trend.of(name), worker.figures
-        table.add_row(
-            name,
-            worker.model,
-            f"{figures.engine} ×{figures.lanes}",
-            _rate(recent, trend.silent_s(name)),
-            f"{figures.waiting:,}",
-            f"{figures.running:,}",
-            f"{recent.pass_size:.1f}" if recent and recent.passes else "-",
-            _pair(recent, "wait"),
-            _pair(recent, "pass"),
-            Text(f"{figures.failed:,}", style="red" if recent and recent.failed else ""),
-            span(figures.uptime_s),
-        )
-    return table
-
-
-def _rate(recent: Figures | None, silent_s: float) -> Text:
-    if silent_s:
-        return Text(f"silent {silent_s:.0f} s", style="bold yellow")
-    return Text("…" if recent is None else f"{recent.rate:,.0f}")
-
-
 def _recent(recent: Figures) -> Table:
     """Pass sizes and errors of the last seconds, side by side."""
     grid = Table.grid(padding=(0, 6, 0, 0))
@@ -201,19 +170,6 @@ def _recent(recent: Figures) -> Table:
     errors = [f"{count:8,} {name}" for name, count in Counter(recent.errors).most_common()]
     grid.add_row(passes, Text("\n".join(errors) or "none", style="red" if errors else ""))
     return grid
-
-
-def _pair(recent: Figures | None, name: str) -> str:
-    """Median and 99th percentile, milliseconds, to the next bucket's end."""
-    if recent is None or recent.quantile(name, 0.5) is None:
-        return "-"
-    return " ".join(_milliseconds(recent.quantile(name, share)) for share in (0.5, 0.99))
-
-
-def _milliseconds(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    return ">10 s" if seconds == float("inf") else f"{seconds * 1000:g} ms"
 
 
 def _latencies(recent: Figures) -> dict[str, dict[str, float | None]]:

@@ -31,7 +31,8 @@ class View:
     workers: Mapping[str, Report] = field(default_factory=dict)
     #: Messages that wait, by lane.
     waiting: Mapping[str, int] = field(default_factory=dict)
-    #: Messages that workers have taken and not answered yet.
+    #: Messages that workers have taken and not answered yet; what is parked until it is due is not
+    #: among them.
     claimed: int = 0
 
 
@@ -64,6 +65,8 @@ class Watch(AbstractContextManager["Watch"]):
         try:
             workers = living(self._store, self._settings)
             channel = self._connection.default_channel
+            now, _ = channel.client.time()
+            claimed = channel.client.zcount(channel.unacked_index_key, "-inf", now + 1)
             waiting = {lane: self._waiting(channel, lane) for lane in wire.LANES}
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):

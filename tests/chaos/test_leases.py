@@ -63,7 +63,7 @@ def test_a_living_worker_keeps_what_it_holds_longer_than_a_lease(server, redis):
     with Client(server.url) as fleet, first, another_app(server.url) as app:
         pending = [fleet.submit(b"slow %d" % number) for number in range(3)]
         later = solve(app, b"later").apply_async(countdown=3)
-        wait_until(lambda: room_of(app)["claimed"] == 3)
+        wait_until(lambda: redis.hlen("unacked") == 3)
         with second:
             for each in pending:
                 assert each.result(10).model == "null"

@@ -6,11 +6,15 @@ and nobody for the others, the former go first. Knows neither Celery nor network
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Condition
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+
+
+def _always(bulk: bool) -> bool:
+    return True
 
 
 class Batcher(Generic[Item]):
@@ -39,17 +43,34 @@ class Batcher(Generic[Item]):
             (self._bulk if bulk else self._first).extend(items)
             self._changed.notify()
 
-    def take(self, cap: int) -> list[Item]:
-        """Wait for something, then take all that waits, up to `cap`; [] once closed and empty."""
+    def take(self, cap: int, may: Callable[[bool], bool] = _always) -> list[Item]:
+        """Wait for something, then take all that waits, up to `cap`; [] once closed and empty.
+
+        `may`: whether any may be taken now that are bulk, or not; `look_again` when that changes.
+        """
         with self._changed:
-            while not len(self) and not self._closed:
+            while True:
+                first = bool(self._first) and may(False)
+                bulk = bool(self._bulk) and may(True)
+                if first or bulk or (self._closed and not len(self)):
+                    break
                 self._changed.wait()
-            batch = self._pop(self._first, cap)
-            batch += self._pop(self._bulk, cap - len(batch))
+            batch = self._pop(self._first, cap) if first else []
+            batch += self._pop(self._bulk, cap - len(batch)) if bulk else []
             if len(self):
                 # One `put` woke one taker, who left something behind.
                 self._changed.notify()
             return batch
+
+    def look_again(self) -> None:
+        """Have takers ask anew what they may take."""
+        with self._changed:
+            if len(self):
+                self._changed.notify_all()
+
+    def count(self, *, bulk: bool) -> int:
+        """How many wait of those that go first; `bulk`: of all."""
+        return len(self) if bulk else len(self._first)
 
     def close(self) -> None:
         """Let takers go once nothing waits."""

@@ -29,6 +29,9 @@ from worker.engine_room.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
+#: Captchas are decoded for so many passes of each lane ahead, and for at least so many captchas.
+_PASSES_DECODED, _LEAST_DECODED = 4, 64
+
 #: What the room tells about jobs, on one of its threads.
 Done = Callable[[Sequence[Job]], None]
 
@@ -58,6 +61,7 @@ class EngineRoom:
         self._exclusion = SharedExclusiveLock()
         self._arrived: Batcher[Job] = Batcher()
         self._decoded: Batcher[Job] = Batcher()
+        self._most_decoded = max(_LEAST_DECODED, _PASSES_DECODED * engine.max_batch * lanes)
         #: Of each captcha: decoding, from its arrival to the start of its pass, and the pass.
         self.durations = {"decode": Durations(), "wait": Durations(), "pass": Durations()}
         #: Captchas that are being read, by the lane's thread.
@@ -185,13 +189,17 @@ class EngineRoom:
 
     def _decode(self) -> None:
         """On a decoder's thread."""
-        while jobs := self._arrived.take(1):
+        while jobs := self._arrived.take(1, self._may_decode):
             (job,) = jobs
             try:
                 done = self._decode_one(job)
             except Exception as error:
                 done = self.given_up([job], error)
             self._hand_on(done)
+
+    def _may_decode(self, bulk: bool) -> bool:
+        """Not far ahead of the passes: pixels take ten times the memory of a picture's bytes."""
+        return self._decoded.count(bulk=bulk) < self._most_decoded
 
     def _decode_one(self, job: Job) -> Sequence[Job]:
         """What is done with that, without a pass."""
@@ -222,6 +230,7 @@ class EngineRoom:
     def _run(self) -> None:
         """On a lane's thread."""
         while batch := self._decoded.take(self.engine.max_batch):
+            self._arrived.look_again()
             try:
                 done = self._pass(batch)
             except Exception as error:

@@ -8,6 +8,7 @@ the queue; where it says which task it was meant to be, that task fails with wha
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any
 
@@ -19,6 +20,7 @@ from celery.worker.state import maybe_shutdown
 
 from tilefleet.errors import BadMessage, reason
 from worker.intake import validation
+from worker.intake.held_later import HeldLater
 from worker.results import failure
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,24 @@ _CONNECT_S = (0.5, 0.5, 2.0)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _HOLDS_S = 0.1, 2.0, 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    listen: Callable[[Any], Any]
+
+    def __call__(self, request: Any) -> None:
+        try:
+            self.listen(request)
+        except Exception:
+            logger.exception("%r cannot hear of %s", self.listen, request)
+
+
+class Listeners(set[Callable[[Any], Any]]):
+    """What hears of each request, as the autoscaler; what fails there is not the sender's fault."""
+
+    def add(self, listen: Callable[[Any], Any]) -> None:
+        super().add(_Listener(listen))
+
+
 class CaptchaConsumer(Consumer):
     """What Celery makes one of for each worker."""
 
@@ -42,6 +62,8 @@ class CaptchaConsumer(Consumer):
         self.greets = not wanted.get("without_mingle")
         wanted["without_mingle"] = True
         super().__init__(*args, worker_options=wanted, **options)
+        self._held_later = HeldLater(self.app)
+        self.on_task_message = Listeners()
         self._pause_s, self._broke = _FIRST_PAUSE_S, float("-inf")
 
     def ensure_connected(self, conn: Any) -> Any:
@@ -85,8 +107,13 @@ class CaptchaConsumer(Consumer):
         def on_task_received(message: Any) -> Any:
             body = None
             try:
+                if self._held_later.parks(message, message.headers):
+                    return None
                 body = validation.unpack(message)
                 validation.check(message.headers, body)
+                # Celery's first protocol has everything in the body.
+                if self._held_later.parks(message, body):
+                    return None
                 return handle(message)
             except Exception as error:
                 # A KeyError is one of the connection errors of kombu's Redis transport.

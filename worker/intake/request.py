@@ -3,7 +3,9 @@
 import hashlib
 import logging
 from contextlib import suppress
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from functools import partial
+from time import time
 from typing import Any
 
 from celery.utils.time import maybe_iso8601
@@ -23,14 +25,20 @@ def describe(argument: object) -> str:
     return f"<{type(argument).__name__}>"
 
 
-def _moment(value: Any) -> datetime | None:
+def moment(value: Any) -> datetime | None:
     """ETA and expiry as Celery reads them; its own way is slow for the form that all write
     (`benchmarks.shortcuts`)."""
     if isinstance(value, str):
         with suppress(ValueError):
             return datetime.fromisoformat(value)
-    moment: datetime | None = maybe_iso8601(value)
-    return moment
+    found: datetime | None = maybe_iso8601(value)
+    return found
+
+
+def _moment_here(value: Any, *, ahead_s: float) -> datetime | None:
+    """The same by the clock of this machine, when the server's is so many seconds ahead."""
+    there = moment(value)
+    return there and there - timedelta(seconds=ahead_s)
 
 
 class CaptchaRequest(Request):
@@ -39,7 +47,9 @@ class CaptchaRequest(Request):
     acknowledged: bool
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, maybe_iso8601=_moment, **options)
+        ahead_s = options["app"].server_clock.ahead_s
+        parse = partial(_moment_here, ahead_s=ahead_s) if ahead_s else moment
+        super().__init__(*args, maybe_iso8601=parse, **options)
         _, _, embed = self._payload
         #: Whether nothing but its result is asked for: no links, chords or chains, and no retries
         #: of Celery's, which wrap the task's body.
@@ -54,6 +64,24 @@ class CaptchaRequest(Request):
         environment for it; the application has it once."""
         timezone: tzinfo = self._app.timezone
         return timezone
+
+    def maybe_expire(self) -> bool:
+        """Celery counts it as revoked too; here there is room for those that somebody revoked."""
+        return self._late_s() > 0
+
+    def _announce_revoked(self, reason: str, terminated: Any, signum: Any, expired: bool) -> None:
+        """With what a sender whose clock is wrong has to know."""
+        if expired:
+            reason = (
+                f"expired {self._late_s():.1f} s ago, by the clock of the Redis server; "
+                "is the sender's clock right?"
+            )
+        super()._announce_revoked(reason, terminated, signum, expired)
+
+    def _late_s(self) -> float:
+        """Seconds since it expired; negative before, and where it does not."""
+        expires: datetime | None = self.expires
+        return -1.0 if expires is None else time() - expires.timestamp()
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Once: a request that the engine room accepted may still be executed by the pool."""
@@ -75,5 +103,4 @@ class CaptchaRequest(Request):
         """Whether nobody wants it any more: revoked, or expired. Safe on any thread."""
         if self.id in state.revoked:
             return True
-        expires = self.expires
-        return expires is not None and datetime.now(UTC if expires.tzinfo else None) > expires
+        return self.expires is not None and self._late_s() > 0

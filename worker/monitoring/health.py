@@ -1,6 +1,7 @@
 """Signs of life for those who start and stop workers: two files in a folder of this worker's own.
 
-``ready`` is there from the moment that the model is warm until the worker is told to stop.
+``ready`` is there from the moment that the model is warm until the worker is told to stop, while it
+reads a lane: remote control may take it out, and bring it back.
 ``heartbeat`` is written once a second by a thread that looks whether the others get on: the hub's
 loop turns (or waits for its server, which is not this worker's fault), and of the captchas that are
 here some get done. A worker that is stopped, hangs, or has a pass that does not end grows stale.
@@ -9,8 +10,9 @@ here some get done. A worker that is stopped, hangs, or has a pass that does not
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any, Final
 
@@ -30,14 +32,24 @@ class Health:
     """The two files, and the thread that writes the second one."""
 
     def __init__(
-        self, folder: Path, worker: Any, coordinator: Coordinator, *, stuck_s: float = _STUCK_S
+        self,
+        folder: Path,
+        worker: Any,
+        coordinator: Coordinator,
+        *,
+        reads: Callable[[], bool],
+        stuck_s: float = _STUCK_S,
     ) -> None:
         """Removes what an earlier worker left; raises SystemExit if the folder is not writable."""
         self._ready = folder / health.READY
         self._heartbeat = folder / health.HEARTBEAT
         self._worker = worker
         self._coordinator = coordinator
+        self._reads = reads
         self._stuck_s = stuck_s
+        #: Whether it takes captchas, and whether `ready` says so.
+        self._entered = self._shown = False
+        self._showing = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="health", daemon=True)
         try:
@@ -54,15 +66,29 @@ class Health:
 
     def enter(self) -> None:
         """It takes captchas; said again after each reconnection."""
-        about = f"{self._worker.hostname} {os.getpid()} {self._room.engine.model}\n"
-        try:
-            self._ready.write_text(about)
-        except OSError as error:
-            logger.error("This worker cannot show that it is ready: %s", error)
+        self._entered = True
+        self._show()
 
     def leave(self) -> None:
         """It takes no more; what it has is still finished, and the heart beats on."""
-        self._remove(self._ready)
+        with self._showing:
+            self._entered = self._shown = False
+            self._remove(self._ready)
+
+    def _show(self) -> None:
+        with self._showing:
+            ready = self._entered and self._reads()
+            if ready == self._shown:
+                return
+            try:
+                if ready:
+                    model = self._room.engine.model
+                    self._ready.write_text(f"{self._worker.hostname} {os.getpid()} {model}\n")
+                else:
+                    self._remove(self._ready)
+                self._shown = ready
+            except OSError as error:
+                logger.error("This worker cannot show that it is ready: %s", error)
 
     def close(self) -> None:
         self._stopping.set()
@@ -73,6 +99,8 @@ class Health:
     def _run(self) -> None:
         done, moved, away, told = -1, monotonic(), False, ""
         while not self._stopping.wait(health.EVERY_S):
+            if self._entered:
+                self._show()
             now, stats = monotonic(), self._room.stats()
             here = stats["waiting"] + stats["running"]
             so_far = stats["captchas"] + sum(self._coordinator.errors.values())

@@ -28,7 +28,8 @@ from tilefleet.figures import BOUNDS
 from worker.engine_room.durations import Durations
 from worker.engine_room.room import EngineRoom
 from worker.hub.coordinator import Coordinator
-from worker.monitoring.reporter import Reporter
+from worker.monitoring.presence import bounds
+from worker.monitoring.reporter import Pace
 from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
 from worker.transport.counts import counts
@@ -55,7 +56,7 @@ class Parts:
     coordinator: Coordinator
     writer: Writer
     quarantine: Quarantine
-    reporter: Reporter
+    pace: Pace
 
 
 class Metrics:
@@ -131,7 +132,7 @@ class _Collector(Collector):
         yield GaugeMetricFamily(
             "tilefleet_worker_captchas_per_second",
             "What it reads when it has more than enough to do; 0 while that is unknown.",
-            self._parts.reporter.rate,
+            self._parts.pace.rate,
         )
 
     def _so_far(self) -> Iterator[Metric]:
@@ -180,10 +181,11 @@ class _Collector(Collector):
 
 
 def _ready(worker: Any) -> bool:
-    """Whether it is connected and takes messages; it is scraped while Celery starts and stops."""
+    """Whether it is connected and reads a lane; it is scraped while Celery starts and stops."""
     with suppress(AttributeError):
         consumer = worker.consumer
-        return consumer.task_consumer is not None and bool(consumer.connection.connected)
+        connected = consumer.task_consumer is not None and consumer.connection.connected
+        return bool(connected and bounds(worker))
     return False
 
 

@@ -51,8 +51,10 @@ class BoundedMingle(Mingle):
             logger.info("Which workers there are is not known: %r", error)
             return None
         lines.pop(c.hostname.encode(), None)
+        told = {name: report.decode(now[0], line) for name, line in lines.items()}
+        # Those that only start answer nobody.
         return [
             name.decode(errors="replace")
-            for name, line in lines.items()
-            if report.decode(now[0], line) is not None
+            for name, each in told.items()
+            if each is not None and each.model
         ]

@@ -1,17 +1,17 @@
 """Tells the fleet, once a second, that this worker lives, how fast it is and how much may wait."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Event, Thread
 from time import monotonic
-from typing import Any
 
 from redis.exceptions import RedisError
 
 from tilefleet import report
-from tilefleet.figures import Figures
 from tilefleet.report import Report
 from worker.engine_room.room import EngineRoom
+from worker.monitoring.line import Line
+from worker.monitoring.name import STARTING
 
 logger = logging.getLogger(__name__)
 
@@ -22,67 +22,73 @@ _SHARE_OF_NEWEST = 0.3
 class Reporter:
     """A thread that writes this worker's line."""
 
-    def __init__(
-        self,
-        room: EngineRoom,
-        backend: Any,
-        *,
-        node: str,
-        bounds: Mapping[str, int],
-        figures: Callable[[], Figures],
-        key_prefix: str = "",
-    ) -> None:
-        """`backend`: Celery's for Redis. `bounds`: most messages that may wait, by lane.
-
-        `figures` gives what the worker has counted.
-        """
-        self._key = key_prefix + report.KEY
-        self._room = room
-        self._backend = backend
-        self._node = node
-        self._bounds = bounds
-        self._figures = figures
-        self._stopping = Event()
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        #: What the line says.
+        self._report: Callable[[], Report] = lambda: STARTING
+        self._trouble = ""
+        self._closed = False
+        self._due = Event()
         self._thread = Thread(target=self._run, name="beacon", daemon=True)
-        #: Captchas a second while more waited than were read.
-        self.rate = 0.0
 
     def start(self) -> None:
         self._thread.start()
 
+    def tell(self, what: Callable[[], Report]) -> None:
+        """Have this told from now on: the worker has started."""
+        self._report = what
+
+    def write_now(self) -> None:
+        """What has changed may be told at once."""
+        self._due.set()
+
     def close(self) -> None:
         """This worker is not counted on any more."""
-        self._stopping.set()
+        self._closed = True
+        self._due.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
-        # Why it could not tell, as it was said last.
-        told = ""
-        seen, since, busy = self._room.captchas, monotonic(), False
-        while not self._stopping.is_set():
+        while not self._closed:
+            self._due.clear()
             try:
-                self._write()
-                told = ""
+                trouble = self._write()
             except (RedisError, OSError) as error:
-                if told != str(error):
-                    logger.warning("This worker cannot tell that it lives: %s", error)
-                told = str(error)
-            self._stopping.wait(report.EVERY_S)
-            read, now, waiting = self._room.captchas, monotonic(), self._room.waiting > 0
-            if busy and waiting and read > seen:
-                self._measure((read - seen) / (now - since))
-            seen, since, busy = read, now, waiting
+                trouble = f"This worker cannot tell that it lives: {error}"
+            if trouble and trouble != self._trouble:
+                logger.warning("%s", trouble)
+            self._trouble = trouble
+            self._due.wait(report.EVERY_S)
         try:
-            self._backend.client.hdel(self._key, self._node)
+            self._line.remove()
         except (RedisError, OSError):
             pass
 
-    def _measure(self, rate: float) -> None:
-        share = _SHARE_OF_NEWEST if self.rate else 1.0
-        self.rate += share * (rate - self.rate)
+    def _write(self) -> str:
+        if self._line.write(self._report()) is None:
+            return ""
+        # Both were started while the server was away, or this one stood still for a while.
+        return (
+            f"Another worker is called {self._line.node}, and is counted in the place of this one: "
+            "start one of them with another name (-n)"
+        )
 
-    def _write(self) -> None:
-        model = self._room.engine.model
-        text = Report(self.rate, self._bounds, model, self._figures()).encode()
-        self._backend.client.execute_command("EVAL", report.WRITE, 1, self._key, self._node, text)
+
+class Pace:
+    """How many captchas a second an engine room reads while more wait than it has begun with."""
+
+    def __init__(self, room: EngineRoom) -> None:
+        self.rate = 0.0
+        self._room = room
+        self._seen, self._since, self._busy = room.captchas, monotonic(), False
+
+    def measure(self) -> float:
+        """Look again; gives the rate, 0 while it is unknown."""
+        read, now, waiting = self._room.captchas, monotonic(), self._room.waiting > 0
+        if self._busy and waiting and read > self._seen:
+            newest = (read - self._seen) / (now - self._since)
+            share = _SHARE_OF_NEWEST if self.rate else 1.0
+            self.rate += share * (newest - self.rate)
+        self._seen, self._since, self._busy = read, now, waiting
+        return self.rate

@@ -2,8 +2,8 @@
 
 A worker that dies leaves all that it had claimed. Each of these is looked up first (its answer may
 be stored already), and then read alone, with nothing beside it, after a count of the attempt has
-been written down. So a captcha that ends its process is known by its count, the others are not
-blamed for it, and after `_MOST_ATTEMPTS` it is not tried again.
+been written down (`attempts`). So a captcha that ends its process is known by its count, the others
+are not blamed for it, and it is given up at some time.
 """
 
 import logging
@@ -18,15 +18,10 @@ from tilefleet.errors import GivenUp
 from worker.engine_room.batcher import Batcher
 from worker.engine_room.job import Delivery, Job, Outcome
 from worker.engine_room.room import Done, EngineRoom
+from worker.results.attempts import Attempts
 
 logger = logging.getLogger(__name__)
 
-#: Times that a captcha is read alone. It was with others once before, so it is delivered three
-#: times to be read; the fourth worker gives it up.
-_MOST_ATTEMPTS = 2
-_KEY = "tilefleet-attempts-"
-#: Seconds for which attempts are remembered.
-_REMEMBERED_S = 3600
 _PAUSE_S = 1.0
 
 
@@ -47,7 +42,7 @@ class Quarantine:
         self._backend = backend
         self._done = done
         self._has_result = has_result
-        self._key = key_prefix + _KEY
+        self._attempts = Attempts(self._persist, key_prefix=key_prefix)
         self._batcher: Batcher[Delivery] = Batcher()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="suspects", daemon=True)
@@ -89,20 +84,19 @@ class Quarantine:
         for number, job in enumerate(delivery.jobs):
             if delivery.dropped():
                 break
-            self._try_one(job, f"{self._key}{delivery.request.id}:{number}")
+            self._try_one(job, delivery.request.id, number)
         return delivery.jobs
 
-    def _try_one(self, job: Job, key: str) -> None:
-        attempts, _ = self._persist(lambda pipe: pipe.incr(key).expire(key, _REMEMBERED_S))
-        if attempts > _MOST_ATTEMPTS:
+    def _try_one(self, job: Job, task_id: str, number: int) -> None:
+        try:
+            self._attempts.begin(task_id, number)
+        except GivenUp as error:
             self.counts["given_up"] += 1
-            job.data = None
-            job.error = GivenUp(f"{attempts} workers were lost while they had it; not tried again")
-            logger.error("%s: %s", job, job.error)
+            job.data, job.error = None, error.with_traceback(None)
             return
         self.counts["read_alone"] += 1
         self._room.read_alone(job)
-        self._persist(lambda pipe: pipe.delete(key))
+        self._attempts.end(task_id, number)
 
     def _stored(self, delivery: Delivery) -> Outcome | None:
         """What the worker that is gone had stored for it, if it had."""

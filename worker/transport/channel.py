@@ -62,6 +62,8 @@ class Channel(redis.Channel):
         #: Whether the connection waits for the server's word.
         self._armed = False
         self._tracking = Tracking()
+        #: The least prefetch that was asked for; Celery adds to it what it holds until it is due.
+        self._least_prefetch = 0
         super().__init__(*args, **options)
         if not self.ack_emulation:
             raise ValueError(
@@ -156,7 +158,10 @@ class Channel(redis.Channel):
 
     def settle(self) -> None:
         """Send acknowledgements: with the next claim, where there is going to be one."""
-        if not self._qos or not self._qos.acknowledged:
+        if not self._qos:
+            return
+        self.qos.flush_parked()
+        if not self.qos.acknowledged:
             return
         self.disarm()
         if not self._claim and not (self.active_queues and self.qos.can_consume()):
@@ -211,6 +216,7 @@ class Channel(redis.Channel):
                 if self._claim:
                     self.qos.restore([each.tag for each in self._read_claim()])
                 if self._qos:
+                    self._qos.flush_parked()
                     self._qos.flush()
             except (*self.connection_errors, ResponseError) as error:
                 logger.warning("What is claimed comes back when its lease ends: %r", error)
@@ -219,6 +225,12 @@ class Channel(redis.Channel):
         super().close()
 
     # Parts ---------------------------------------------------------------------------------------
+
+    def basic_qos(
+        self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False
+    ) -> None:
+        super().basic_qos(prefetch_size, prefetch_count, apply_global)
+        self._least_prefetch = min(prefetch_count, self._least_prefetch or prefetch_count)
 
     def _room(self) -> tuple[int, int]:
         """How much may be claimed: from the first queue, and from all the others.
@@ -230,7 +242,7 @@ class Channel(redis.Channel):
         if not prefetch:
             return _MOST_CLAIMED, _MOST_CLAIMED
         room = max(0, prefetch - self.qos.held_count)
-        of_the_rest = max(0, room - prefetch // 3)
+        of_the_rest = 0 if self.qos.is_crowded else max(0, room - self._least_prefetch // 3)
         return min(room, _MOST_CLAIMED), min(of_the_rest, _MOST_CLAIMED)
 
     def _new_claim(

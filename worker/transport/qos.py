@@ -20,8 +20,10 @@ logger = logging.getLogger(__name__)
 
 #: Most overdue messages that are put back in one step.
 _MOST_RESTORED = 100
-#: Most claimed messages, other applications' too, that are looked at in one step.
+#: Most claimed messages, other applications' and parked ones too, that are looked at in one step.
 _MOST_LOOKED_AT = 1000
+#: Bytes of messages held here above which no more are claimed.
+_MOST_BYTES = 64 << 20
 _ANY_TIME = "1e18"
 
 
@@ -32,16 +34,34 @@ class QoS(redis.QoS):
         super().__init__(*args, **options)
         #: Tags that the server has not been told about yet.
         self.acknowledged: deque[str] = deque()
+        #: Messages that are to be parked: tag, the end of their list's name, Unix time.
+        self._parking: list[tuple[str, str, float]] = []
+        #: Bytes of what is held, by tag and together.
+        self._sizes: dict[str, int] = {}
+        self.held_bytes = 0
         #: How many overdue messages of other applications the next look passes over.
         self._others = 0
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """The claim has recorded it already."""
+        size = len(message.body or b"")
+        self._sizes[delivery_tag] = size
+        self.held_bytes += size
         virtual.QoS.append(self, message, delivery_tag)
+
+    def can_consume(self) -> bool:
+        """Neither too many messages nor too many bytes are held."""
+        room: bool = super().can_consume()
+        return room and self.held_bytes < _MOST_BYTES
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether what is not urgent has to wait elsewhere."""
+        return self.held_bytes > _MOST_BYTES // 2
 
     def ack(self, delivery_tag: str) -> None:
         """In an event loop the next exchange with the server carries it; else it goes at once."""
-        virtual.QoS.ack(self, delivery_tag)
+        self._let_go(delivery_tag)
         if self._is_closed:
             # Its connection was lost meanwhile: it is back on its queue, or will be when its lease
             # ends. Its result is stored; whoever gets it finds that.
@@ -54,7 +74,7 @@ class QoS(redis.QoS):
         if requeue:
             if not self._is_closed:
                 self.restore_by_tag(delivery_tag, leftmost=True)
-            virtual.QoS.ack(self, delivery_tag)
+            self._let_go(delivery_tag)
         else:
             self.ack(delivery_tag)
 
@@ -62,6 +82,27 @@ class QoS(redis.QoS):
     def _is_closed(self) -> bool:
         """Whether the channel has gone, with all that was claimed on it."""
         return self.channel.connection is None
+
+    def park(self, message: Any, due: float) -> None:
+        """Hold it no more; its lease ends when it is due, Unix time by the server's clock."""
+        tag = message.delivery_tag
+        envelope = {"properties": message.properties}
+        priority = self.channel._get_message_priority(envelope, reverse=False)
+        behind = self.channel._q_for_pri("", priority)
+        self._parking.append((tag, behind, due))
+        self._let_go(tag)
+
+    def _let_go(self, tag: str) -> None:
+        self.held_bytes -= self._sizes.pop(tag, 0)
+        virtual.QoS.ack(self, tag)
+
+    def flush_parked(self) -> None:
+        """Tell the server what is parked, now."""
+        if not self._parking:
+            return
+        parking, self._parking = self._parking, []
+        arguments = [self.visibility_timeout, *(each for parked in parking for each in parked)]
+        self.channel.run_script(scripts.PARK, [self.unacked_key, self.unacked_index_key], arguments)
 
     def flush(self) -> None:
         """Tell the server what is acknowledged, now."""
@@ -113,6 +154,8 @@ class QoS(redis.QoS):
         self._flush()
         self.restore(list(self._delivered))
         self._delivered.clear()
+        self._sizes.clear()
+        self.held_bytes = 0
 
     def restore(self, tags: Iterable[str], *, leftmost: bool = False) -> int:
         """Give claimed messages back; what another has got since stays his."""
@@ -143,10 +186,11 @@ class QoS(redis.QoS):
     def _restore_overdue(self, most: int) -> int:
         # kombu writes records as its JSON does, and so do we.
         ends = [f" {dumps(queue)}]" for queue in {*wire.LANES, *self.channel.active_queues}]
+        prefix = self.channel.global_keyprefix
         before, self._others, *found = self.channel.run_script(
             scripts.OVERDUE,
             [self.unacked_key, self.unacked_index_key],
-            [self.visibility_timeout, most, self._others, _MOST_LOOKED_AT, *ends],
+            [self.visibility_timeout, most, self._others, _MOST_LOOKED_AT, prefix, *ends],
         )
         if not found:
             return 0

@@ -62,13 +62,34 @@ if #empty > 0 then redis.call('EXISTS', unpack(empty)) end
 return claimed
 """
 
-#: Claimed messages of our queues whose lease has ended.
+#: Give claimed messages back until they are due: nobody holds them, and their leases end then.
+#:
+#: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, then for each message: tag, what its list
+#: has behind its queue's name, Unix time when it is due. Their new tags begin with ``later:``;
+#: stock workers give back what has such a tag as they do with any other.
+PARK: Final = """
+for argument = 2, #ARGV, 3 do
+  local tag = ARGV[argument]
+  local record = redis.call('HGET', KEYS[1], tag)
+  if record then
+    local later = 'later:' .. ARGV[argument + 1] .. '\\n' .. tag
+    redis.call('HDEL', KEYS[1], tag)
+    redis.call('ZREM', KEYS[2], tag)
+    redis.call('HSET', KEYS[1], later, record)
+    redis.call('ZADD', KEYS[2], ARGV[argument + 2] - ARGV[1], later)
+  end
+end
+"""
+
+#: Claimed messages of our queues whose lease has ended; what was parked joins its queue, as if it
+#: were sent now.
 #:
 #: Other applications keep theirs in the same two keys, for as long as their own leases last: those
 #: are passed over. A record ends with its routing key, which is the name of its queue.
 #:
 #: KEYS: unacked, unacked_index. ARGV: 1 lease in seconds, 2 most to return, 3 how many of the
-#: oldest to pass over, 4 most to look at, then the ends of our records: ``"captcha"]``.
+#: oldest to pass over, 4 most to look at, 5 what is in front of every key, then the ends of our
+#: records: ``"captcha"]``.
 #: Returns the time before which they were claimed, how many to pass over the next time (those of
 #: others, or 0 at the end), then a flat array: tag, record, …
 OVERDUE: Final = """
@@ -82,10 +103,18 @@ for number, tag in ipairs(tags) do
   if #found >= most then break end
   local record = redis.call('HGET', KEYS[1], tag)
   local ours = false
-  for argument = 5, #ARGV do
+  for argument = 6, #ARGV do
     ours = ours or (record and record:sub(-#ARGV[argument]) == ARGV[argument])
   end
-  if ours then
+  local behind, message, queue = string.match(tag, '^later:(.-)\\n')
+  if ours and behind then
+    message, queue = string.match(record, '^%[(.*), "", "([^"\\\\]*)"%]$')
+  end
+  if message then
+    redis.call('HDEL', KEYS[1], tag)
+    redis.call('ZREM', KEYS[2], tag)
+    redis.call('LPUSH', ARGV[5] .. queue .. behind, message)
+  elseif ours then
     found[#found + 1] = tag
     found[#found + 1] = record
   else

@@ -49,3 +49,21 @@ def test_a_gauge_counts_what_was_sent_since_the_last_look():
     backlog.saw(Fleet.read(NOW, [line(2, 3)]), {"captcha": 3})
     assert backlog.is_full("captcha")
     assert not backlog.needs_look("captcha")
+
+
+def test_many_together_are_refused_where_they_would_pass_the_bound_and_never_if_nothing_waits():
+    backlog = Backlog()
+    fleet = Fleet.read(NOW, [line(0, 10)])
+    backlog.saw(fleet, {"captcha": 8})
+    assert not backlog.is_full("captcha", 2)
+    assert backlog.is_full("captcha", 3)
+    assert "8 wait on captcha, and 10 may with 1 workers, too many for 3 more" in str(
+        backlog.overloaded("captcha", 3)
+    )
+    backlog.saw(fleet, {"captcha": 0})
+    assert not backlog.is_full("captcha", 256)
+
+
+def test_only_workers_that_read_a_lane_count():
+    told = Fleet.read(NOW, [line(0, 10), f"{NOW} {Report(5.0, {}).encode()}".encode()])
+    assert (told.workers, told.rate, told.bounds) == (1, 0.0, {"captcha": 10})

@@ -11,6 +11,7 @@ class Room:
 
     engine = SimpleNamespace(model="m@1")
     here = 0
+    reads = True
 
     def stats(self):
         return {"waiting": self.here, "running": 0, "captchas": 0}
@@ -20,7 +21,7 @@ def started(folder, stuck_s=60.0, turned=float("inf"), connection="some"):
     coordinator = SimpleNamespace(turned=turned, errors={})
     consumer = SimpleNamespace(connection=connection)
     worker = SimpleNamespace(hostname="w@h", consumer=consumer)
-    health = Health(folder, worker, coordinator, stuck_s=stuck_s)
+    health = Health(folder, worker, coordinator, reads=lambda: room.reads, stuck_s=stuck_s)
     room = Room()
     health.start(room)
     health.enter()
@@ -55,3 +56,17 @@ def test_a_loop_that_does_not_turn_stops_it_unless_the_worker_is_connecting(tmp_
     assert beats(tmp_path / "connects")
     health.close()
     assert not (tmp_path / "connects" / "heartbeat").exists()
+
+
+def test_a_worker_that_reads_no_lane_is_not_ready(tmp_path):
+    health, room = started(tmp_path)
+    assert (tmp_path / "ready").read_text().startswith("w@h ")
+    room.reads = False
+    wait_until(lambda: not (tmp_path / "ready").exists(), 5)
+    assert beats(tmp_path)
+    room.reads = True
+    wait_until((tmp_path / "ready").exists, 5)
+    health.leave()
+    assert beats(tmp_path)
+    assert not (tmp_path / "ready").exists()
+    health.close()

@@ -6,6 +6,7 @@ from time import monotonic, sleep
 import pytest
 
 from models.engines.null import NullEngine
+from tests.support.fleet import wait_until
 from tilefleet.answer import Answer
 from tilefleet.errors import BadImage, EngineError
 from worker.engine_room.job import Job
@@ -179,3 +180,55 @@ def test_answers_are_kept_only_where_that_is_switched_on(keep_s, passes):
     assert len(engine.sizes) == passes
     assert room.stats()["kept_answers_used"] == 3 - passes
     assert all(job.answer for job in done)
+
+
+class Counting(Engine):
+    """Counts what is decoded and not read yet."""
+
+    decoded = 0
+
+    def prepare(self, data):
+        self.decoded += 1
+        return data
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_long_list_is_not_decoded_far_ahead_of_its_passes(bulk):
+    engine, done = Counting(), []
+    room = EngineRoom(engine, lanes=1, decoders=2, started=list, done=done.extend)
+    room.start()
+    room.submit(jobs_of(b"wait"))
+    assert engine.waiting.wait(10)
+    many = jobs_of(*(b"%d" % number for number in range(500)))
+    for job in many:
+        job.bulk = bulk
+    room.submit(many, bulk=bulk)
+    wait_until(lambda: engine.decoded > 60)
+    sleep(0.1)
+    assert engine.decoded < 80
+    if bulk:
+        # One that somebody waits for is decoded all the same, and is in the next pass.
+        (urgent,) = jobs_of(b"urgent")
+        room.submit([urgent])
+        wait_until(lambda: room._decoded.count(bulk=False))
+    engine.go_on.set()
+    room.close()
+    assert len(done) == 501 + bulk
+    assert all(job.answer for job in done)
+    if bulk:
+        assert done.index(urgent) <= 8
+
+
+def test_what_waits_for_room_is_forgotten_with_the_rest():
+    engine, done = Counting(), []
+    room = EngineRoom(engine, lanes=1, decoders=2, started=list, done=done.extend)
+    room.start()
+    room.submit(jobs_of(b"wait"))
+    assert engine.waiting.wait(10)
+    room.submit(jobs_of(*(b"%d" % number for number in range(500))), bulk=True)
+    wait_until(lambda: engine.decoded > 60)
+    room.abandon()
+    engine.go_on.set()
+    for thread in room._decoders:
+        thread.join(10)
+        assert not thread.is_alive()

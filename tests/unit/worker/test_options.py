@@ -1,0 +1,119 @@
+"""Every option of ``celery worker`` is decided: it works, or ends the start with one line."""
+
+import subprocess
+import sys
+
+import pytest
+from celery.bin.worker import worker as celery_worker
+
+from tilefleet.settings import Settings
+from worker.options import WorkerOptions, command
+
+#: What each option is given here, and the pools that refuse it. The others' options are shown to
+#: work in tests/integration/worker/test_options.py.
+GREEN = ("gevent", "eventlet", "custom")
+SHARED = ("threads", "solo")
+ANY = (*SHARED, "prefork", "processes")
+OPTIONS = {
+    "hostname": (["-n", "one@here"], ()),
+    "detach": (["-D"], ()),
+    "statedb": (["-S", "state"], ()),
+    "loglevel": (["-l", "INFO"], ()),
+    "optimization": (["-O", "fair"], ()),
+    "prefetch_multiplier": (["--prefetch-multiplier", "2"], SHARED),
+    "disable_prefetch": (["--disable-prefetch"], ANY),
+    "concurrency": (["-c", "2"], ()),
+    "pool": ([], ()),
+    "task_events": (["-E"], ()),
+    "time_limit": (["--time-limit", "9"], SHARED),
+    "soft_time_limit": (["--soft-time-limit=9"], SHARED),
+    "max_tasks_per_child": (["--max-tasks-per-child", "9"], SHARED),
+    "pool_start_method": (["--pool-start-method", "spawn"], ANY),
+    "max_memory_per_child": (["--max-memory-per-child=99000"], SHARED),
+    "purge": (["--purge"], ()),
+    "queues": (["-Q", "captcha"], ()),
+    "exclude_queues": (["-X", "captcha.bulk"], ()),
+    "include": (["-I", "os"], ()),
+    "without_gossip": (["--without-gossip"], ()),
+    "without_mingle": (["--without-mingle"], ()),
+    "without_heartbeat": (["--without-heartbeat"], ()),
+    "heartbeat_interval": (["--heartbeat-interval", "1"], ()),
+    "autoscale": (["--autoscale=4,1"], SHARED),
+    "beat": (["-B"], ()),
+    "schedule_filename": (["-s", "schedule"], ()),
+    "scheduler": (["--scheduler", "celery.beat:PersistentScheduler"], ()),
+    "logfile": (["-f", "log"], ()),
+    "pidfile": (["--pidfile", "pid"], ()),
+    "uid": (["--uid", "1"], ()),
+    "gid": (["--gid", "1"], ()),
+    "umask": (["--umask", "077"], ()),
+    "executable": (["--executable", "python"], ()),
+}
+
+
+def refusal(*arguments, **settings):
+    return WorkerOptions(arguments).refusal(Settings(**settings))
+
+
+def test_no_option_of_celerys_is_forgotten():
+    assert {each.name for each in celery_worker.params} == set(OPTIONS)
+
+
+@pytest.mark.parametrize("pool", ANY)
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_works_or_is_refused_with_what_to_use_instead(name, pool):
+    arguments, refusing = OPTIONS[name]
+    why = refusal("-P", pool, *arguments)
+    assert bool(why) is (pool in refusing)
+    if why:
+        assert why.startswith("--" + name.replace("_", "-"))
+        assert "\n" not in why
+        assert ": " in why
+
+
+@pytest.mark.parametrize("pool", GREEN)
+def test_pools_of_green_threads_are_refused(pool):
+    assert "use -P threads" in refusal(f"--pool={pool}")
+
+
+@pytest.mark.parametrize(
+    "given", [["-P", "prefork"], ["-Pprefork"], ["--pool=prefork"], ["-EP", "prefork"]]
+)
+def test_the_pool_is_found_however_it_is_written(given):
+    options = WorkerOptions(given)
+    assert options.has_processes
+    assert any("docs/guarantees.md" in line for line in options.warnings())
+    assert not WorkerOptions([]).has_processes
+    assert not WorkerOptions(["-n", "-Pprefork"]).has_processes
+
+
+def test_without_an_engine_room_its_settings_are_refused():
+    for setting in ("metrics", "health"):
+        assert "TILEFLEET_" + setting.upper() in refusal("-P", "prefork", **{setting: "9100"})
+        assert not refusal(**{setting: "9100"})
+
+
+def test_a_worker_whose_queues_are_no_lanes_says_so():
+    (warning,) = WorkerOptions(["-Q", "captchas, other"]).warnings()
+    assert "captcha.bulk" in warning
+    assert not WorkerOptions(["-Q", "other,captcha"]).warnings()
+
+
+def test_celerys_commands_are_told_apart():
+    assert command(["celery", "-A", "worker", "worker", "-c", "1"]) == ("worker", ["-c", "1"])
+    assert command(["celery", "-A", "worker", "inspect", "ping"]) == ("inspect", ["ping"])
+    assert command(["celery", "--app", "worker", "purge"])[0] == ""
+    assert command(["pytest"]) == ("", ())
+
+
+def test_what_is_refused_ends_the_start_with_one_line_also_in_the_background():
+    for option in ("--autoscale=4,1", "-D"):
+        done = subprocess.run(
+            [sys.executable, "-m", "celery", "-A", "worker", "worker", option, "--time-limit=3"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        (line,) = (done.stdout + done.stderr).splitlines()
+        assert line.startswith("tilefleet: --")

@@ -1,0 +1,105 @@
+"""A worker's place in the fleet, whatever its pool: its name, and what is told under it.
+
+A Worker bootstep between the pool, which may fork, and what takes time to start.
+"""
+
+import logging
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from celery import bootsteps
+from celery.backends.redis import RedisBackend
+from redis.exceptions import RedisError
+
+from tilefleet import wire
+from tilefleet.figures import Figures
+from tilefleet.report import Report
+from worker.monitoring import name
+from worker.monitoring.line import Line
+from worker.monitoring.reporter import Reporter
+
+logger = logging.getLogger(__name__)
+
+
+def take_name(worker: Any) -> None:
+    """Give Celery's worker a name of its own, before it is used; needs the server to know."""
+    app = worker.app
+    if not isinstance(app.backend, RedisBackend):
+        worker.line = None
+        return
+    worker.line = Line(
+        app.backend,
+        worker.hostname,
+        clock=app.server_clock,
+        key_prefix=app.settings.key_prefix,
+    )
+    try:
+        name.take(worker.line)
+        worker.line.hang_up()
+    except (RedisError, OSError) as error:
+        logger.info("Whether another worker is called %s is not known: %r", worker.hostname, error)
+    worker.wanted_name, worker.hostname = worker.hostname, worker.line.node
+
+
+def lanes(worker: Any) -> list[str]:
+    """Those that it reads while it is connected; remote control may change them."""
+    read = worker.app.amqp.queues.consume_from
+    return [lane for lane in (wire.LANE, wire.BULK_LANE) if lane in read]
+
+
+def bounds(worker: Any) -> dict[str, int]:
+    """Most messages that may wait for this worker, by lane: of those that it reads now."""
+    consumer = getattr(worker, "consumer", None)
+    if consumer is None or consumer.connection is None:
+        return {}
+    settings = worker.app.settings
+    most = {wire.LANE: settings.max_waiting, wire.BULK_LANE: settings.max_waiting_bulk}
+    return {lane: most[lane] for lane in lanes(worker)}
+
+
+class Presence(bootsteps.StartStopStep):
+    """Tells that the worker lives."""
+
+    requires = ("celery.worker.components:Pool",)
+    label = "presence"
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        worker.reporter = None
+
+    def include_if(self, worker: Any) -> bool:
+        return getattr(worker, "line", None) is not None
+
+    def create(self, worker: Any) -> "Presence":
+        worker.reporter = Reporter(worker.line)
+        return self
+
+    def start(self, worker: Any) -> None:
+        if worker.engine_room is None:
+            # Its processes have the networks; how they get on is not known here.
+            worker.reporter.tell(partial(self._report, worker, monotonic()))
+        worker.reporter.start()
+        if worker.hostname != worker.wanted_name:
+            # Only now is there a log to say it in.
+            logger.warning(
+                "Another worker is called %s: this one is %s", worker.wanted_name, worker.hostname
+            )
+
+    def register_with_event_loop(self, worker: Any, hub: Any) -> None:
+        """It takes captchas from now on; said again after each reconnection."""
+        worker.reporter.write_now()
+
+    def stop(self, worker: Any) -> None:
+        worker.reporter.close()
+
+    terminate = stop
+
+    @staticmethod
+    def _report(worker: Any, began: float) -> Report:
+        figures = Figures(
+            uptime_s=round(monotonic() - began, 3),
+            engine="prefork",
+            lanes=worker.pool.num_processes,
+        )
+        return Report(0.0, bounds(worker), worker.app.settings.model, figures)

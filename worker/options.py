@@ -1,0 +1,113 @@
+"""The options of ``celery -A worker worker``: each works, or ends the start with one line.
+
+They are read from the command line as the application is imported, before Celery makes a pool of
+them or, with ``-D``, goes into the background: what is wrong is said where it was typed.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import click
+from celery.bin.worker import worker as celery_worker
+
+from tilefleet import wire
+from tilefleet.settings import Settings
+
+#: Celery's commands that come after an application's name.
+_COMMANDS: Final = ("worker", "flower", "inspect", "control", "status", "events")
+
+#: Pools whose threads share the networks of one engine room, and those of processes without one.
+_SHARED: Final = ("threads", "solo")
+_PROCESSES: Final = ("prefork", "processes")
+
+#: What a pool of threads cannot do, and what to do instead.
+_NOT_SHARED: Final = {
+    "autoscale": "a worker reads with as many lanes as -c says; start more workers to read more",
+    "max_tasks_per_child": "it has no child processes; restart it, nothing is lost",
+    "max_memory_per_child": "it has no child processes; limit the worker's memory by its container "
+    "or unit (deploy/)",
+    "time_limit": "a pass belongs to many captchas; have senders set expires",
+    "soft_time_limit": "a pass belongs to many captchas; have senders set expires",
+    "pool_start_method": "it starts no processes",
+    "prefetch_multiplier": "it claims what its lanes have use for; set -c and TILEFLEET_MAX_BATCH",
+}
+#: What no pool can do.
+_NEVER: Final = {
+    "disable_prefetch": "many captchas are claimed at once; set -c and TILEFLEET_MAX_BATCH",
+}
+#: Settings of ours that only an engine room has.
+_ROOM_ONLY: Final = {"metrics": "TILEFLEET_METRICS", "health": "TILEFLEET_HEALTH"}
+
+_WITHOUT_ROOM: Final = (
+    "-P prefork: each process has networks of its own and reads one captcha at a time; no shared "
+    "passes, no change of model, and not all of docs/guarantees.md: see there"
+)
+
+
+def command(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Celery's command in a command line, and what follows it; ("", ()) if there is none."""
+    for number, (before, word) in enumerate(pairwise(arguments)):
+        if word in _COMMANDS and before not in ("-A", "--app"):
+            return word, arguments[number + 2 :]
+    return "", ()
+
+
+class WorkerOptions:
+    """What follows ``worker``, by the names of Celery's parameters; as text."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        context = click.Context(celery_worker, info_name="worker")
+        try:
+            given: Mapping[str, Any] = celery_worker.make_parser(context).parse_args(
+                list(arguments)
+            )[0]
+        except click.ClickException:
+            # Celery says so in a moment.
+            given = {}
+        self._given = given
+
+    @property
+    def pool(self) -> str:
+        """Celery cannot tell ``--pool prefork`` from no option; here it is threads by default."""
+        return str(self._given.get("pool", "threads"))
+
+    @property
+    def has_processes(self) -> bool:
+        return self.pool in _PROCESSES
+
+    def refusal(self, settings: Settings) -> str:
+        """Why a worker cannot be started so, and what to use instead; "" if it can."""
+        if self.pool not in (*_SHARED, *_PROCESSES):
+            return (
+                f"-P {self.pool} is not usable: reading takes processors, which green threads "
+                f"share; use -P threads (the default), solo or prefork"
+            )
+        cannot = _NEVER if self.has_processes else {**_NEVER, **_NOT_SHARED}
+        for name, advice in cannot.items():
+            if name in self._given:
+                return f"{self._flag(name)} is not usable with -P {self.pool}: {advice}"
+        if self.has_processes:
+            if self._given.get("pool_start_method") == "spawn":
+                return "--pool-start-method spawn is not usable: use fork, the default"
+            for name, variable in _ROOM_ONLY.items():
+                if getattr(settings, name):
+                    return (
+                        f"{variable} is not usable with -P {self.pool}; use -P threads, the default"
+                    )
+        return ""
+
+    def warnings(self) -> list[str]:
+        """What a worker that is started so should say."""
+        found = [_WITHOUT_ROOM] if self.has_processes else []
+        queues = self._given.get("queues")
+        if queues and not {wire.LANE, wire.BULK_LANE} & set(queues.replace(" ", "").split(",")):
+            found.append(
+                f"-Q {queues}: this worker reads no captchas; the lanes are {wire.LANE} and "
+                f"{wire.BULK_LANE}"
+            )
+        return found
+
+    @staticmethod
+    def _flag(name: str) -> str:
+        return "--" + name.replace("_", "-")
