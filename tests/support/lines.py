@@ -14,7 +14,7 @@ ROLES = {
     "leases": b"BYSCORE",
     "control": b"PSUBSCRIBE",
     "events": b"celeryev/",
-    "results": b"SETEX",
+    "results": b"$3\r\nSET\r\n",
     "report": b"tilefleet-fleet",
 }
 

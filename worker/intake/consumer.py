@@ -66,6 +66,19 @@ class CaptchaConsumer(Consumer):
         self.on_task_message = Listeners()
         self._pause_s, self._broke = _FIRST_PAUSE_S, float("-inf")
 
+    def connect(self) -> Any:
+        """``inspect stats`` tells a connection's options: not who we are to sentinels."""
+        connection = super().connect()
+        told = connection.info
+
+        def info() -> dict[str, Any]:
+            options = {**told(), "transport_options": dict(connection.transport_options)}
+            options["transport_options"].pop("sentinel_kwargs", None)
+            return options
+
+        connection.info = info
+        return connection
+
     def ensure_connected(self, conn: Any) -> Any:
         """For ever, and often: Celery gives up after a hundred attempts, half a minute apart."""
         start, step, longest = _CONNECT_S
