@@ -11,6 +11,7 @@ import pybase64
 from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import FleetUnreachable, Overloaded
+from tilefleet.report import ServerClock
 
 from ..client.backlog import Backlog
 from ..client.message import Message
@@ -31,6 +32,7 @@ class FakeTransport(Transport):
     def __init__(self, script: Script) -> None:
         self.loop = asyncio.get_running_loop()
         self.backlog: Backlog = _Backlog()
+        self.clock = ServerClock()
         self.name = "a fake fleet"
         self._script = script
         self._expected: dict[str, asyncio.Future[Any]] = {}

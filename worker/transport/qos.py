@@ -44,7 +44,8 @@ class QoS(redis.QoS):
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """The claim has recorded it already."""
-        size = len(message.body or b"")
+        # Whatever a sender calls a body: what cannot be one is refused where it is read.
+        size = len(message.body) if isinstance(message.body, str | bytes) else 0
         self._sizes[delivery_tag] = size
         self.held_bytes += size
         virtual.QoS.append(self, message, delivery_tag)
