@@ -65,8 +65,6 @@ class Watch(AbstractContextManager["Watch"]):
         try:
             workers = living(self._store, self._settings)
             channel = self._connection.default_channel
-            now, _ = channel.client.time()
-            claimed = channel.client.zcount(channel.unacked_index_key, "-inf", now + 1)
             waiting = {lane: self._waiting(channel, lane) for lane in wire.LANES}
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):
