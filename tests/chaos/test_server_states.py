@@ -77,6 +77,8 @@ class Server:
     def as_before(self):
         with suppress(RedisError):
             self.redis.execute_command("SCRIPT", "KILL")
+        # A script ends some instructions after it was told to.
+        wait_until(self.redis.ping)
         self.redis.replicaof("NO", "ONE")
         self.redis.config_set("maxmemory", 0)
         self._account("reset", *RIGHTS)
@@ -90,7 +92,7 @@ STATES = {
     "busy": "BUSY",
     "full": "maxmemory",
     "no_rights": "no permissions",
-    "no_keys": "No permissions",
+    "no_keys": "permissions to access",
     "no_channels": "ermission",
     "another_password": "invalid username-password",
     "hung_up": "connecting anew",
