@@ -10,7 +10,7 @@ from celery.result import AsyncResult
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import another_app, ask, null_fleet, wait_until
+from tests.support.fleet import another_app, ask, null_fleet, solve, wait_until
 from tilefleet import errors, wire
 
 SECRET = b"secret image"
@@ -122,12 +122,18 @@ def test_no_body_is_ever_in_the_log(at_work, fleet):
 
 
 def test_a_body_of_fifty_megabytes_is_answered_and_others_with_it():
-    with EmbeddedServer() as own, WorkerProcess(own.url) as worker, Client(own.url) as fleet:
-        huge = [fleet.submit(bytes(50_000_000)) for _ in range(3)]
+    """From a sender that is not our client, which refuses to send it."""
+    with (
+        EmbeddedServer() as own,
+        WorkerProcess(own.url) as worker,
+        Client(own.url) as fleet,
+        another_app(own.url) as stranger,
+    ):
+        huge = [solve(stranger, bytes(50_000_000)).apply_async() for _ in range(3)]
         small = fleet.submit(b"any")
         for each in huge:
             with pytest.raises(errors.TooLarge, match="50000000"):
-                each.result(30)
+                each.get(timeout=30)
         with pytest.raises(errors.NotAnImage):
             small.result(10)
         assert worker.process.poll() is None

@@ -206,7 +206,9 @@ def test_stats_show_the_engine_room(app):
     # Three passes for each lane, whatever the pool's size: what Celery applied, not what was asked.
     wanted = 3 * room["max_batch"] * room["lanes"]
     concurrency = stats["pool"]["max-concurrency"]
-    assert stats["prefetch_count"] == wanted // concurrency * concurrency > 0
+    applied = wanted // concurrency * concurrency
+    # And one for each captcha that waits for its time, of other tests too.
+    assert 0 < applied <= stats["prefetch_count"] < 2 * applied
 
 
 def test_a_worker_answers_a_ping(app):
