@@ -100,7 +100,6 @@ class CaptchaConsumer(Consumer):
         """Celery's, as far as this worker's settings go, in one line, and with a pause: a server
         that is read-only or full lets us connect, again and again."""
         connection: Any = self.connection
-        self.connection: Any = None
         logger.warning("%s: %s; connecting anew", connection.as_uri(), reason(exc))
         # What is closed is read from once more.
         bound_open_broker_sockets(connection, _LAST_WORDS_S)
