@@ -83,9 +83,6 @@ EXCEPTIONS: Final[dict[str, list[str]]] = {
         "test_drain_events_resumes_pending_brpop_without_resending",
         "test_pending_message_survives_cancel_or_close[cancel]",
     ),
-    "What other applications claimed is theirs: only queues that are consumed from count.": _server(
-        "test_RedisRestoreVisible::test_restore_visible_requeues_expired_unacked"
-    ),
 }
 
 LEFT_OUT: Final = frozenset(test for tests in EXCEPTIONS.values() for test in tests)

@@ -28,6 +28,7 @@ from kombu.transport import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from tilefleet import wire
 from tilefleet.errors import reason
 from worker import fast_json
 from worker.transport import scripts
@@ -57,6 +58,8 @@ class Channel(redis.Channel):
         # Tags are ours, so that a late acknowledgement cannot hit what another has claimed since.
         self._tag_prefix = f"{uuid4().hex}:"
         self._last_tag = 0
+        #: Queues that single messages were got from.
+        self._got_from: set[str] = set()
         #: The claim whose reply has not been read.
         self._claim: Claim | None = None
         #: Whether the connection waits for the server's word.
@@ -197,6 +200,7 @@ class Channel(redis.Channel):
 
     def basic_get(self, queue: str, no_ack: bool = False, **options: Any) -> Any:
         """One message, at once or not at all."""
+        self._got_from.add(queue)
         claim = self._new_claim([queue], 1, 1, [])
         reply = self.run_script(scripts.EXCHANGE, claim.keys, claim.arguments)
         with self.conn_or_acquire() as client:
@@ -208,6 +212,11 @@ class Channel(redis.Channel):
                 self.qos.ack(each.tag)
             return message
         return None
+
+    @property
+    def own_queues(self) -> set[str]:
+        """Those whose claimed messages this application may give back."""
+        return {*wire.LANES, *self.active_queues, *self._got_from}
 
     def close(self) -> None:
         self.disarm()

@@ -11,7 +11,6 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
 from redis.exceptions import ResponseError
 
-from tilefleet import wire
 from tilefleet.errors import reason
 from worker.transport import scripts
 from worker.transport.counts import counts
@@ -186,7 +185,7 @@ class QoS(redis.QoS):
 
     def _restore_overdue(self, most: int) -> int:
         # kombu writes records as its JSON does, and so do we.
-        ends = [f" {dumps(queue)}]" for queue in {*wire.LANES, *self.channel.active_queues}]
+        ends = [f" {dumps(queue)}]" for queue in self.channel.own_queues]
         prefix = self.channel.global_keyprefix
         before, self._others, *found = self.channel.run_script(
             scripts.OVERDUE,
