@@ -27,9 +27,9 @@ SCORES: Final = "scores"
 
 _STEM = (16, 64)
 _FIRST = 192
-_MIDDLE = 448
-_LAST = 768
-_HEAD = (192, 320)
+_MIDDLE = 384
+_LAST = 640
+_HEAD = (128, 320)
 _MOMENTUM = 0.99
 
 

@@ -80,7 +80,7 @@ class _Batches:
 def train(
     sources: Sources,
     *,
-    teachers: Sequence[store.Entry],
+    teacher: store.Entry,
     directory: Path,
     schedule: Schedule,
     mixture: Mixture | None = None,
@@ -89,15 +89,15 @@ def train(
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train from random weights; run again with the same arguments, it goes on.
 
-    `teachers`: models, of which the first one's tiles network has the maps (`views.milestones`);
-    `directory` keeps the views (about 100 MB a shard) and the state.
+    `teacher`: a model whose tiles network has the maps (`views.milestones`); `directory` keeps the
+    views (about 100 MB a shard) and the state.
     Returns the network and how it was made, for the manifest. Raises ModelError.
     """
     mixture = mixture or Mixture()
     folders = views.make(
         directory / "views",
         sources,
-        teachers=teachers,
+        teacher=teacher,
         count=schedule.shards,
         seed=schedule.seed,
         mixture=mixture,
@@ -136,7 +136,7 @@ def train(
         "by": "blocks alone, then whole",
         "schedule": asdict(schedule),
         "mixture": views.described(mixture, schedule.shards),
-        "teachers": [teacher.identity for teacher in teachers],
+        "teacher": teacher.identity,
         "pictures": {
             "tiles": len(sources.tiles),
             "photographs": len(sources.photographs or ()),

@@ -40,7 +40,7 @@ def train_pair(
     data: Path,
     *,
     fonts: Sequence[Path],
-    teachers: Sequence[str] = (),
+    teacher: str | None,
     name: str,
     root: Path,
     teacher_root: Path | None = None,
@@ -58,10 +58,8 @@ def train_pair(
     """Train what is asked for, take the rest from the model `name`, or the built-in one if there is
     none of that name, and store both.
 
-    `data` has tiles/ or tiles.npz and, for `teachers`, captchas2016/; tiles are learned by blocks
-    where the first teacher has the maps for it, and all of them answer for pictures as they are,
-    else from the first teacher alone; `headers` (how many are drawn), `epochs` and
-    `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two
+    `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `headers` (how many are
+    drawn), `epochs` and `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two
     of the labelled pictures of each class out of training; `patience` epochs without a better one
     on held-out data end a round; `directory` keeps the state. The LiteRT files become int8 where
     that is faster and loses no captcha. Raises ModelError and BadTiles.
@@ -87,13 +85,13 @@ def train_pair(
     if "tiles" in wanted:
         say("training the tiles network")
         by_blocks = _by_blocks(
-            data, teachers, teacher_root, directory / "tiles", seed, epochs, steps_per_epoch, say
+            data, teacher, teacher_root, directory / "tiles", seed, epochs, steps_per_epoch, say
         )
         made["tiles"] = by_blocks or tiles.train(
             labelled=labelled,
             unlabelled=data / "captchas2016" if (data / "captchas2016").is_dir() else None,
             drawn=TILES,
-            teacher=teachers[0] if teachers else None,
+            teacher=teacher,
             root=teacher_root,
             directory=directory / "tiles",
             hold_out=hold_out,
@@ -120,7 +118,7 @@ def train_pair(
 
 def _by_blocks(
     data: Path,
-    teachers: Sequence[str],
+    teacher: str | None,
     root: Path | None,
     directory: Path,
     seed: int,
@@ -132,8 +130,10 @@ def _by_blocks(
 
     `epochs`: of each of the two phases, instead of the recipe's.
     """
-    entries = [store.find(teacher, root=root) for teacher in teachers]
-    if not entries or not views.milestones(store.load_network(entries[0], "tiles")):
+    if teacher is None:
+        return None
+    entry = store.find(teacher, root=root)
+    if not views.milestones(store.load_network(entry, "tiles")):
         return None
     schedule = blocks.Schedule(seed=seed)
     if epochs:
@@ -143,7 +143,7 @@ def _by_blocks(
         shards = min(schedule.shards, -(-steps * schedule.batch // views.SHARD))
         schedule = replace(schedule, steps=steps, shards=shards)
     return blocks.train(
-        sources(data), teachers=entries, directory=directory, schedule=schedule, say=say
+        sources(data), teacher=entry, directory=directory, schedule=schedule, say=say
     )
 
 

@@ -18,13 +18,7 @@ from tilefleet.settings import Settings
 @click.option(
     "--fonts", type=FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
 )
-@click.option(
-    "--teacher",
-    "teachers",
-    metavar="NAME",
-    multiple=True,
-    help="Stored model that teaches the tiles; repeatable.",
-)
+@click.option("--teacher", metavar="NAME", help="Stored model that teaches the tiles.")
 @click.option("--name", default="builtin", show_default=True, help="Its name in the store.")
 @click.option("--store", "root", type=OUT, help="Store to write to; the settings' if not given.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
@@ -63,7 +57,7 @@ from tilefleet.settings import Settings
 def train(
     data: Path,
     fonts: tuple[Path, ...],
-    teachers: tuple[str, ...],
+    teacher: str | None,
     name: str,
     root: Path | None,
     overwrite: bool,
@@ -92,7 +86,7 @@ def train(
     entry = train_pair(
         data,
         fonts=fonts,
-        teachers=teachers,
+        teacher=teacher,
         name=name,
         root=root or settings.store,
         teacher_root=settings.store,

@@ -114,6 +114,7 @@ def test_a_data_folder_without_tiles_is_named_before_anything_is_trained(tmp_pat
         train_pair(
             tmp_path,
             fonts=[],
+            teacher=None,
             name="x",
             root=tmp_path,
             directory=tmp_path / "state",
