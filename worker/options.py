@@ -101,7 +101,7 @@ class WorkerOptions:
         """What a worker that is started so should say."""
         found = [_WITHOUT_ROOM] if self.has_processes else []
         queues = self._given.get("queues")
-        if queues and not {wire.LANE, wire.BULK_LANE} & set(queues.replace(" ", "").split(",")):
+        if queues and not set(wire.LANES) & set(queues.replace(" ", "").split(",")):
             found.append(
                 f"-Q {queues}: this worker reads no captchas; the lanes are {wire.LANE} and "
                 f"{wire.BULK_LANE}"

@@ -4,6 +4,7 @@
 """
 
 import os
+from contextlib import contextmanager
 from time import sleep
 
 import pytest
@@ -28,6 +29,19 @@ else:
     CELLS["stall"] = ("claiming",)
 
 
+@contextmanager
+def at_work():
+    """A worker whose connections can be hurt, and what looks on from beside it."""
+    with (
+        EmbeddedServer() as server,
+        Redis.from_url(server.url) as redis,
+        Lines(server.port) as lines,
+        Client(server.url) as fleet,
+        WorkerProcess(lines.url, *STRANGE, environ=ENVIRON) as worker,
+    ):
+        yield redis, lines, fleet, worker
+
+
 def settle(redis, lines, worker):
     """Nothing stays claimed, and the worker listens again: to its queues, and to people."""
     wait_until(lambda: not redis.hlen("unacked") and not redis.zcard("unacked_index"))
@@ -37,13 +51,7 @@ def settle(redis, lines, worker):
 
 @pytest.mark.parametrize("how", CELLS)
 def test_it_is_connected_anew(how):
-    with (
-        EmbeddedServer() as server,
-        Redis.from_url(server.url) as redis,
-        Lines(server.port) as lines,
-        Client(server.url) as fleet,
-        WorkerProcess(lines.url, *STRANGE, environ=ENVIRON) as worker,
-    ):
+    with at_work() as (redis, lines, fleet, worker):
         for number, role in enumerate(CELLS[how]):
             # Once all of them are known, the worker waits.
             assert fleet.solve(b"%s" % role.encode(), PATIENCE_S).model == "null"
@@ -63,13 +71,7 @@ def test_it_is_connected_anew(how):
 
 @pytest.mark.parametrize("role", ["claiming", "leases", "results"])
 def test_it_stops_in_order_while_one_breaks(role):
-    with (
-        EmbeddedServer() as server,
-        Redis.from_url(server.url) as redis,
-        Lines(server.port) as lines,
-        Client(server.url) as fleet,
-        WorkerProcess(lines.url, *STRANGE, environ=ENVIRON) as worker,
-    ):
+    with at_work() as (redis, lines, fleet, worker):
         fleet.solve(b"first", PATIENCE_S)
         pending = [fleet.submit(b"tenth %d" % each) for each in range(16)]
         wait_until(lambda: pending[3].ready() and lines.of(role))
@@ -78,6 +80,6 @@ def test_it_stops_in_order_while_one_breaks(role):
         lines.hurt(role, "reset")
         assert worker.process.wait(20) == 0
         # What it had not answered is answered by another.
-        with WorkerProcess(server.url, environ={**ENVIRON, "TILEFLEET_LEASE_S": "2"}):
+        with WorkerProcess(lines.url, environ={**ENVIRON, "TILEFLEET_LEASE_S": "2"}):
             assert all(each.result(PATIENCE_S).model == "null" for each in pending)
             wait_until(lambda: not redis.hlen("unacked"))

@@ -128,17 +128,20 @@ def test_a_gateway_has_quotas_metrics_and_readiness(at_work, tmp_path):
     assert at_work.denied() == []
 
 
+def tilefleet(url, *command):
+    """A command of ours, on that server and with its account."""
+    return subprocess.run(
+        [sys.executable, "-m", "producer.cli", *command],
+        env={**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 def test_people_watch_and_change_models_with_flowers_account(at_work):
-    url = at_work.url("flower")
-    environ = {**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
     for command in (["top", "--once"], ["models", "use", "builtin", "--timeout", "30"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "producer.cli", *command],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = tilefleet(at_work.url("flower"), *command)
         assert "NoPermission" not in done.stdout + done.stderr
         if command[0] == "top":
             assert done.returncode == 0, done.stderr
@@ -146,16 +149,8 @@ def test_people_watch_and_change_models_with_flowers_account(at_work):
 
 
 def test_commands_of_senders_work_with_the_producers_account(at_work, tmp_path):
-    url = at_work.url("producer")
-    environ = {**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
     for command in (["solve", "samples/002.jpg"], ["bench", "--seconds", "1", "--json"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "producer.cli", *command],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = tilefleet(at_work.url("producer"), *command)
         assert done.returncode == 0, done.stderr
     assert at_work.denied() == []
 

@@ -67,25 +67,21 @@ class Lines(Wire):
     def _stall(line: Line) -> None:
         line.flowing = False
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_cut:
-            writer.transport.abort()
-            return
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            writer.transport.abort()
-            return
+    async def _carry_both(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        far_reader: asyncio.StreamReader,
+        far_writer: asyncio.StreamWriter,
+    ) -> None:
         line = Line(writer, far_writer)
         self.lines.add(line)
-        self._writers |= {writer, far_writer}
         # Cancelled when the proxy ends.
         with suppress(asyncio.CancelledError):
             await asyncio.gather(
                 self._carry(line, reader, far_writer, listen=True),
                 self._carry(line, far_reader, writer, listen=False),
             )
-        self._writers -= {writer, far_writer}
         self.lines.discard(line)
 
     async def _carry(self, line, reader, writer, *, listen):

@@ -45,7 +45,7 @@ def take_name(worker: Any) -> None:
 def lanes(worker: Any) -> list[str]:
     """Those that it reads while it is connected; remote control may change them."""
     read = worker.app.amqp.queues.consume_from
-    return [lane for lane in (wire.LANE, wire.BULK_LANE) if lane in read]
+    return [lane for lane in wire.LANES if lane in read]
 
 
 def bounds(worker: Any) -> dict[str, int]:
