@@ -12,7 +12,7 @@ from producer import AsyncClient, Client
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, wait_until
+from tests.support.fleet import NULL, another_app, solve, wait_until
 from tests.support.servers import FragileServer
 from tilefleet import errors, wire
 
@@ -210,15 +210,22 @@ def test_above_the_bound_it_is_refused():
             with pytest.raises(errors.Overloaded, match="20 may with 1 workers"):
                 await flood()
             assert len(pending) >= 20
-            # Those who send but one are refused as well.
-            for number in range(3):
-                async with AsyncClient(url) as another:
-                    with pytest.raises(errors.Overloaded):
-                        await another.submit(b"tenth of another %d" % number)
             assert all([await each.result(20) for each in pending])
+
+    async def use_once(url, number):
+        async with AsyncClient(url) as fleet:
+            with pytest.raises(errors.Overloaded):
+                await fleet.submit(b"tenth of another %d" % number)
 
     with EmbeddedServer() as own, WorkerProcess(own.url, *STRANGE, environ=environ):
         asyncio.run(use(own.url))
+        with another_app(own.url) as unbounded:
+            # More than are read while three clients connect.
+            sent = [solve(unbounded, b"tenth %d" % each).apply_async() for each in range(500, 800)]
+            # Those who send but one are refused as well.
+            for number in range(3):
+                asyncio.run(use_once(own.url, number))
+            assert all(each.get(timeout=30) for each in sent)
 
 
 def test_what_is_answered_does_not_count_against_the_bound():
