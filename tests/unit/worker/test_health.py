@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from tests.support.fleet import wait_until
 from worker.monitoring.health import Health
 
@@ -38,6 +40,7 @@ def beats(folder):
     return True
 
 
+@pytest.mark.slow
 def test_captchas_that_are_here_and_do_not_get_done_stop_it(tmp_path):
     health, room = started(tmp_path, stuck_s=0.1)
     assert beats(tmp_path)
@@ -48,6 +51,7 @@ def test_captchas_that_are_here_and_do_not_get_done_stop_it(tmp_path):
     health.close()
 
 
+@pytest.mark.slow
 def test_a_loop_that_does_not_turn_stops_it_unless_the_worker_is_connecting(tmp_path):
     health, _ = started(tmp_path / "hangs", turned=float("-inf"))
     assert not beats(tmp_path / "hangs")
@@ -58,6 +62,7 @@ def test_a_loop_that_does_not_turn_stops_it_unless_the_worker_is_connecting(tmp_
     assert not (tmp_path / "connects" / "heartbeat").exists()
 
 
+@pytest.mark.slow
 def test_a_worker_that_reads_no_lane_is_not_ready(tmp_path):
     health, room = started(tmp_path)
     assert (tmp_path / "ready").read_text().startswith("w@h ")
