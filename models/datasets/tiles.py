@@ -92,12 +92,20 @@ def labelled_in(data: Path) -> Path:
     raise BadTiles(f"{data} has neither tiles/ nor tiles.npz with labelled pictures")
 
 
-def labelled(source: Path) -> Pictures:
+def labelled(source: Path, chosen: Callable[[bytes], bool] | None = None) -> Pictures:
     """A folder of files named LL_KK.jpg, LL being the class, of about 73×73 pixels; or an .npz
-    file (see `counted`). Raises BadTiles."""
+    file (see `counted`). Raises BadTiles.
+
+    `chosen`: says of a file's bytes (in an .npz file, of a picture's) whether it is taken.
+    """
     if source.suffix == ".npz":
-        return counted(source)
+        every = counted(source)
+        return every if chosen is None else every.only(_each(chosen, every))
     files, labels, numbers = _named(source)
+    if chosen is not None:
+        taken = np.array([chosen(path.read_bytes()) for path in files])
+        files = [path for path, take in zip(files, taken, strict=True) if take]
+        labels, numbers = labels[taken], numbers[taken]
     images = []
     for path in files:
         with Image.open(path) as image:
@@ -130,6 +138,10 @@ def counted(file: Path) -> Pictures:
     pixels = np.pad(images[..., ::-1], [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)], "edge")
     truth: NDArray[np.float32] = (counts / (seen + 1)).astype(np.float32)
     return Pictures(tuple(map(with_mirror, pixels)), truth, np.full(len(images), -1))
+
+
+def _each(chosen: Callable[[bytes], bool], pictures: Pictures) -> NDArray[np.bool_]:
+    return np.array([chosen(pictures.tile(each).tobytes()) for each in range(len(pictures))])
 
 
 def write_counted(
@@ -178,8 +190,11 @@ def cut(folder: Path, chosen: Callable[[bytes], bool] | None = None) -> Pictures
     (where the folder has an answers.csv): they show none of the labels.
     """
     strange = _strange(folder) if (folder / ANSWERS).is_file() else {}
-    images, truth = [], []
-    for path in sorted(folder.glob("*.jpg")):
+    images, known = [], []
+    files = sorted(folder.glob("*.jpg"))
+    if not files:
+        raise BadTiles(f"{folder} has no captchas (*.jpg)")
+    for path in files:
         captcha = path.read_bytes()
         if chosen is not None and not chosen(captcha):
             continue
@@ -189,10 +204,9 @@ def cut(folder: Path, chosen: Callable[[bytes], bool] | None = None) -> Pictures
             columns = slice(x - MARGIN, x + TILE + MARGIN)
             images.append(with_mirror(pixels[rows, columns]))
             none = number in strange.get(path.name, ())
-            truth.append(np.full(len(LABELS), none / len(LABELS), np.float32))
-    if not images:
-        raise BadTiles(f"{folder} has no captchas (*.jpg)")
-    return Pictures(tuple(images), np.stack(truth), np.full(len(images), -1))
+            known.append(np.full(len(LABELS), none / len(LABELS), np.float32))
+    truth = np.stack(known) if known else np.zeros((0, len(LABELS)), np.float32)
+    return Pictures(tuple(images), truth, np.full(len(images), -1))
 
 
 def _strange(folder: Path) -> dict[str, Sequence[int]]:

@@ -1,7 +1,9 @@
 """Header strips like the site's, in three kinds, from any words.
 
-plain   each character in a font, size, slant and grey of its own, on white, with stray marks
-noisy   since October 2017: each word on a grey, speckled patch of low contrast, struck through
+plain    each character in a font, size, slant and grey of its own, on white, with stray marks
+noisy    since October 2017: each word on a grey, speckled patch of low contrast, struck through
+shaded   another of that time: written as the plain ones are, on speckled patches side by side that
+         are darker in the middle
 
 The look follows real captchas: words begin 2 to 14 pixels right of the crop's edge, characters are
 16 to 21 pixels large and slanted, the second word begins 27, 47 or 60 pixels after the first one
@@ -25,6 +27,8 @@ Ink = NDArray[np.float32]
 #: Where the second word begins after the first, by the first one's characters, pixels.
 STEP = {1: 27, 2: 47, 3: 60}
 
+#: Share of the noisy headers that are shaded ones.
+_SHADED = 0.5
 _MARKS = "\"*^~-.,'`"
 
 
@@ -36,9 +40,14 @@ def draw(
     noisy: bool = False,
 ) -> NDArray[np.uint8]:
     """Draw one or two words: uint8 (28, 176), grey, not compressed yet."""
-    left = rng.uniform(2, 14)
+    shaded = noisy and rng.random() < _SHADED
+    left = rng.uniform(0, 5) if shaded else rng.uniform(2, 14)
     page = np.full((HEADER_HEIGHT, HEADER_WIDTH), rng.integers(250, 256), np.float32)
     for word in words:
+        if shaded:
+            _draw_on_shade(page, word, round(left), rng, faces)
+            left += STEP.get(len(word), 60)
+            continue
         if noisy:
             _draw_on_patch(page, word, left, rng, faces)
         else:
@@ -61,7 +70,12 @@ def _draw_on_paper(
     rng: np.random.Generator,
     faces: Sequence[Path],
 ) -> None:
-    ink = np.zeros_like(page)
+    page *= 1 - _written(word, left, rng, faces)
+
+
+def _written(word: str, left: float, rng: np.random.Generator, faces: Sequence[Path]) -> Ink:
+    """A word over the whole strip, with stray marks."""
+    ink = np.zeros((HEADER_HEIGHT, HEADER_WIDTH), np.float32)
     # Some headers change the hand with every character, some keep it.
     own_hand = rng.random() < 0.7
     slant, face = rng.uniform(0, 0.5), faces[int(rng.integers(len(faces)))]
@@ -81,7 +95,31 @@ def _draw_on_paper(
         left += size * rng.uniform(0.82, 1.02)
     if mark == len(word):
         _stray_mark(ink, left, rng)
-    page *= 1 - ink
+    return ink
+
+
+def _draw_on_shade(
+    page: NDArray[np.float32],
+    word: str,
+    x0: int,
+    rng: np.random.Generator,
+    faces: Sequence[Path],
+) -> None:
+    x1 = min(HEADER_WIDTH, x0 + STEP.get(len(word), 60) - int(rng.integers(0, 8)))
+    y1 = HEADER_HEIGHT - int(rng.integers(0, 2))
+    ink = _written(word, x0 + rng.uniform(1, 9), rng, faces)[:y1, x0:x1]
+    ys, xs = np.mgrid[0 : 1 : y1 * 1j, 0 : 1 : (x1 - x0) * 1j]
+    (y, high), (x, wide) = (
+        rng.uniform((0.4, 0.35), (1.1, 1.0)),
+        rng.uniform((0.2, 0.25), (0.8, 0.7)),
+    )
+    shade = np.exp(-(((ys - y) / high) ** 2 + ((xs - x) / wide) ** 2))
+    patch = rng.uniform(205, 250) - rng.uniform(20, 110) * shade
+    patch *= 1 - ink * rng.uniform(0.5, 1.0)
+    patch += rng.normal(0, rng.uniform(1, 8), patch.shape)
+    for grey, most in ((255, 0.03), (rng.uniform(20, 90), 0.008)):
+        patch[rng.random(patch.shape) < rng.uniform(0, most)] = grey
+    page[:y1, x0:x1] = patch
 
 
 def _draw_on_patch(

@@ -78,8 +78,11 @@ class Selective:
 class Score:
     """Figures over one collection; the counts are of captchas."""
 
-    #: Those that ask for labels; all other figures but `strange` are about them.
+    #: Those that ask for labels and whose picks are known; the figures are about them, but for
+    #: `words` and `strange`.
     captchas: int
+    #: Headers that ask for labels, also where nobody knows the picks, and those read rightly.
+    words: int
     words_right: int
     exact: int
     #: Share of all tiles that are rightly picked or rightly left.
@@ -100,14 +103,16 @@ class Score:
     def of(cls, outcomes: Sequence[Outcome]) -> Self:
         """Count; of nothing, all figures are zero."""
         # Every captcha has a pick: where none is given, nobody knows them.
-        known = [each for each in outcomes if each.truth.known and each.truth.picks]
+        asking = [each for each in outcomes if each.truth.known]
+        known = [each for each in asking if each.truth.picks]
         strange = [outcome for outcome in outcomes if not outcome.truth.known]
         exact = np.array([outcome.exact for outcome in known], bool)
         confidence = np.array([outcome.confidence for outcome in known])
         pairs = Counter(pair for outcome in known for pair in outcome.seen())
         return cls(
             captchas=len(known),
-            words_right=sum(outcome.words_right for outcome in known),
+            words=len(asking),
+            words_right=sum(outcome.words_right for outcome in asking),
             exact=int(exact.sum()),
             tiles_right=_mean([outcome.tiles_right / 8 for outcome in known]),
             selective=tuple(_selective(confidence, exact, level) for level in THRESHOLDS),
@@ -135,6 +140,7 @@ class Score:
         at = next(level for level in self.selective if level.threshold == 0.9)
         figures: dict[str, Any] = {
             "captchas": self.captchas,
+            "words": self.words,
             "words_right": self.words_right,
             "exact": self.exact,
             "coverage_at_0.9": round(at.coverage, 3),

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from models.datasets.tiles import MARGIN, MIRRORED
 from tilefleet.geometry import TILE
@@ -42,6 +42,14 @@ def view(image: Image.Image, random: Random, *, zoomed: float = 0.0) -> Image.Im
         (a, b, middle + x - (a + b) * half, d, e, middle + y - (d + e) * half),
         resample=Image.Resampling.BILINEAR,
     )
+
+
+def shifted(image: Image.Image, random: Random, most: int = 8) -> Image.Image:
+    """A view moved by whole pixels, up to `most` each way, and mirrored in half of the cases: every
+    pixel stays as sharp as it is."""
+    left, top = (image.width - TILE) // 2 + random.integers(-most, most + 1, 2)
+    part = image.crop((int(left), int(top), int(left) + TILE, int(top) + TILE))
+    return ImageOps.mirror(part) if random.random() < 0.5 else part
 
 
 def on_ground(image: Image.Image, random: Random) -> Image.Image:

@@ -4,12 +4,14 @@ teacher has the maps of `networks.chain`.
 Answers alone teach slowly. So, on views of tiles and of photographs (`training.views`), each block
 first learns alone to turn the teacher's map before it into the teacher's next one; then the chain
 learns on its own maps, towards all of the teacher's maps and its answers at once, so that later
-blocks mend what earlier ones leave out.
+blocks mend what earlier ones leave out. Every map is learned as it is standardised: minus its
+channels' means, over their spreads, which the two maps of a sum share.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,10 @@ from numpy.typing import NDArray
 from models import store
 from models.networks import chain
 from models.training import views
-from models.training.loop import Batch, Steps, fit
+from models.training.loop import Batch, Ordered, fit
 from models.training.views import Mixture, Sources
 
 log = logging.getLogger(__name__)
-
-Arrays = Mapping[str, NDArray[Any]]
 
 #: A softening of the odds, beside the answers as they are (`training.tiles.softened`).
 _TEMPERATURE = 3.0
@@ -34,6 +34,8 @@ _TEMPERATURE = 3.0
 _MAPS_SHARE = 0.5
 _MEASURED = 1024
 _LEAST_SPREAD = 1e-3
+#: Where the terms of a sum must be alike: whose spread a map is standardised by.
+_SPREAD_OF = {"map9": "sum9"}
 #: The blocks, in order.
 _PARTS = (*chain.MAPS, chain.SCORES)
 
@@ -43,36 +45,66 @@ class Schedule:
     """How long, and how fast."""
 
     #: Shards of 4,096 views that the teacher is shown.
-    shards: int = 90
+    shards: int = 200
     batch: int = 128
-    steps: int = 500
+    steps: int = 800
     #: Epochs of `steps` batches: each block alone, then the chain.
-    alone: int = 15
-    whole: int = 30
+    alone: int = 10
+    whole: int = 60
     alone_rate: float = 4e-3
     whole_rate: float = 1e-3
     seed: int = 1
 
 
 @dataclass(frozen=True, slots=True)
+class _Scale:
+    """By what a map is standardised: float32 (channels,) each."""
+
+    mean: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, shown: NDArray[Any], beside: NDArray[Any]) -> "_Scale":
+        """Of maps (n, side, side, channels), with the spread of those `beside` it."""
+        mean = np.asarray(shown[:_MEASURED], np.float32).mean(axis=(0, 1, 2))
+        spread = np.asarray(beside[:_MEASURED], np.float32).std(axis=(0, 1, 2))
+        return cls(mean, np.maximum(spread, _LEAST_SPREAD))
+
+    def __call__(self, maps: NDArray[Any]) -> NDArray[np.float32]:
+        return (maps.astype(np.float32) - self.mean) / self.spread
+
+
 class _Batches:
-    """Views drawn at random, and what the outputs of a network in training should be."""
+    """Views, and what the outputs of a network in training should be: the batches of a shard one
+    after the other, shards in random order."""
 
-    shards: Sequence[Arrays]
-    batch: int
-    #: Whether blocks are given the teacher's maps, or only pixels.
-    alone: bool
+    def __init__(self, shards: Sequence[Path], batch: int, seed: int, *, alone: bool) -> None:
+        """`alone`: whether blocks are given the teacher's maps, or only pixels."""
+        self._shards = shards
+        self._parts = max(1, views.SHARD // batch)
+        self._seed = seed
+        self._alone = alone
+        self._read = lru_cache(2)(views.read)
+        first = self._read(shards[0])
+        self._scales = {
+            name: _Scale.of(first[name], first[_SPREAD_OF.get(name, name)]) for name in chain.MAPS
+        }
 
-    def __call__(self, random: np.random.Generator) -> Batch:
-        shard = self.shards[int(random.integers(len(self.shards)))]
-        rows = np.sort(random.choice(views.SHARD, self.batch, replace=False))
-        drawn = {name: array[rows] for name, array in shard.items()}
-        maps = {name: drawn[name].astype(np.float32) for name in chain.MAPS}
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step, counted over all epochs."""
+        turn, part = divmod(step, self._parts)
+        random = np.random.default_rng([self._seed, turn // len(self._shards)])
+        number = random.permutation(len(self._shards))[turn % len(self._shards)]
+        drawn = {
+            name: values[part :: self._parts]
+            for name, values in self._read(self._shards[number]).items()
+        }
+        maps = {name: scale(drawn[name]) for name, scale in self._scales.items()}
         given: Any = drawn[views.PIXELS]
-        if self.alone:
+        if self._alone:
             given = {
-                _before(part): each
-                for part, each in zip(_PARTS, (given, *maps.values()), strict=True)
+                _before(name): each
+                for name, each in zip(_PARTS, (given, *maps.values()), strict=True)
             }
         return given, {**maps, chain.SCORES: drawn[views.ANSWERS].astype(np.float32)}
 
@@ -103,9 +135,7 @@ def train(
         mixture=mixture,
         say=say,
     )
-    shards = list(views.load(folders))
-    losses: dict[str, Any] = {name: _apart(shards[0][name]) for name in chain.MAPS}
-    losses[chain.SCORES] = _diverge
+    losses: dict[str, Any] = {**dict.fromkeys(chain.MAPS, _apart), chain.SCORES: _diverge}
     keras.utils.set_random_seed(schedule.seed)
     parts = chain.blocks()
     history: dict[str, dict[str, list[float]]] = {}
@@ -115,10 +145,10 @@ def train(
     ):
         say(f"training the blocks {phase}")
         weights = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
-        batches = _Batches(shards, schedule.batch, alone=phase == "alone")
+        batches = _Batches(folders, schedule.batch, schedule.seed, alone=phase == "alone")
         history[phase] = fit(
             network,
-            Steps(batches, steps=schedule.steps, seed=schedule.seed),
+            Ordered(batches, steps=schedule.steps),
             None,
             directory=directory / phase,
             epochs=epochs,
@@ -127,7 +157,7 @@ def train(
             loss={name: _weighed(losses[name], weights[name]) for name in losses},
             monitor="loss",
             weight_decay=1e-4,
-            average=0.998,
+            average=0.999,
             seed=schedule.seed,
             progress=progress,
         )
@@ -177,12 +207,9 @@ def _chained(parts: Sequence[keras.Model]) -> keras.Model:
     return keras.Model(pixels, outputs, name="chained")
 
 
-def _apart(shown: NDArray[Any]) -> Callable[[Any, Any], Any]:
-    """Mean square distance of two maps, in the spread of each channel over the teacher's `shown`
-    (n, side, side, channels)."""
-    spread = np.asarray(shown[:_MEASURED], np.float32).std(axis=(0, 1, 2))
-    scale = 1 / np.maximum(spread, _LEAST_SPREAD)
-    return lambda target, given: ops.mean(ops.square((given - target) * scale), axis=(1, 2, 3))
+def _apart(target: Any, given: Any) -> Any:
+    """Mean square distance of two standardised maps."""
+    return ops.mean(ops.square(given - target), axis=(1, 2, 3))
 
 
 def _diverge(target: Any, scores: Any) -> Any:

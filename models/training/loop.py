@@ -57,6 +57,22 @@ class Steps(keras.utils.PyDataset):
         return self._batch(np.random.default_rng([self._seed, self.epoch, step]))
 
 
+class Ordered(keras.utils.PyDataset):
+    """Training data as a function of the number of the step, counted over all epochs."""
+
+    def __init__(self, batch: Callable[[int], Batch], *, steps: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.epoch = 0
+        self._batch = batch
+        self._steps = steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> Batch:
+        return self._batch(self.epoch * self._steps + step)
+
+
 class _Clock(keras.callbacks.Callback):
     """Tells the data which epoch it is, also after a resumption, and the log how long it took."""
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,9 @@ from numpy.typing import NDArray
 
 from models import store
 from models.datasets import tiles as pictures
+from models.datasets.collections import MEASURED, answered, to_learn
 from models.datasets.photographs import photographs
-from models.datasets.split import seen
-from models.datasets.truth import ANSWERS, Truth, truths
+from models.datasets.truth import Truth
 from models.drawing.fonts import faces
 from models.drawing.strips import draw_strips
 from models.drawing.tiles import TILES
@@ -29,9 +27,6 @@ from tilefleet.labels import INDEX
 
 #: Drawn headers that the words network's temperature is measured on.
 _CALIBRATED_ON, _CALIBRATION_SEED = 3000, 77
-#: Collections that tiles are cut from, and that tiles and whole answers are calibrated on. The one
-#: of 2017, "captchas", is for measuring alone.
-_CAPTCHAS = ("captchas2016", "captchas2020")
 _PHOTOGRAPHS = "photos.zip"
 _MAX_BYTES = 1 << 20
 
@@ -148,12 +143,10 @@ def _by_blocks(
 
 
 def sources(data: Path) -> views.Sources:
-    """The pictures of a folder that tiles are learned from, but for what is kept out."""
-    tiles = [pictures.labelled(pictures.labelled_in(data))]
-    tiles += [pictures.cut(data / folder, seen) for folder in _CAPTCHAS if (data / folder).is_dir()]
+    """The pictures of a folder that tiles are learned from."""
     photos = data / _PHOTOGRAPHS
     return views.Sources(
-        reduce(add, tiles),
+        to_learn(data),
         photographs(photos) if photos.is_file() else None,
         pictures.drawn(TILES),
     )
@@ -201,9 +194,9 @@ def _captchas(data: Path) -> list[Truth]:
     """Those with known answers that networks are calibrated on; none if there are none."""
     return [
         truth
-        for folder in _CAPTCHAS
-        if (data / folder / ANSWERS).is_file()
-        for truth in truths(data / folder)
+        for name, known in answered(data).items()
+        if name != MEASURED
+        for truth in known
         if truth.known and truth.picks
     ]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models import store
 from models.datasets import tiles as training_pictures
-from models.datasets.truth import ANSWERS, truths
+from models.datasets.collections import answered
 from models.drawing import captchas, fonts, strips
 from models.drawing import tiles as pictures
 from models.engines.reader import Reader
@@ -20,8 +20,6 @@ from models.store import Entry
 from models.store.manifest import LITERT_BATCH, NETWORKS, PRECISIONS
 from tilefleet.settings import Settings
 
-#: Folders of captchas with known answers, measured where they are at hand.
-MEASURED = ("captchas", "captchas2016", "captchas2020")
 #: Pictures that activations are measured on.
 _SAMPLES = 800
 _SEED = 11
@@ -94,9 +92,8 @@ def measure(entry: Entry, data: Path) -> dict[str, Score]:
     """How right a model is on the collections of `data`."""
     one = reader(entry)
     return {
-        folder: evaluate(one, [each for each in truths(data / folder) if each.picks])
-        for folder in MEASURED
-        if (data / folder / ANSWERS).is_file()
+        name: evaluate(one, [each for each in known if each.picks])
+        for name, known in answered(data).items()
     }
 
 

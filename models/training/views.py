@@ -11,9 +11,10 @@ teacher has seen their like.
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -42,14 +43,16 @@ class Mixture:
     """What views are made of."""
 
     #: Share of the views that show photographs; the rest shows tiles.
-    photographs: float = 0.5
+    photographs: float = 0.45
     #: Shares of either that are left as they are.
-    plain_tiles: float = 0.28
-    plain_photographs: float = 0.12
-    #: Share of the altered ones that show a part of a picture only.
+    plain_tiles: float = 0.2
+    plain_photographs: float = 0.1
+    #: Share of the altered ones that are moved by whole pixels, neither turned nor scaled.
+    shifted: float = 0.3
+    #: Share of the other altered ones that show a part of a picture only.
     zoomed: float = 0.3
     #: Share of the views that show drawn tiles, where there are some.
-    drawn: float = 0.12
+    drawn: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +173,13 @@ class _Maker:
             share = mixture.plain_photographs if photograph else mixture.plain_tiles
             if random.random() < share:
                 plain.append(source.tile(picture))
+                continue
+            image = source.images[picture]
+            if random.random() < mixture.shifted:
+                view = augment.shifted(image, random)
             else:
-                view = augment.view(source.images[picture], random, zoomed=mixture.zoomed)
-                altered.append(np.asarray(view, np.float32))
+                view = augment.view(image, random, zoomed=mixture.zoomed)
+            altered.append(np.asarray(view, np.float32))
         views = [np.stack(plain)] if plain else []
         if altered:
             mixed, *_ = augment.mix(augment.recolour(np.stack(altered), random), random)
@@ -208,10 +215,9 @@ def _make(number: int) -> int:
     return _maker(number)
 
 
-def load(shards: Sequence[Path]) -> Iterator[dict[str, NDArray[np.generic]]]:
-    """The arrays of each shard by name, mapped and not read."""
-    for shard in shards:
-        yield {path.stem: np.load(path, mmap_mode="r") for path in sorted(shard.glob("*.npy"))}
+def read(shard: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a shard by name."""
+    return {path.stem: np.load(path) for path in sorted(shard.glob("*.npy"))}
 
 
 def described(mixture: Mixture, count: int) -> dict[str, object]:

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from models.store.manifest import PRECISIONS
+from producer.cli.evaluation import evaluate
 from producer.cli.learning import bootstrap, dedupe, review
-from producer.cli.training import evaluate, train
+from producer.cli.training import train
 from producer.terminal.options import FOLDER
 from tilefleet.settings import Settings
 

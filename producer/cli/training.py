@@ -1,9 +1,6 @@
-"""``tilefleet models train / evaluate``: networks from labelled tiles, and how right they are."""
+"""``tilefleet models train``: networks from labelled tiles."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -102,56 +99,3 @@ def train(
         say=click.echo,
     )
     click.echo(f"stored {entry.identity} in {entry.folder}")
-
-
-@click.command()
-@click.argument("name", required=False)
-@click.option("--captchas", type=FOLDER, help="Folder with answers.csv.")
-@click.option("--headers", type=click.IntRange(min=1), help="Draw so many headers of each kind.")
-@click.option("--fonts", type=FOLDER, multiple=True, help="Folder of font files, for --headers.")
-@click.option("--report", type=OUT, help="Folder to write figures and pictures to.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def evaluate(
-    name: str | None,
-    captchas: Path | None,
-    headers: int | None,
-    fonts: tuple[Path, ...],
-    report: Path | None,
-    as_json: bool,
-) -> None:
-    """Count how often a model is right on captchas with known answers, and how sure it is.
-
-    Captchas that ask for a word outside the 80 are counted apart: their answers should be unsure.
-    With --headers, words are read from drawn headers in fonts that no network was trained with
-    (those of --fonts that training holds out).
-    """
-    from models.datasets.truth import truths
-    from models.engines.reader import Reader
-    from models.evaluation.score import Score, outcomes
-    from producer.terminal.scores import show_score
-
-    if captchas is None and headers is None:
-        raise click.UsageError("give --captchas FOLDER or --headers COUNT")
-    settings = Settings.from_environ()
-    reader = Reader(replace(settings, model=name) if name else settings)
-    shown: dict[str, Any] = {"model": reader.engine.model}
-    if captchas is not None:
-        found = outcomes(reader, truths(captchas))
-        score = Score.of(found)
-        shown |= score.encode()
-        if report is not None:
-            from models.evaluation.charts import write
-
-            write(report, reader.engine.model, found, score)
-        if not as_json:
-            click.echo(show_score(reader.engine.model, score))
-    if headers is not None:
-        from models.evaluation.headers import read_headers
-
-        kinds = read_headers(reader, headers, font_folders=fonts)
-        shown["headers"] = kinds
-        if not as_json:
-            for kind, share in kinds.items():
-                click.echo(f"{kind} headers read: {share:.1%}")
-    if as_json:
-        click.echo(json.dumps(shown, ensure_ascii=False))

@@ -49,7 +49,7 @@ def _score(figures: Mapping[str, Any]) -> str:
     """What `models.evaluation.score.Score.summary` wrote, of this version or an earlier one."""
     captchas = figures["captchas"]
     told = [
-        f"words {figures['words_right']} of {captchas}",
+        f"words {figures['words_right']} of {figures.get('words', captchas)}",
         f"exact {figures['exact']} of {captchas}",
     ]
     if (right := figures.get("exact_at_0.9")) is not None:

@@ -1,12 +1,15 @@
-"""A model's score as people read it: a table."""
+"""A model's scores as people read them: tables."""
 
+from collections.abc import Mapping
+
+from models.evaluation.intervals import interval
 from models.evaluation.score import MOST_CONFUSIONS, Score
 
 
 def show_score(model: str, score: Score) -> str:
     """Some lines of text, without a line end."""
     rows = [
-        ("words right", _of(score.words_right, score.captchas)),
+        ("words right", _of(score.words_right, score.words)),
         ("exactly right", _of(score.exact, score.captchas)),
         ("tiles rightly picked or left", f"{score.tiles_right:.1%}"),
     ]
@@ -33,6 +36,28 @@ def show_score(model: str, score: Score) -> str:
     width = max(len(name) for name, _ in rows)
     lines = [f"{model}, {score.captchas} captchas"]
     return "\n".join(lines + [f"  {name:<{width}}  {value}" for name, value in rows])
+
+
+def show_table(rows: Mapping[str, Score]) -> str:
+    """A line for each score, without a line end."""
+    table = [("", "words", "exactly right, of 95 % the span", "at confidence ≥ 0.9", "doubted")]
+    for name, score in rows.items():
+        at = next(level for level in score.selective if level.threshold == 0.9)
+        right = "" if at.precision is None else f", {at.precision:.1%} of them right"
+        table.append(
+            (
+                name,
+                f"{score.words_right} of {score.words}" if score.words else "-",
+                interval(score.exact, score.captchas) if score.captchas else "-",
+                f"{at.coverage:.0%}{right}" if score.captchas else "-",
+                f"{score.strange_doubted} of {score.strange}" if score.strange else "-",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    )
 
 
 def _of(count: int, all_of_them: int) -> str:

@@ -95,7 +95,7 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(tmp
     assert network.output.shape == (None, len(LABELS))
     assert made["mixture"]["views"] == 256
     assert made["teacher"] == entry.identity
-    (shard,) = views.load([tmp_path / "state" / "views" / "00000"])
+    shard = views.read(tmp_path / "state" / "views" / "00000")
     assert shard[views.PIXELS].shape == (256, 67, 67, 3)
     assert {name: shard[name].shape[1:] for name in chain.MAPS} == dict(chain.MAPS)
 
@@ -111,17 +111,16 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(tmp
 def test_the_teacher_answers_for_tiles_and_labels_for_drawn_ones(tmp_path, monkeypatch, plain):
     monkeypatch.setattr(views, "SHARD", 256)
     teacher = _stored("teacher", 1, tmp_path / "store")
-    (shard,) = views.load(
-        views.make(
-            tmp_path / "views",
-            views.Sources(_pictures(4), None, _drawings(3, label=7)),
-            teacher=teacher,
-            count=1,
-            seed=1,
-            mixture=views.Mixture(photographs=0.0, plain_tiles=plain, drawn=0.25),
-            say=lambda line: None,
-        )
+    (made,) = views.make(
+        tmp_path / "views",
+        views.Sources(_pictures(4), None, _drawings(3, label=7)),
+        teacher=teacher,
+        count=1,
+        seed=1,
+        mixture=views.Mixture(photographs=0.0, plain_tiles=plain, drawn=0.25),
+        say=lambda line: None,
     )
+    shard = views.read(made)
     answers = np.exp(np.asarray(shard[views.ANSWERS], np.float32))
     seen = np.asarray(store.load_network(teacher, "tiles")(np.asarray(shard[views.PIXELS])))
     assert answers[:-64] == pytest.approx(seen[:-64], abs=2e-3)
@@ -129,10 +128,10 @@ def test_the_teacher_answers_for_tiles_and_labels_for_drawn_ones(tmp_path, monke
     assert answers[-64:, 7] == pytest.approx(np.full(64, 0.98), abs=2e-2)
 
 
-def test_a_fixed_sixteenth_of_captchas_is_unseen_whatever_they_are_named():
+def test_a_fixed_tenth_of_captchas_is_unseen_whatever_they_are_named():
     captchas = [f"captcha {number}".encode() for number in range(4096)]
     share = sum(map(unseen, captchas)) / len(captchas)
-    assert share == pytest.approx(1 / 16, abs=0.02)
+    assert share == pytest.approx(1 / 10, abs=0.02)
     assert all(seen(captcha) is not unseen(captcha) for captcha in captchas)
 
 

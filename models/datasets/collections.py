@@ -1,0 +1,74 @@
+"""The collections of pictures in a folder of data, and what of them no training sees."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Final
+
+from models.datasets.split import seen, twins, unseen
+from models.datasets.tiles import Pictures, cut, labelled, labelled_in
+from models.datasets.truth import ANSWERS, Truth, truths
+
+#: Captchas for measuring alone: nothing is ever trained on, or fitted to, any of them.
+MEASURED: Final = "captchas"
+#: Captchas that tiles are cut from, but for what is unseen.
+LEARNED: Final = ("captchas2016", "captchas2020")
+#: Where captchas come from: a column `file`, and of those of PARTED whatever there is.
+_SOURCES: Final = "sources.csv"
+_PARTED: Final = {"first_commit": 4, "header": None}
+
+
+def answered(data: Path) -> dict[str, list[Truth]]:
+    """The captchas with known words of each collection that is there. Raises TilefleetError."""
+    return {
+        name: truths(data / name)
+        for name in (MEASURED, *LEARNED)
+        if (data / name / ANSWERS).is_file()
+    }
+
+
+def is_unseen(truth: Truth) -> bool:
+    """Whether no training sees this captcha."""
+    return truth.path.parent.name == MEASURED or unseen(truth.path.read_bytes())
+
+
+def parts(captchas: Sequence[Truth]) -> dict[str, list[Truth]]:
+    """The captchas of one collection by year and by kind of header, as its sources.csv has them;
+    {} without one."""
+    file = captchas[0].path.parent / _SOURCES if captchas else None
+    if file is None or not file.is_file():
+        return {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = {row["file"]: row for row in csv.DictReader(lines)}
+    found: dict[str, list[Truth]] = defaultdict(list)
+    for column, length in _PARTED.items():
+        for truth in captchas:
+            found[rows.get(truth.path.name, {}).get(column, "")[:length]].append(truth)
+    return {name: found[name] for name in sorted(found) if name}
+
+
+def to_learn(data: Path) -> Pictures:
+    """All tiles that may be trained on: neither what is kept out of every training nor captchas
+    for measuring, nor twins of either. Raises BadTiles."""
+    known, out = _gathered(data, seen), _gathered(data, unseen)
+    if (data / MEASURED).is_dir():
+        out.append(cut(data / MEASURED))
+    pictures = reduce(add, known)
+    return pictures.only(~twins(pictures, reduce(add, out))) if out else pictures
+
+
+def unseen_tiles(data: Path) -> Pictures | None:
+    """The tiles that are kept out of every training by their file's hash; None if there are
+    none. Raises BadTiles."""
+    found = _gathered(data, unseen)
+    return reduce(add, found) if found else None
+
+
+def _gathered(data: Path, chosen: Callable[[bytes], bool]) -> list[Pictures]:
+    """Labelled tiles and those of captchas, of the files that are chosen."""
+    found = [labelled(labelled_in(data), chosen)]
+    found += [cut(data / name, chosen) for name in LEARNED if (data / name).is_dir()]
+    return [pictures for pictures in found if len(pictures)]
