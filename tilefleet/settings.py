@@ -107,6 +107,12 @@ class Settings:
         "what runs it: auto, litert, keras, or null (answers without looking)",
         "auto",
     )
+    precision: str = _setting(
+        "TILEFLEET_PRECISION",
+        values.one_of("auto", "float32", "int8"),
+        "what the litert engine computes in, of a model that has both: auto (the faster here)",
+        "auto",
+    )
     store: Path = _setting(
         "TILEFLEET_STORE", Path, "folder of imported and trained models", default_store
     )

@@ -121,10 +121,11 @@ class EngineRoomStep(bootsteps.StartStopStep):
         worker.consumer.prefetch_multiplier = max(1, wanted // worker.concurrency)
         worker.consumer.initial_prefetch_count = worker.consumer.max_prefetch_count
         logger.warning(
-            "Engine room warm in %.1f s: %s (%s), %d lanes of up to %d captchas",
+            "Engine room warm in %.1f s: %s (%s, %s), %d lanes of up to %d captchas",
             monotonic() - started,
             engine.model,
             type(engine).__name__,
+            engine.precision,
             lanes,
             engine.max_batch,
         )

@@ -28,7 +28,13 @@ def load(settings: Settings, *, beside: bool = False) -> Engine:
         require("ai_edge_litert", "litert", "worker")
         from models.engines.litert import LiteRTEngine
 
-        return LiteRTEngine(entry, tile_cache=settings.tile_cache, beside=beside, **options)
+        return LiteRTEngine(
+            entry,
+            precision=settings.precision,
+            tile_cache=settings.tile_cache,
+            beside=beside,
+            **options,
+        )
     choose_keras_backend()
     from models.engines.keras import KerasEngine
 

@@ -29,6 +29,8 @@ class Engine(Protocol):
 
     #: ``name@identity`` of the model.
     model: str
+    #: What its networks compute in, for people.
+    precision: str
     #: Most captchas in one pass that this engine is fast with.
     max_batch: int
     #: Most sessions that make sense side by side; 0: as many as there are cores.

@@ -29,6 +29,7 @@ class KerasEngine:
     #: One pass fills the device, a second is prepared meanwhile.
     max_sessions = 2
     in_cycles = True
+    precision = "float32"
 
     def __init__(self, entry: Entry, *, max_batch: int, max_bytes: int) -> None:
         self.model = entry.identity

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.engines.base import NetworkSession
+from models.engines.precision import fastest
 from models.engines.tile_cache import TileCache
 from models.recognition.crops import Crops
 from models.recognition.decision import Probabilities
 from models.runtimes import idle, litert
 from models.store import Entry
-from models.store.manifest import LITERT_BATCH, NETWORKS, OUTPUTS
+from models.store.manifest import INT8, LITERT_BATCH, NETWORKS, OUTPUTS, PRECISIONS
 from tilefleet.errors import BadManifest
 
 #: A pass is a loop here, so a longer one makes nothing cheaper but the writing of answers, and
@@ -25,7 +26,7 @@ MAX_BATCH = 8
 
 
 class LiteRTEngine:
-    """A store entry's two LiteRT files."""
+    """A store entry's LiteRT files, one for each network: in int8 where that is the faster."""
 
     max_sessions = 0
     in_cycles = False
@@ -36,10 +37,13 @@ class LiteRTEngine:
         *,
         max_batch: int,
         max_bytes: int,
+        precision: str = "auto",
         tile_cache: int = 0,
         beside: bool = False,
     ) -> None:
-        """`tile_cache`: how many pictures of tiles are known again; 0 for none.
+        """`precision`: float32 or int8, of what has both; auto: the faster one here.
+
+        `tile_cache`: how many pictures of tiles are known again; 0 for none.
 
         `beside`: another engine is reading in this process, and its captchas go first while
         sessions of this one are warmed.
@@ -50,7 +54,17 @@ class LiteRTEngine:
         self.max_batch = max_batch or MAX_BATCH
         self._max_bytes = max_bytes
         self._beside = beside
-        self._networks = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
+        self._networks: dict[str, bytes] = {}
+        chosen = []
+        for network in NETWORKS:
+            files = _files(entry, network, precision)
+            try:
+                name = fastest(network, files)
+            except (ValueError, RuntimeError) as error:
+                raise BadManifest(f"{self.model}: {network} cannot be read: {error}") from None
+            self._networks[network] = files[name]
+            chosen.append(f"{network} {name}")
+        self.precision = ", ".join(chosen)
         # Whatever is wrong with the files is better known now than in a session's thread.
         self._first = [self._make()]
 
@@ -74,6 +88,18 @@ class LiteRTEngine:
             raise BadManifest(f"{self.model} cannot read: {error}") from None
         session.tile_cache = self.tile_cache
         return session
+
+
+def _files(entry: Entry, network: str, precision: str) -> dict[str, bytes]:
+    """A network's LiteRT files by their precision, of those that are wanted."""
+    manifest = entry.manifest
+    if network in manifest.in_int8 and precision != "float32":
+        quick = {"int8": entry.read(f"{network}.{INT8}")}
+        if precision == "int8":
+            return quick
+        return {"float32": entry.read(f"{network}.tflite"), **quick}
+    kept = "int8" if network in PRECISIONS[manifest.precision] else "float32"
+    return {kept: entry.read(f"{network}.tflite")}
 
 
 class LiteRTSession(NetworkSession):

@@ -21,6 +21,7 @@ class NullEngine:
     """Takes anything, gives the same answer; engine and session in one."""
 
     model = "null"
+    precision = "nothing"
     max_sessions = 0
     in_cycles = False
 

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.store.contents import check_file, check_keras, is_name
-from models.store.manifest import FILENAME, LITERT_BATCH, NETWORKS, Manifest, file_names, sha256
+from models.store.manifest import (
+    FILENAME,
+    INT8,
+    LITERT_BATCH,
+    NETWORKS,
+    Manifest,
+    file_names,
+    sha256,
+)
 from tilefleet.errors import BadManifest, ModelError, ModelNotFound, TilefleetError, reason
 from tilefleet.files import atomic_write
 from tilefleet.settings import default_store
@@ -102,11 +110,21 @@ def save(
 
 
 def put_litert(
-    entry: Entry, litert: Mapping[str, bytes], precision: str, *, name: str, root: Path
+    entry: Entry,
+    litert: Mapping[str, bytes],
+    precision: str,
+    *,
+    name: str,
+    root: Path,
+    beside: Mapping[str, bytes] | None = None,
 ) -> Entry:
-    """Store a model again, as `name`, with other LiteRT files of `precision`; its figures go."""
+    """Store a model again, as `name`, with other LiteRT files of `precision`; its figures go.
+
+    `beside`: network → a file in int8 that is kept beside its other one.
+    """
     files = {f"{network}.keras": entry.read(f"{network}.keras") for network in NETWORKS}
     files |= {f"{network}.tflite": litert[network] for network in NETWORKS}
+    files |= {f"{network}.{INT8}": contents for network, contents in (beside or {}).items()}
     manifest = replace_fields(
         entry.manifest, name=name, files=_hashes(files), evaluation={}, precision=precision
     )

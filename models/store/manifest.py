@@ -37,6 +37,10 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "float32": (),
 }
 
+#: Ends the name of a LiteRT file that computes in int8 beside one of the same network that does in
+#: float32.
+INT8: Final = "int8.tflite"
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_NAME: Final = 200
 
@@ -69,6 +73,11 @@ class Manifest:
     preprocessing: str = PREPROCESSING
     inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: dict(NETWORKS))
     outputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: dict(OUTPUTS))
+
+    @property
+    def in_int8(self) -> list[str]:
+        """The networks that have a LiteRT file in int8 beside the other one."""
+        return [network for network in NETWORKS if f"{network}.{INT8}" in self.files]
 
     @property
     def identity(self) -> str:

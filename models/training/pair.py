@@ -181,13 +181,13 @@ def _sharpen(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
     captchas = _captchas(data)
     if not captchas:
         return entry
-    found = outcomes(precision.reader(entry), captchas)
+    found = outcomes(precision.reader(entry, "float32"), captchas)
     chosen = calibration.sharpness(
         np.array([each.confidence for each in found]), np.array([each.exact for each in found])
     )
     say(f"confidence: sharpness {chosen:.2f}")
     entry = store.annotate(entry, {}, sharpness=round(chosen, 3))
-    return precision.annotate(entry, precision.measure(entry, data))
+    return precision.annotate(entry, data)
 
 
 def _captchas(data: Path) -> list[Truth]:

@@ -26,8 +26,6 @@ _SEED = 11
 #: What the faster may lose, of a collection's captchas: one of fifty comes and goes with the
 #: pictures that activations are measured on.
 _TOLERATED = 0.03
-#: What is at most so much slower than the fastest is as fast: the smaller one is kept.
-_AS_FAST = 1.05
 
 
 def convert(
@@ -48,31 +46,29 @@ def convert(
 
 
 def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
-    """Measure a float32 model in every precision; keep the fastest that is as often right.
-
-    Which one is faster, processors disagree about: int8 where they have instructions for it.
-    """
+    """Measure a float32 model in every precision, and keep int8 files beside the others, of both
+    networks or of the words alone, unless they lose captchas: the engine takes the faster ones."""
     name = entry.manifest.name
     exact = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
     small = {network: quantise(file, _samples(network, data)) for network, file in exact.items()}
-    files = {
-        precision: {
-            network: (small if network in quick else exact)[network] for network in NETWORKS
-        }
-        for precision, quick in PRECISIONS.items()
-    }
     scores = {}
-    for precision, made in files.items():
+    for precision, quick in PRECISIONS.items():
+        made = {network: (small if network in quick else exact)[network] for network in NETWORKS}
         with tempfile.TemporaryDirectory() as folder:
             tried = store.put_litert(entry, made, precision, name=name, root=Path(folder))
             scores[precision] = measure(tried, data)
         for where, score in scores[precision].items():
             say(f"{precision}, {where}: {score}, {score.ms:.2f} ms a captcha")
-    right = [each for each in scores if not _loses(scores[each], scores["float32"])]
-    least = min(_ms(scores[each]) for each in right)
-    chosen = next(each for each in right if _ms(scores[each]) <= least * _AS_FAST)
-    stored = store.put_litert(entry, files[chosen], chosen, name=name, root=entry.folder.parent)
-    return annotate(stored, scores[chosen])
+    chosen = next(each for each in scores if not _loses(scores[each], scores["float32"]))
+    say(f"in int8 beside float32: {' and '.join(PRECISIONS[chosen]) or 'nothing'}")
+    return store.put_litert(
+        entry,
+        exact,
+        "float32",
+        name=name,
+        root=entry.folder.parent,
+        beside={network: small[network] for network in PRECISIONS[chosen]},
+    )
 
 
 def _loses(scores: dict[str, Score], exact: dict[str, Score]) -> bool:
@@ -83,27 +79,34 @@ def _loses(scores: dict[str, Score], exact: dict[str, Score]) -> bool:
     )
 
 
-def _ms(scores: dict[str, Score]) -> float:
-    """Milliseconds a captcha; 0 where nothing was measured."""
-    return sum(score.ms for score in scores.values()) / max(1, len(scores))
-
-
-def measure(entry: Entry, data: Path) -> dict[str, Score]:
+def measure(entry: Entry, data: Path, precision: str = "auto") -> dict[str, Score]:
     """How right a model is on the collections of `data`."""
-    one = reader(entry)
+    one = reader(entry, precision)
     return {
         name: evaluate(one, [each for each in known if each.picks])
         for name, known in answered(data).items()
     }
 
 
-def reader(entry: Entry) -> Reader:
+def reader(entry: Entry, precision: str = "auto") -> Reader:
     """One on the model's LiteRT files."""
-    return Reader(Settings(model=entry.manifest.name, store=entry.folder.parent, engine="litert"))
+    return Reader(
+        Settings(
+            model=entry.manifest.name,
+            store=entry.folder.parent,
+            engine="litert",
+            precision=precision,
+        )
+    )
 
 
-def annotate(entry: Entry, scores: dict[str, Score]) -> Entry:
-    """Note scores in a model's manifest: collection → its summary."""
+def annotate(entry: Entry, data: Path) -> Entry:
+    """Measure a model, and note it in its manifest: collection → its summary, with "int8" behind
+    its name for what the files in int8 make of it."""
+    scores = measure(entry, data, "float32")
+    if entry.manifest.in_int8:
+        quick = measure(entry, data, "int8")
+        scores |= {f"{where}, int8": score for where, score in quick.items()}
     return store.annotate(entry, {where: score.summary() for where, score in scores.items()})
 
 

@@ -86,6 +86,7 @@ class Switch:
         progress = self.progress
         return {
             "model": self._room.engine.model,
+            "precision": self._room.engine.precision,
             "state": progress.state,
             "wanted": progress.wanted,
             "before": progress.before,

@@ -16,7 +16,7 @@ from tilefleet.settings import Settings
 
 @pytest.fixture(scope="module")
 def litert():
-    return Reader(Settings(engine="litert"))
+    return Reader(Settings(engine="litert", precision="float32"))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,6 @@ def test_litert_and_keras_agree_on_the_real_captchas(data_folder, litert, keras)
         for one, other in zip(
             litert._session.infer(headers, tiles), keras._session.infer(headers, tiles), strict=True
         ):
-            # The built-in LiteRT files are int8: near a border one may say another thing.
             assert np.abs(one - other).mean() < 0.01
             np.testing.assert_allclose(one.sum(axis=-1), 1, atol=1e-4)
         same += sum(

@@ -9,7 +9,7 @@ from models.engines.reader import Reader
 from models.evaluation.score import evaluate
 from models.recognition.crops import Crops
 from models.store.manifest import NETWORKS, Manifest
-from models.training.precision import choose, convert, measure
+from models.training.precision import choose, convert, measure, reader
 from tests.conftest import SAMPLES
 from tilefleet.errors import BadManifest
 from tilefleet.settings import Settings
@@ -28,10 +28,6 @@ def both(root):
         precision: convert(builtin, precision, name=precision, root=root)
         for precision in ("float32", "int8")
     }
-
-
-def reader(entry) -> Reader:
-    return Reader(Settings(model=entry.manifest.name, store=entry.folder.parent, engine="litert"))
 
 
 def test_float32_answers_as_keras_does(both):
@@ -64,12 +60,18 @@ def test_mixed_has_the_words_of_one_and_the_tiles_of_the_other(both, root):
     assert mixed.read("tiles.tflite") == both["float32"].read("tiles.tflite")
 
 
-def test_without_captchas_to_measure_on_the_smallest_is_chosen(root, tmp_path):
+def test_without_captchas_to_measure_on_both_networks_are_kept_in_int8_too(both, root, tmp_path):
     said = []
     plain = convert(store.find("builtin", root=root), "float32", name="plain", root=root)
     chosen = choose(plain, tmp_path, say=said.append)
-    assert chosen.manifest.precision == "int8"
-    assert said == []
+    assert (chosen.manifest.precision, chosen.manifest.in_int8) == ("float32", ["words", "tiles"])
+    assert said == ["in int8 beside float32: words and tiles"]
+    for network in NETWORKS:
+        assert chosen.read(f"{network}.tflite") == both["float32"].read(f"{network}.tflite")
+        assert len(chosen.read(f"{network}.int8.tflite")) < len(chosen.read(f"{network}.tflite"))
+    assert {
+        precision: reader(chosen, precision).engine.precision for precision in ("float32", "int8")
+    } == {"float32": "words float32, tiles float32", "int8": "words int8, tiles int8"}
 
 
 def test_int8_loses_no_real_captcha(both, data_folder):
