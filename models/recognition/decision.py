@@ -28,9 +28,10 @@ from tilefleet.labels import LABELS, NONE
 
 Probabilities = NDArray[np.float32]
 
-#: P(a word has k matching tiles), k = 1 to 8: relative frequencies in the answers of the 213 real
-#: captchas of 2016 and 2017 (74, 119, 19 and 1 times for k = 1 to 4), with a little for the rest.
-TILES_PER_WORD = (0.345, 0.553, 0.088, 0.007, 0.004, 0.001, 0.001, 0.001)
+#: P(a word has k matching tiles), k = 1 to 8: relative frequencies in the answers of the 198 real
+#: captchas of 2016 and 2020 that ask for one word (72, 108, 17 and 1 times for k = 1 to 4), with a
+#: little for the rest.
+TILES_PER_WORD = (0.357, 0.537, 0.087, 0.010, 0.005, 0.002, 0.001, 0.001)
 
 #: Networks are never this sure: keeps logarithms finite and one wild tile from deciding alone.
 _LEAST = 1e-5
