@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from models.drawing import fonts
-from tilefleet.geometry import HEADER_HEIGHT, HEADER_WIDTH
+from tilefleet.kind import BUILTIN, Kind
 
 #: Ink on paper, 0 (none) to 1: what is drawn before it becomes grey values.
 Ink = NDArray[np.float32]
@@ -34,10 +34,11 @@ def draw(
     *,
     faces: Sequence[Path],
     noisy: bool = False,
+    kind: Kind = BUILTIN,
 ) -> NDArray[np.uint8]:
-    """Draw one or two words: uint8 (28, 176), grey, not compressed yet."""
+    """Draw one or two words: uint8 (height, width), grey, not compressed yet."""
     left = rng.uniform(2, 14)
-    page = np.full((HEADER_HEIGHT, HEADER_WIDTH), rng.integers(250, 256), np.float32)
+    page = np.full(kind.layout.header_shape, rng.integers(250, 256), np.float32)
     for word in words:
         if noisy:
             _draw_on_patch(page, word, left, rng, faces)
@@ -77,7 +78,7 @@ def _draw_on_paper(
         darkness = rng.uniform(0.55, 1.0)
         glyph = _hand(text, face, size, slant + rng.uniform(-0.12, 0.12), rng, blur=blur)
         x = left + rng.uniform(-1, 1)
-        _lay(ink, glyph * darkness, x, HEADER_HEIGHT / 2 + rng.uniform(-3.0, 2.0))
+        _lay(ink, glyph * darkness, x, len(page) / 2 + rng.uniform(-3.0, 2.0))
         left += size * rng.uniform(0.82, 1.02)
     if mark == len(word):
         _stray_mark(ink, left, rng)
@@ -94,8 +95,8 @@ def _draw_on_patch(
     size = int(rng.integers(16, 21))
     pitch = size * rng.uniform(0.88, 1.05)
     x0 = max(0, int(left - rng.uniform(1, 6)))
-    x1 = min(HEADER_WIDTH, int(left + pitch * len(word) + rng.uniform(2, 9)))
-    y0, y1 = int(rng.integers(0, 4)), int(rng.integers(24, HEADER_HEIGHT + 1))
+    x1 = min(page.shape[1], int(left + pitch * len(word) + rng.uniform(2, 9)))
+    y0, y1 = int(rng.integers(0, 4)), int(rng.integers(len(page) - 4, len(page) + 1))
     ink = np.zeros_like(page)
     face, slant = faces[int(rng.integers(len(faces)))], rng.uniform(-0.4, 0.4)
     x = left
@@ -103,7 +104,7 @@ def _draw_on_patch(
         if rng.random() < 0.3:
             face = faces[int(rng.integers(len(faces)))]
         glyph = _hand(text, face, size, slant + rng.uniform(-0.1, 0.1), rng)
-        _lay(ink, glyph, x, HEADER_HEIGHT / 2 + rng.uniform(-2.5, 2.5))
+        _lay(ink, glyph, x, len(page) / 2 + rng.uniform(-2.5, 2.5))
         x += pitch
     for _ in range(rng.choice(3, p=(0.3, 0.5, 0.2))):
         _strike(ink, x0, x1, rng)

@@ -10,7 +10,7 @@ import math
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,21 +107,6 @@ def check_file(path: Path) -> None:
         raise BadManifest(f"{path}: {error.strerror}") from None
     if not stat.S_ISREG(found.st_mode):
         raise BadManifest(f"{path} is {'a link' if path.is_symlink() else 'no file'}")
-
-
-def is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**12
-
-
-def is_shape(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(is_count(each) for each in value)
-
-
-def is_mapping(value: Any, each: Callable[[Any], bool]) -> bool:
-    """Whether it has printable names, and values of that kind."""
-    return isinstance(value, Mapping) and all(
-        is_text(name) and each(part) for name, part in value.items()
-    )
 
 
 def check_keras(contents: bytes, path: Path) -> None:

@@ -121,7 +121,7 @@ def evaluate(
 ) -> None:
     """Count how often a model is right on captchas with known answers, and how sure it is.
 
-    Captchas that ask for a word outside the 80 are counted apart: their answers should be unsure.
+    Captchas that ask for a word that is no label are counted apart: their answers should be unsure.
     With --headers, words are read from drawn headers in fonts that no network was trained with
     (those of --fonts that training holds out).
     """
@@ -136,13 +136,13 @@ def evaluate(
     reader = Reader(replace(settings, model=name) if name else settings)
     shown: dict[str, Any] = {"model": reader.engine.model}
     if captchas is not None:
-        found = outcomes(reader, truths(captchas))
+        found = outcomes(reader, truths(captchas, reader.engine.kind))
         score = Score.of(found)
         shown |= score.encode()
         if report is not None:
             from models.evaluation.charts import write
 
-            write(report, reader.engine.model, found, score)
+            write(report, reader.engine.model, found, score, reader.engine.kind)
         if not as_json:
             click.echo(show_score(reader.engine.model, score))
     if headers is not None:

@@ -12,6 +12,7 @@ from models.store.manifest import NETWORKS, Manifest
 from models.training.precision import choose, convert, measure
 from tests.conftest import SAMPLES
 from tilefleet.errors import BadManifest
+from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
 
 
@@ -38,7 +39,7 @@ def test_float32_answers_as_keras_does(both):
     keras = Reader(Settings(engine="keras", max_batch=8))
     litert = reader(both["float32"])
     for truth in truths(SAMPLES)[:4]:
-        crops = Crops.from_bytes(truth.path.read_bytes(), max_bytes=1 << 20)
+        crops = Crops.from_bytes(truth.path.read_bytes(), BUILTIN.layout, max_bytes=1 << 20)
         pair = crops.header[np.newaxis], crops.tiles[np.newaxis]
         for one, other in zip(
             litert._session.infer(*pair), keras._session.infer(*pair), strict=True
