@@ -11,7 +11,7 @@
     │       ├── NotAnImage      empty, text, HTML, an unknown format
     │       ├── BrokenImage     a known format, but its pixels cannot be read
     │       ├── TooLarge        more bytes than the cap
-    │       └── WrongSize       not 293×190 pixels
+    │       └── WrongSize       no captcha of the model's layout
     ├── FleetError              the way to a worker and back
     │   ├── FleetUnreachable    no broker or result store answers
     │   ├── Overloaded          more wait already than may
@@ -70,7 +70,7 @@ class TooLarge(BadImage):
 
 
 class WrongSize(BadImage):
-    """Not 293×190 pixels."""
+    """Not of the size of the model's captchas, and none of them is to be seen in it."""
 
 
 class FleetError(TilefleetError):

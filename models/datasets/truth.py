@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tilefleet.errors import TilefleetError
-from tilefleet.labels import INDEX
+from tilefleet.kind import BUILTIN, Kind
 
 ANSWERS: Final = "answers.csv"
 
@@ -21,25 +21,24 @@ class Truth:
 
     path: Path
     words: tuple[str, ...]
-    #: Ascending, 1 to 8.
+    #: Ascending, from 1.
     picks: tuple[int, ...]
-
-    @property
-    def known(self) -> bool:
-        """Whether all its words are among the 80."""
-        return all(word in INDEX for word in self.words)
+    #: Whether all its words are labels.
+    known: bool = True
 
 
-def truths(folder: Path) -> list[Truth]:
-    """Read ``answers.csv``; raises TilefleetError if it is missing or malformed."""
+def truths(folder: Path, kind: Kind = BUILTIN) -> list[Truth]:
+    """Read ``answers.csv`` for captchas of that kind; raises TilefleetError if it is missing or
+    malformed."""
     path = folder / ANSWERS
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [
                 Truth(
                     path=folder / row["file"],
-                    words=tuple(row["words"].split()),
-                    picks=_picks(row["picks"]),
+                    words=(words := tuple(row["words"].split())),
+                    picks=_picks(row["picks"], kind.layout.count),
+                    known=all(word in kind.index for word in words),
                 )
                 for row in csv.DictReader(file)
             ]
@@ -47,8 +46,8 @@ def truths(folder: Path) -> list[Truth]:
         raise TilefleetError(f"{path}: {error!r}; expected columns file, words, picks") from None
 
 
-def _picks(text: str) -> tuple[int, ...]:
+def _picks(text: str, tiles: int) -> tuple[int, ...]:
     picks = tuple(sorted(int(pick) for pick in text.split()))
-    if any(not 1 <= pick <= 8 for pick in picks):
-        raise ValueError(f"picks {text}: tiles are numbered 1 to 8")
+    if any(not 1 <= pick <= tiles for pick in picks):
+        raise ValueError(f"picks {text}: tiles are numbered 1 to {tiles}")
     return picks

@@ -5,7 +5,6 @@ Written by hand beside the code; a test holds every route, status and reply agai
 
 from producer.gateway import problem
 from producer.gateway.schemas import SCHEMAS, Schema, named, record
-from tilefleet import geometry
 from tilefleet.settings import Settings
 
 #: Seconds to wait for an answer, unless the request says otherwise, and at most.
@@ -67,7 +66,7 @@ def _clean(settings: Settings) -> Schema:
                 "requestBody": {
                     "required": True,
                     "description": (
-                        f"A picture of {geometry.CAPTCHA_WIDTH}×{geometry.CAPTCHA_HEIGHT} pixels, "
+                        "A picture of a captcha that the fleet's model reads, "
                         f"JPEG, PNG, WebP, BMP or GIF, at most {settings.max_bytes} bytes: raw, as "
                         "the only file of a form, or as base64 in JSON."
                     ),
@@ -149,7 +148,7 @@ def _old() -> Schema:
         {
             "code": code,
             "massage": {"type": "string"},
-            "data": {"type": "array", "items": {"type": "string", "pattern": "^[1-8]$"}},
+            "data": {"type": "array", "items": {"type": "string", "pattern": "^[1-9][0-9]*$"}},
         }
     )
     check = record(
@@ -157,7 +156,7 @@ def _old() -> Schema:
             "msg": {"enum": ["success", "Wrong format. "]},
             "result": {
                 "oneOf": [
-                    {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 8}},
+                    {"type": "array", "items": {"type": "integer", "minimum": 1}},
                     {"const": ""},
                 ]
             },

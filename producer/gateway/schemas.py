@@ -4,7 +4,6 @@ from typing import Any
 
 from producer.gateway import problem
 from tilefleet import wire
-from tilefleet.labels import LABELS
 
 Schema = dict[str, Any]
 
@@ -40,13 +39,12 @@ SCHEMAS: Schema = {
             "tiles": {
                 "type": "array",
                 "items": named("Reading"),
-                "minItems": 8,
-                "maxItems": 8,
+                "minItems": 1,
                 "description": "Row by row.",
             },
             "picks": {
                 "type": "array",
-                "items": {"type": "integer", "minimum": 1, "maximum": 8},
+                "items": {"type": "integer", "minimum": 1},
                 "description": "Numbers of the tiles that show one of the words.",
             },
             "points": {
@@ -57,10 +55,25 @@ SCHEMAS: Schema = {
                     "minItems": 2,
                     "maxItems": 2,
                 },
-                "description": "Where to click for each pick: x, y in pixels.",
+                "description": "Where to click for each pick: x, y in the picture's own pixels.",
             },
             "confidence": {**_PROBABILITY, "description": "That the picks are exactly right."},
             "model": {"type": "string", "examples": ["builtin@3f2a9c1e"]},
+            "grid": record(
+                {
+                    "rows": {"type": "integer", "minimum": 1},
+                    "columns": {"type": "integer", "minimum": 1},
+                    "lefts": {"type": "array", "items": {"type": "integer"}},
+                    "tops": {"type": "array", "items": {"type": "integer"}},
+                    "tile": {
+                        "type": "array",
+                        "items": {"type": "integer"},
+                        "minItems": 2,
+                        "maxItems": 2,
+                        "description": "Width and height.",
+                    },
+                }
+            ),
             "timing": record(
                 {
                     "queued_ms": {"type": "number", "minimum": 0},
@@ -69,10 +82,10 @@ SCHEMAS: Schema = {
                 }
             ),
         },
-        optional=["timing"],
+        optional=["grid", "timing"],
     ),
     "Reading": record(
-        {"label": {"type": "string", "enum": list(LABELS)}, "confidence": _PROBABILITY}
+        {"label": {"type": "string", "examples": ["电子秤"]}, "confidence": _PROBABILITY}
     ),
     "Outcomes": {
         "type": "array",

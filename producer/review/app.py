@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from models.bootstrap.dataset import NOTHING, Dataset
 from tilefleet.errors import TilefleetError
-from tilefleet.labels import INDEX, LABELS
+from tilefleet.kind import BUILTIN
 
 _HOST = "127.0.0.1"
 #: Labels offered for a picture, and sure pictures shown for each.
@@ -79,7 +79,7 @@ class _Pages:
             label: np.flatnonzero(best == label)[
                 np.argsort(-probability[best == label], kind="stable")
             ][:_EXAMPLES].tolist()
-            for label in range(len(LABELS))
+            for label in range(len(BUILTIN.labels))
         }
 
     def page(self, request: Request) -> Response:
@@ -101,7 +101,7 @@ class _Pages:
                 "groups": listed,
                 "total": len(self._dataset),
                 "decided": len(self._dataset.corrections),
-                "labels": LABELS,
+                "labels": BUILTIN.labels,
             },
             headers={"Cache-Control": "no-store"},
         )
@@ -115,7 +115,7 @@ class _Pages:
         return Response(file.getvalue(), media_type="image/png")
 
     async def decide(self, request: Request) -> Response:
-        """``{"group": 12, "label": "锣"}``; an empty label: none of the 80; null: taken back."""
+        """``{"group": 12, "label": "锣"}``; an empty label: none of them; null: taken back."""
         # A page of another site cannot send this type without asking first, and is not answered.
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             return _refused("a decision is sent as application/json", status=415)
@@ -130,8 +130,8 @@ class _Pages:
         group, label = said
         if not 0 <= group < len(self._dataset):
             return _refused(f"picture {group}; there are {len(self._dataset)}", status=404)
-        if label is not None and label != NOTHING and label not in INDEX:
-            return _refused(f"{label[:20]!r} is none of the {len(LABELS)} labels")
+        if label is not None and label != NOTHING and label not in BUILTIN.index:
+            return _refused(f"{label[:20]!r} is none of the {len(BUILTIN.labels)} labels")
         # On disk before the answer: this is short, and one reviewer sends one at a time.
         self._dataset.correct(group, label)
         return JSONResponse({"decided": len(self._dataset.corrections)})
@@ -146,7 +146,7 @@ class _Pages:
             "decided": self._dataset.corrections.get(group),
             "offered": [
                 {
-                    "label": LABELS[label],
+                    "label": BUILTIN.labels[label],
                     "probability": round(float(labels[label]), 4),
                     "examples": [each for each in self._examples[label] if each != group],
                 }

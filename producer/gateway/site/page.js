@@ -3,9 +3,6 @@
 import { drawing, element, get, one, percent } from "./parts.js";
 
 const SAMPLES = 4;
-const TILE = 67;
-const XS = [5, 77, 149, 221];
-const YS = [40, 112];
 const LARGEST = 8 << 20;
 
 let sample = 0;
@@ -28,7 +25,11 @@ async function read(picture, name) {
   }
   const said = await reply.json().catch(() => ({}));
   if (turn !== sending) return;
-  if (reply.ok) answered(said, performance.now() - began);
+  if (reply.ok) {
+    const took = performance.now() - began;
+    await get("picture").decode().catch(() => {}); // its size is known then
+    if (turn === sending) answered(said, took);
+  }
   else refused(reply, said);
 }
 
@@ -68,6 +69,7 @@ function show(picture, name) {
   if (image.src) URL.revokeObjectURL(image.src);
   image.src = URL.createObjectURL(picture);
   image.alt = `The captcha ${name}`;
+  image.onload = () => { get("stage").style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`; };
   image.hidden = false;
   image.onerror = () => { image.hidden = true; get("invite").hidden = false; };
   get("invite").hidden = true;
@@ -127,18 +129,25 @@ function facts(rows) {
 
 function mark(answer) {
   const marks = [];
+  const { columns, tile } = answer.grid;
+  const picture = get("picture");
+  // Text and lines are as large beside a tile whatever the picture's size: a tile is 66 units high.
+  const unit = tile[1] / 66;
+  const [lefts, tops, [width, height]] = [answer.grid.lefts, answer.grid.tops, tile].map((lengths) =>
+    lengths.map((length) => length / unit));
+  get("marks").setAttribute("viewBox", `0 0 ${picture.naturalWidth / unit} ${picture.naturalHeight / unit}`);
   answer.tiles.forEach((tile, at) => {
-    const [x, y] = [XS[at % 4], YS[Math.floor(at / 4)]];
+    const [x, y] = [lefts[at % columns], tops[Math.floor(at / columns)]];
     const is = answer.picks.includes(at + 1);
-    const box = { x, y, width: TILE, height: TILE };
+    const box = { x, y, width, height };
     if (!is) marks.push(drawing("rect", { ...box, class: "other" }));
-    marks.push(drawing("rect", { x, y: y + TILE - 15, width: TILE, height: 15, class: is ? "strip picked" : "strip" }));
-    marks.push(drawing("text", { x: x + 4, y: y + TILE - 4, class: "strip-text" }, tile.label));
-    marks.push(drawing("text", { x: x + TILE - 4, y: y + TILE - 4, class: "strip-share" }, percent(tile.confidence, "")));
+    marks.push(drawing("rect", { x, y: y + height - 15, width, height: 15, class: is ? "strip picked" : "strip" }));
+    marks.push(drawing("text", { x: x + 4, y: y + height - 4, class: "strip-text" }, tile.label));
+    marks.push(drawing("text", { x: x + width - 4, y: y + height - 4, class: "strip-share" }, percent(tile.confidence, "")));
     if (is) {
-      const [cx, cy] = [x + TILE - 8, y + 8];
+      const [cx, cy] = [x + width - 8, y + 8];
       marks.push(
-        drawing("rect", { x: x - 1.5, y: y - 1.5, width: TILE + 3, height: TILE + 3, rx: 3, class: "pick" }),
+        drawing("rect", { x: x - 1.5, y: y - 1.5, width: width + 3, height: height + 3, rx: 3, class: "pick" }),
         drawing("circle", { cx, cy, r: 8.5, class: "badge" }),
         drawing("path", { d: `M${cx - 3.6} ${cy + 0.2}l2.6 2.8 4.8-5.6`, class: "badge-tick" }));
     }
