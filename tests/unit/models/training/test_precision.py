@@ -85,5 +85,5 @@ def test_int8_loses_no_real_captcha(both, data_folder):
 def test_a_precision_that_nobody_knows_is_refused(both, tmp_path):
     text = (both["int8"].folder / "manifest.json").read_text().replace('"int8"', '"int3"')
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(BadManifest, match="precision must be one of .*'int3'"):
+    with pytest.raises(BadManifest, match=r"precision must be one of .*'int3'"):
         Manifest.read(tmp_path)
