@@ -5,7 +5,7 @@ several workers add up: `total`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
@@ -133,6 +133,15 @@ class Figures:
             if len(buckets) == len(BOUNDS) + 1
         }
         return cls(**{**encoded, "passes": passes, "durations": durations})
+
+
+def labelled(metrics: Iterable[Any], **labels: str) -> Iterator[Any]:
+    """Metrics as Prometheus's library collects them, each sample with these labels too."""
+    for metric in metrics:
+        metric.samples = [
+            sample._replace(labels={**sample.labels, **labels}) for sample in metric.samples
+        ]
+        yield metric
 
 
 #: What is so now, and not counted.

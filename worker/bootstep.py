@@ -197,7 +197,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             worker, self._room, self._coordinator, self._writer, self._quarantine, self._pace
         )
         try:
-            return Metrics(parts, self._settings.metrics)
+            return Metrics(parts, self._settings.metrics, fleet=self._settings.fleet)
         except SettingError as error:
             raise self._unusable(str(error)) from None
 

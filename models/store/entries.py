@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from models.store.contents import check_file, check_keras, is_name
 from models.store.manifest import FILENAME, LITERT_BATCH, NETWORKS, Manifest, file_names, sha256
-from tilefleet.errors import BadManifest, ModelError, ModelNotFound, TilefleetError, reason
+from tilefleet.errors import (
+    BadManifest,
+    ModelError,
+    ModelNotFound,
+    TilefleetError,
+    did_you_mean,
+    reason,
+)
 from tilefleet.files import atomic_write
 from tilefleet.settings import default_store
 
@@ -46,8 +53,11 @@ def find(name: str, *, root: Path | None = None) -> Entry:
         folder = store / name
         if folder.is_dir():
             return _entry(folder)
-    known = ", ".join(sorted({entry.name for entry in _folders(root)})) or "none"
-    raise ModelNotFound(f"no model called {name!r} in {_stores(root)[0]}; there are: {known}")
+    known = sorted({entry.name for entry in _folders(root)})
+    raise ModelNotFound(
+        f"no model called {name!r} in {_stores(root)[0]}; there are: {', '.join(known) or 'none'}"
+        f"{did_you_mean(name, known)}"
+    )
 
 
 def entries(*, root: Path | None = None) -> list[Entry | tuple[Path, TilefleetError]]:

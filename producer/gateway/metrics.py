@@ -18,13 +18,14 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import NoScriptError, RedisError
 
 from producer.client import backlog, message
 from producer.gateway.keys import Key
 from tilefleet import wire
+from tilefleet.figures import labelled
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -58,8 +59,9 @@ _OLDEST_SHA = hashlib.sha1(_OLDEST.encode(), usedforsecurity=False).hexdigest()
 class Metrics:
     """What is counted, request by request."""
 
-    def __init__(self) -> None:
-        self._registry, self._names = CollectorRegistry(), CollectorRegistry()
+    def __init__(self, fleet: str = "tilefleet") -> None:
+        """`fleet`: the label of all."""
+        self._registry, self._names = _Registry(fleet), _Registry(fleet)
         self._fleet = _Fleet()
         self._registry.register(self._fleet)
         ProcessCollector(registry=self._registry)
@@ -178,6 +180,17 @@ async def _look(connection: Any, keys: list[str]) -> list[Any]:
         await connection.script_load(_OLDEST)
         found = await connection.execute_command(*command)
     return found
+
+
+class _Registry(CollectorRegistry):
+    """With a label that all metrics have."""
+
+    def __init__(self, fleet: str) -> None:
+        super().__init__()
+        self._name = fleet
+
+    def collect(self) -> Iterator[Metric]:
+        yield from labelled(super().collect(), fleet=self._name)
 
 
 class _Fleet:

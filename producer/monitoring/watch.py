@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError
 
-from producer.client.connection import connect_now
+from producer.client.connection import connect_now, why
 from producer.monitoring.celery_app import application, living
 from producer.monitoring.deadline import within
 from tilefleet import wire
-from tilefleet.errors import FleetUnreachable, reason
+from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Report
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
@@ -69,7 +69,7 @@ class Watch(AbstractContextManager["Watch"]):
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):
                 self._connection.close()
-            raise FleetUnreachable(f"{self.server}: {reason(error)}") from None
+            raise FleetUnreachable(f"{self.server}: {why(error)}") from None
         # What workers tell, not the length of `unacked`: other applications keep theirs there too.
         claimed = sum(report.figures.claimed for report in workers.values())
         return View(workers, waiting, claimed)

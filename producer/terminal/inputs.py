@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from producer.terminal.options import beside
+
 #: What counts as a picture in a folder; a file that is named is taken whatever it is called.
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp"})
 
@@ -38,7 +40,11 @@ class Input:
         if self.name == STDIN:
             self.kept = self.kept or sys.stdin.buffer.read()
             return self.kept
-        return Path(self.name).read_bytes()
+        try:
+            return Path(self.name).read_bytes()
+        except FileNotFoundError as error:
+            why = f"{error.strerror}{beside(self.name)}"
+            raise FileNotFoundError(errno.ENOENT, why, self.name) from None
 
     @property
     def place(self) -> Path:
