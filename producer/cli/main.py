@@ -12,6 +12,7 @@ from click.shell_completion import get_completion_class
 from producer.cli.bench import bench
 from producer.cli.keys import keys
 from producer.cli.models import models
+from producer.cli.monitoring.doctor import doctor
 from producer.cli.monitoring.health import health
 from producer.cli.monitoring.top import top
 from producer.cli.samples import samples
@@ -90,5 +91,8 @@ def completion(shell: str | None) -> None:
     click.echo(made(main, {}, "tilefleet", "_TILEFLEET_COMPLETE").source())
 
 
-for command in (solve, serve, up, top, bench, health, keys, samples, models, completion):
+for command in (
+    *(solve, serve, up, top, bench, health, doctor),
+    *(keys, samples, models, completion),
+):
     main.add_command(command)

@@ -25,11 +25,22 @@ def installed(package: str) -> str:
         return "not installed"
 
 
-def server_name(info: dict[str, Any]) -> str:
-    """``Valkey 9.1.2`` or ``Redis 8.0.1``, from what INFO says of the server."""
-    if "valkey_version" in info:
-        return f"Valkey {info['valkey_version']}"
-    return f"Redis {info.get('redis_version', 'of an unknown version')}"
+def hello(client: Any) -> dict[str, str]:
+    """What the server says when it is greeted, which every account may do."""
+    said = client.execute_command("HELLO")
+    if not isinstance(said, dict):
+        # The older protocol has a flat list.
+        said = dict(zip(said[::2], said[1::2], strict=True))
+    return {_text(name): _text(value) for name, value in said.items()}
+
+
+def server_name(said: dict[str, str]) -> str:
+    """``Valkey 9.1.2`` or ``Redis 8.0.1``, from what `hello` gives."""
+    return f"{said.get('server', 'redis').capitalize()} {said.get('version', 'unknown')}"
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def versions() -> list[tuple[str, str]]:
@@ -52,9 +63,9 @@ def _server(settings: Settings) -> str:
     shown = without_password(url)
     client = connect_now(url, settings)
     try:
-        info = within(_ASKED_S, lambda: client.info("server"), server=shown)
+        said = within(_ASKED_S, lambda: hello(client), server=shown)
     except (TilefleetError, RedisError, OSError) as error:
         return f"none at {shown} ({why(error)})"
     finally:
         client.close()
-    return f"{server_name(info)} at {shown}"
+    return f"{server_name(said)} at {shown}"

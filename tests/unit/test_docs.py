@@ -25,7 +25,7 @@ OTHERS = {
 #: Which page has all options of a command. The others' are in their --help.
 OF_PAGES = {
     "docs/gateway.md": ["serve", "keys add"],
-    "docs/terminal.md": ["up", "solve", "bench", "top", "health"],
+    "docs/terminal.md": ["up", "solve", "bench", "top", "health", "doctor"],
 }
 
 
