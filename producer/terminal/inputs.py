@@ -78,6 +78,12 @@ def listed(file: str) -> Iterator[str]:
         yield from (line.rstrip("\r\n") for line in lines if line.strip())
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file of that name in a folder counts as one; what is hidden does not."""
+    hidden = any(part.startswith(".") for part in path.parts)
+    return path.suffix.lower() in _SUFFIXES and not hidden
+
+
 def is_one(arguments: Sequence[str]) -> bool:
     """Whether these can be one captcha only."""
     if len(arguments) != 1:
@@ -94,7 +100,7 @@ def _in_folder(folder: str) -> Iterator[Input]:
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if Path(name).suffix.lower() in _SUFFIXES and not name.startswith("."):
+            if is_picture(Path(name)):
                 found = True
                 yield Input(str(Path(parent) / name), below=folder)
     if not found:

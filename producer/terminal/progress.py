@@ -78,11 +78,21 @@ class Progress:
             self._next = min(self._next, monotonic())
 
     @property
+    def is_shown(self) -> bool:
+        """Whether this is a terminal, and progress is wanted."""
+        return self._shown
+
+    @property
+    def rate(self) -> float:
+        """Done a second."""
+        return self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
     def elapsed_s(self) -> float:
         return monotonic() - self._began
 
     def line(self) -> str:
-        rate = self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        rate = self.rate
         parts = [f"{self.done:,} of {self._total:,}" if self._total else f"{self.done:,}"]
         parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
         if self._total and rate:

@@ -67,9 +67,9 @@ def sizes(passes: Mapping[int, int], width: int) -> list[tuple[str, str]]:
 
 def _cell(label: str, picked: bool) -> str:
     shown = f"[{label}]" if picked else f" {label} "
-    return shown + " " * max(1, 12 - _columns(shown))
+    return shown + " " * max(1, 12 - columns(shown))
 
 
-def _columns(shown: str) -> int:
+def columns(shown: str) -> int:
     """Columns on a terminal, where a Chinese character takes two."""
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in shown)
