@@ -218,7 +218,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
 
     def _figures(self) -> Figures:
         room = self._room
-        stats = room.stats()
+        stats, arrived = room.stats(), room.oldest
         durations = {**room.durations, "store": self._writer.durations}
         return Figures(
             uptime_s=round(monotonic() - self._warm, 3),
@@ -228,6 +228,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             waiting=stats["waiting"],
             running=stats["running"],
             claimed=self._coordinator.claimed,
+            oldest_s=0.0 if arrived is None else round(monotonic() - arrived, 3),
             joined=stats["joined"] + stats["kept_answers_used"],
             errors=dict(self._coordinator.errors),
             passes={int(size): count for size, count in stats["pass_sizes"].items()},

@@ -1,10 +1,13 @@
 """Answers and errors for people."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Final
 from unicodedata import east_asian_width
 
 from tilefleet.answer import Answer
+
+_STEPS: Final = "▁▂▃▄▅▆▇█"
 
 
 def text(answer: Answer, *, title: str | None = None) -> str:
@@ -49,6 +52,15 @@ def bar(share: float, width: int) -> str:
     """A bar of up to `width` columns, in eighths of one; something for everything above 0."""
     eighths = max(round(share * width * 8), share > 0)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def curve(values: Iterable[float], *, least: float = 0.0) -> str:
+    """A sparkline, its highest step the largest of these, or `least`; empty if all are 0."""
+    values = list(values)
+    if not any(values):
+        return ""
+    most = max([least, *values])
+    return "".join(_STEPS[round(value / most * (len(_STEPS) - 1))] for value in values)
 
 
 def sizes(passes: Mapping[int, int], width: int) -> list[tuple[str, str]]:
