@@ -14,6 +14,8 @@ Rooms, each may import those before it:
     terminal      what commands read and show
     monitoring    looks at a running fleet
     gateway       HTTP
+    reading       captchas of the command line, and how answers are printed
+    doctor        checks the whole road
     bench         load
     review        the page where people correct labels
     local         servers and workers of one's own

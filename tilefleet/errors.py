@@ -32,6 +32,9 @@ A worker stores an error as Celery does (class, module, arguments), and the clie
 class: every one is built from a single message that carries the actual values.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class TilefleetError(Exception):
     """Base of everything this project raises on purpose; ``str(error)`` is one clear line."""
@@ -142,3 +145,10 @@ def reason(error: BaseException) -> str:
     Not its `repr`: that of a UnicodeDecodeError holds all the bytes that it could not decode.
     """
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean NAME?`` for the end of a message; empty if nothing known is like it."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[near[0]]}?" if near else ""

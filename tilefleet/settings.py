@@ -6,7 +6,6 @@ Precedence: a command's own option, then the environment, then a file that the e
 Inner objects never read the environment: they take plain keyword arguments.
 """
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -14,11 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from tilefleet import values, wire
-from tilefleet.errors import SettingError
+from tilefleet.errors import SettingError, did_you_mean
 from tilefleet.urls import SCHEMES, parse, without_password
 
 ENGINES: Final = ("auto", "litert", "keras", "null")
 DEFAULT_BROKER: Final = "redis://127.0.0.1:6379/0"
+
+#: Where a server that is not the default one is named, the first that is set.
+SERVER_VARIABLES: Final = ("CELERY_BROKER_URL", "CELERY_BROKER_URL_FILE")
 
 #: What is a password, and what holds one: may be given as a file's name in a variable with _FILE
 #: at its end.
@@ -84,6 +86,12 @@ class Settings:
     )
     key_prefix: str = _setting(
         "TILEFLEET_KEY_PREFIX", str, "in front of every key, for fleets that share a database", ""
+    )
+    fleet: str = _setting(
+        "TILEFLEET_FLEET",
+        values.name,
+        "what metrics and events call the fleet, where several are watched together",
+        "tilefleet",
     )
     transport: str = _setting(
         "TILEFLEET_TRANSPORT",
@@ -238,10 +246,8 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     environ = os.environ if environ is None else environ
     known = {setting.metadata["variable"] for setting in fields(Settings)} | _OTHER_VARIABLES
     known |= {f"{variable}_FILE" for variable in _IN_FILES}
-    lines = []
-    for variable in sorted(environ):
-        if variable.startswith("TILEFLEET_") and variable not in known:
-            near = difflib.get_close_matches(variable, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            lines.append(f"{variable} is not a setting{hint}")
-    return lines
+    return [
+        f"{variable} is not a setting{did_you_mean(variable, known)}"
+        for variable in sorted(environ)
+        if variable.startswith("TILEFLEET_") and variable not in known
+    ]

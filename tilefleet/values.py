@@ -51,7 +51,7 @@ def address(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """What a folder of the model store may be called."""
+    """What a folder of the model store may be called, or a fleet."""
     if not text or any(character in text for character in "/\\\0") or text.startswith("."):
-        raise ValueError("a model's name: no slash, and no dot in front")
+        raise ValueError("a name: no slash, and no dot in front")
     return text

@@ -198,7 +198,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             worker, self._room, self._coordinator, self._writer, self._quarantine, self._pace
         )
         try:
-            return Metrics(parts, self._settings.metrics)
+            return Metrics(parts, self._settings.metrics, fleet=self._settings.fleet)
         except SettingError as error:
             raise self._unusable(str(error)) from None
 
@@ -219,7 +219,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
 
     def _figures(self) -> Figures:
         room = self._room
-        stats = room.stats()
+        stats, arrived = room.stats(), room.oldest
         durations = {**room.durations, "store": self._writer.durations}
         return Figures(
             uptime_s=round(monotonic() - self._warm, 3),
@@ -229,6 +229,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             waiting=stats["waiting"],
             running=stats["running"],
             claimed=self._coordinator.claimed,
+            oldest_s=0.0 if arrived is None else round(monotonic() - arrived, 3),
             joined=stats["joined"] + stats["kept_answers_used"],
             errors=dict(self._coordinator.errors),
             passes={int(size): count for size, count in stats["pass_sizes"].items()},

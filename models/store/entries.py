@@ -21,7 +21,14 @@ from models.store.manifest import (
     litert_batch,
     sha256,
 )
-from tilefleet.errors import BadManifest, ModelError, ModelNotFound, TilefleetError, reason
+from tilefleet.errors import (
+    BadManifest,
+    ModelError,
+    ModelNotFound,
+    TilefleetError,
+    did_you_mean,
+    reason,
+)
 from tilefleet.files import atomic_write
 from tilefleet.kind import BUILTIN as BUILTIN_KIND
 from tilefleet.kind import Kind
@@ -56,8 +63,11 @@ def find(name: str, *, root: Path | None = None) -> Entry:
         folder = store / name
         if folder.is_dir():
             return _entry(folder)
-    known = ", ".join(sorted({entry.name for entry in _folders(root)})) or "none"
-    raise ModelNotFound(f"no model called {name!r} in {_stores(root)[0]}; there are: {known}")
+    known = sorted({entry.name for entry in _folders(root)})
+    raise ModelNotFound(
+        f"no model called {name!r} in {_stores(root)[0]}; there are: {', '.join(known) or 'none'}"
+        f"{did_you_mean(name, known)}"
+    )
 
 
 def entries(*, root: Path | None = None) -> list[Entry | tuple[Path, TilefleetError]]:

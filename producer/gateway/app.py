@@ -58,7 +58,7 @@ class Gateway:
         self._now = 0
         #: Requests that are being served, by who shares bounds; one may have half of all.
         self._now_of: Counter[str] = Counter()
-        self._metrics = metrics.Metrics()
+        self._metrics = metrics.Metrics(settings.fleet)
         self._metrics.watch(lambda: self._now)
         old = legacy.ROUTES if legacy_paths != "off" else []
         self._legacy_paths = {route.path for route in old}

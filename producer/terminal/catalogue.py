@@ -5,9 +5,23 @@ from contextlib import suppress
 from typing import Any, Final
 
 from models.store.manifest import Manifest
+from tilefleet.errors import TilefleetError
+from tilefleet.settings import Settings
 
 #: What a network's training tells of where it comes from, in this order; the rest is in --json.
 _ORIGIN: Final = ("from", "imported_from", "teacher", "headers", "pictures", "minutes")
+
+
+def chosen(settings: Settings) -> str:
+    """The model that is set, as answers name it; or why there is none."""
+    if settings.engine == "null":
+        return "null: answers without looking"
+    from models import store
+
+    try:
+        return store.find(settings.model, root=settings.store).identity
+    except TilefleetError as error:
+        return str(error)
 
 
 def show_model(manifest: Manifest, *, chosen: bool) -> str:

@@ -1,11 +1,14 @@
 """Answers and errors for people."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Final
 from unicodedata import east_asian_width
 
 from tilefleet.answer import Answer
 from tilefleet.kind import BUILTIN
+
+_STEPS: Final = "▁▂▃▄▅▆▇█"
 
 
 def text(answer: Answer, *, title: str | None = None) -> str:
@@ -59,6 +62,15 @@ def bar(share: float, width: int) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
+def curve(values: Iterable[float], *, least: float = 0.0) -> str:
+    """A sparkline, its highest step the largest of these, or `least`; empty if all are 0."""
+    values = list(values)
+    if not any(values):
+        return ""
+    most = max([least, *values])
+    return "".join(_STEPS[round(value / most * (len(_STEPS) - 1))] for value in values)
+
+
 def sizes(passes: Mapping[int, int], width: int) -> list[tuple[str, str]]:
     """Passes by their sizes, in powers of two: ("5 to 8", a bar of up to `width` and the count)."""
     groups: Counter[int] = Counter()
@@ -75,9 +87,9 @@ def sizes(passes: Mapping[int, int], width: int) -> list[tuple[str, str]]:
 
 def _cell(label: str, picked: bool) -> str:
     shown = f"[{label}]" if picked else f" {label} "
-    return shown + " " * max(1, 12 - _columns(shown))
+    return shown + " " * max(1, 12 - columns(shown))
 
 
-def _columns(shown: str) -> int:
+def columns(shown: str) -> int:
     """Columns on a terminal, where a Chinese character takes two."""
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in shown)

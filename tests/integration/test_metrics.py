@@ -111,6 +111,14 @@ def test_tiles_that_are_known_again_are_counted(fleet, port, sample):
     wait_until(lambda: counted() == (hits + 8, misses, captchas + 1))
 
 
+def test_every_metric_says_of_which_fleet_it_is(fleet, port, sample):
+    fleet.solve(sample, timeout=20)
+    page = Page(port)
+    assert page.labels()
+    assert all("fleet" in labels for labels in page.labels().values())
+    assert page.value("tilefleet_worker_ready", fleet="tilefleet") == 1
+
+
 def test_names_and_units_follow_the_conventions_of_prometheus(worker, port):
     page = Page(port)
     ours = [family for family in page.families if family.name.startswith("tilefleet_")]

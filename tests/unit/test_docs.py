@@ -25,7 +25,7 @@ OTHERS = {
 #: Which page has all options of a command. The others' are in their --help.
 OF_PAGES = {
     "docs/gateway.md": ["serve", "keys add"],
-    "docs/terminal.md": ["up", "solve", "bench", "top", "health"],
+    "docs/terminal.md": ["up", "solve", "bench", "top", "health", "doctor"],
 }
 
 
@@ -66,7 +66,7 @@ def test_every_option_that_is_shown_exists():
 )
 def test_every_option_of_a_command_is_on_its_page(page, name):
     # Of two forms that say the opposite, the one that changes something.
-    wanted = options(commands()[known(name)]) - {"--help", "--flower"}
+    wanted = options(commands()[known(name)]) - {"--help", "--flower", "--quiet", "--verbose"}
     assert {option for option in wanted if not re.search(rf"{option}\b", PAGES[page])} == set()
 
 

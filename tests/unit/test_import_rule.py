@@ -58,6 +58,8 @@ RULE = {
     "producer.monitoring": ("tilefleet", "producer.client", "producer.terminal"),
     "producer.gateway": ("tilefleet", "producer.client"),
     "producer.bench": _SHOWN,
+    "producer.reading": ("tilefleet", "models", "producer.client", "producer.terminal"),
+    "producer.doctor": (*_SHOWN, "models"),
     "producer.review": ("tilefleet", "models"),
     "producer.local": _SHOWN,
     "producer": ("tilefleet", "models", "producer"),

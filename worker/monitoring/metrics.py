@@ -24,7 +24,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from tilefleet.errors import SettingError
-from tilefleet.figures import BOUNDS
+from tilefleet.figures import BOUNDS, labelled
 from worker.engine_room.durations import Durations
 from worker.engine_room.room import EngineRoom
 from worker.hub.coordinator import Coordinator
@@ -62,10 +62,13 @@ class Parts:
 class Metrics:
     """The page, for as long as the worker runs."""
 
-    def __init__(self, parts: Parts, address: str) -> None:
-        """`address`: ``host:port``. Raises SettingError where nobody can listen there."""
+    def __init__(self, parts: Parts, address: str, *, fleet: str) -> None:
+        """`address`: ``host:port``. Raises SettingError where nobody can listen there.
+
+        `fleet`: the label of all.
+        """
         host, _, port = address.rpartition(":")
-        registry = CollectorRegistry()
+        registry = _Registry(fleet)
         registry.register(_Collector(parts))
         ProcessCollector(registry=registry)
         try:
@@ -77,6 +80,17 @@ class Metrics:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Registry(CollectorRegistry):
+    """With a label that all metrics have."""
+
+    def __init__(self, fleet: str) -> None:
+        super().__init__()
+        self._name = fleet
+
+    def collect(self) -> Iterator[Metric]:
+        yield from labelled(super().collect(), fleet=self._name)
 
 
 class _Collector(Collector):
