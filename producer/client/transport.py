@@ -2,19 +2,21 @@
 
 ::
 
-    send ─→ outbox ─→ subscribed to their results (`producer.client.results`) ─→ LPUSH, all at once
+    send ─→ outbox ─→ subscribed to their results (`producer.client.results`) ─→ ACCEPT, all at once
 
-Nothing polls: what waits goes out together as soon as the connection is free.
+Nothing polls: what waits goes out together as soon as the connection is free. Where the connection
+breaks meanwhile, the same goes out again under the same name, and is accepted once.
 """
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from time import time
 from typing import Any
+from uuid import uuid4
 
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
@@ -24,15 +26,19 @@ from tilefleet.urls import parse
 
 from . import message
 from .backlog import Backlog
-from .connection import PAUSES_S, TROUBLE, connect, why
+from .connection import TROUBLE, connect, why
 from .message import Message
 from .results import Results, check_cancelled, stop
+from .retries import Retries
 
 #: Seconds in which each connection has to be closed; a server that hangs takes nothing more.
 _CLOSED_S = 0.5
 
 #: Bytes of a message above which it goes out alone; a captcha has a tenth.
 _HEAVY_BYTES = 512 << 10
+
+#: Seconds that one try may take, and for which the server knows what it accepted after the last.
+_TRY_S, _KNOWN_S = 20.0, 60.0
 
 #: Captchas after which no more join those that go out together: some megabytes.
 _MOST = 128
@@ -54,14 +60,20 @@ class _Sending:
 class Transport:
     """Belongs to the event loop that opens it."""
 
-    def __init__(self, broker: str, results: str, *, settings: Settings, name: str) -> None:
+    def __init__(
+        self, broker: str, results: str, *, settings: Settings, name: str, retries: Retries
+    ) -> None:
         """`settings`: the key prefix, and what they say of sentinels. `name`: how errors call the
-        server: its URL without the password."""
+        server: its URL without the password. `retries`: of connections that break."""
         self.loop = asyncio.get_running_loop()
         self.backlog = Backlog()
         self.clock = ServerClock()
         self.name = name
         self._prefix = settings.key_prefix
+        self._retries = retries
+        self._pauses = list(retries.pauses(FleetUnreachable))
+        tries_s = retries.total_s + _TRY_S * (1 + len(self._pauses))
+        self._known_s = ceil(tries_s + _KNOWN_S)
         self._sender = connect(broker, settings, socket_timeout=10)
         self._listener = connect(results, settings, socket_timeout=None, protocol=2)
         #: Where results and the fleet's lines are looked up: with the sending, if it is one server.
@@ -157,19 +169,22 @@ class Transport:
 
     async def _publish_with_patience(self, batch: list[_Sending]) -> None:
         # A server hangs up on what is too large for it; others do not wait while that is repeated.
-        pauses = PAUSES_S[:1] if batch and batch[0].is_heavy else PAUSES_S
+        pauses = self._pauses[:1] if batch and batch[0].is_heavy else self._pauses
+        name = str(uuid4())
         for pause in (*pauses, None):
             try:
-                await self._publish_once([each for each in batch if not each.accepted.done()])
+                await self._publish_once(name, [each for each in batch if not each.accepted.done()])
                 return
             except TROUBLE as error:
-                if pause is None:
+                # What nobody waits for any more holds up no others.
+                if pause is None or (batch and all(each.accepted.done() for each in batch)):
                     for sending in batch:
                         self._fail(sending, why(error))
                     return
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                await asyncio.sleep(self._retries.jittered(pause))
 
-    async def _publish_once(self, batch: list[_Sending]) -> None:
+    async def _publish_once(self, name: str, batch: list[_Sending]) -> None:
+        """`name`: the same for each try of the same captchas."""
         results = self._results
         await results.tidy([one.id for each in batch for one in each.messages])
         # Copies: more come while the server is being spoken to.
@@ -177,9 +192,12 @@ class Transport:
         if not (batch or revoked or missed or looks):
             return
         async with self._sender.pipeline(transaction=False) as pipe:
-            for each in batch:
-                lane = each.messages[0].lane
-                pipe.lpush(self._prefix + lane, *(one.item for one in each.messages))
+            if batch:
+                messages = [one for each in batch for one in each.messages]
+                command = message.accept(
+                    name, messages, key_prefix=self._prefix, remembered_s=self._known_s
+                )
+                pipe.execute_command(*command)
             for task_id in revoked:
                 topic = f"{self._prefix}/{self._database}.celery.pidbox"
                 pipe.publish(topic, message.revoke(task_id))
@@ -193,11 +211,8 @@ class Transport:
             answered = time()
         self._revoked, results.missed = self._revoked[len(revoked) :], results.missed[len(missed) :]
         self._looks.difference_update(looks)
-        for each, reply in zip(batch, replies, strict=False):
-            if isinstance(reply, Exception):
-                self._fail(each, str(reply))
-            elif not each.accepted.done():
-                each.accepted.set_result(None)
+        if batch:
+            self._accept(batch, replies.pop(0))
         if self._store is not self._sender and (missed or looks):
             async with self._store.pipeline(transaction=False) as pipe:
                 self._look_up(pipe, missed, looks)
@@ -206,7 +221,21 @@ class Transport:
         if looks and not isinstance(replies[-2], Exception):
             seconds, microseconds = replies[-2]
             self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
-        self._read_rest(replies[len(batch) + len(revoked) :], missed, looks)
+        self._read_rest(replies[len(revoked) :], missed, looks)
+
+    def _accept(self, batch: list[_Sending], reply: Any) -> None:
+        """`reply`: what `message.ACCEPT` gave, for each lane; empty if it was done before."""
+        if isinstance(reply, Exception):
+            for each in batch:
+                self._fail(each, str(reply))
+            return
+        lanes = dict.fromkeys(each.messages[0].lane for each in batch)
+        said = dict(zip(lanes, reply or [0] * len(lanes), strict=True))
+        for each in batch:
+            if error := said[each.messages[0].lane]:
+                self._fail(each, error.decode(errors="replace"))
+            elif not each.accepted.done():
+                each.accepted.set_result(None)
 
     def _look_up(self, pipe: Any, missed: list[bytes], looks: list[str]) -> None:
         """Ask for results that were missed, and for what the workers tell."""

@@ -1,0 +1,116 @@
+"""Sending is tried again as often as was asked for, and nothing is accepted twice."""
+
+import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from threading import Timer
+from time import sleep
+
+import pytest
+from redis import Redis
+
+from producer import Client
+from producer.client import message
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+from tests.support.fleet import NULL, wait_until
+from tests.support.servers import FragileServer, Wire
+from tilefleet import FleetUnreachable, Overloaded, Retries, wire
+
+SOON = Retries(20, pause_s=0.05, longest_s=0.2)
+
+
+@pytest.fixture
+def server():
+    with EmbeddedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(server):
+    with Redis.from_url(server.url) as redis:
+        yield redis
+
+
+def waiting(redis, lane=wire.LANE) -> list[str]:
+    """Task ids of the messages that wait."""
+    return [json.loads(item)["headers"]["id"] for item in redis.lrange(lane, 0, -1)]
+
+
+@pytest.mark.parametrize("retries", [None, SOON])
+def test_what_was_heard_though_its_reply_was_lost_is_accepted_once(server, redis, retries):
+    with (
+        Wire(server.port) as cable,
+        Client(cable.url, server.url, retries=retries) as fleet,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        first = fleet.submit(b"first")
+        cable.lose_replies(2)
+        sent = list(pool.map(lambda number: fleet.submit(b"%d" % number), range(8)))
+        bulk = fleet.submit(b"bulk", bulk=True)
+    assert sorted(waiting(redis)) == sorted(each.id for each in (first, *sent))
+    assert waiting(redis, wire.BULK_LANE) == [bulk.id]
+    notes = list(redis.scan_iter(message.ACCEPTED + "*"))
+    assert notes
+    assert all(0 < redis.ttl(note) < 600 for note in notes)
+
+
+def test_both_tries_that_arrive_are_one(server, redis):
+    """The same command, heard twice: as of a server that hung while the second was sent."""
+    sent = [message.solve(b"any", lane=lane, now=0, expires=9) for lane in ("captcha", "other")]
+    command = message.accept("a name", sent, key_prefix="x", remembered_s=60)
+    assert redis.execute_command(*command) == [0, 0]
+    assert redis.execute_command(*command) == []
+    assert redis.llen("xcaptcha") == redis.llen("xother") == 1
+    redis.set("xother", "no list")
+    command = message.accept("another", sent, key_prefix="x", remembered_s=60)
+    good, bad = redis.execute_command(*command)
+    assert good == 0
+    assert bad.startswith(b"WRONGTYPE")
+
+
+def test_a_server_that_is_restarted_is_waited_for_as_long_as_asked():
+    with FragileServer() as server, WorkerProcess(server.url, environ=NULL):
+        with Client(server.url, retries=Retries(40, longest_s=0.3)) as fleet:
+            assert fleet.solve(b"any", timeout=20).model == "null"
+            server.kill()
+            Timer(3.0, server.restart).start()
+            assert fleet.solve(b"any", timeout=60).model == "null"
+        with Client(server.url, retries=0) as fleet:
+            fleet.solve(b"any", timeout=20)
+            server.kill()
+            with pytest.raises(FleetUnreachable):
+                fleet.solve(b"any", timeout=20)
+            server.restart()
+            assert wait_until(lambda: answered(fleet)) == "null"
+
+
+def answered(fleet):
+    try:
+        return fleet.solve(b"any", timeout=20).model
+    except FleetUnreachable:
+        return None
+
+
+def test_a_full_lane_is_waited_for(server):
+    environ = {**NULL, "TILEFLEET_MAX_WAITING": "2"}
+    with (
+        WorkerProcess(server.url, environ=environ) as worker,
+        ThreadPoolExecutor(1) as pool,
+        Client(server.url, retries=SOON) as fleet,
+        Client(server.url) as hasty,
+    ):
+        for client in (fleet, hasty):
+            client.solve(b"any", timeout=20)
+        worker.process.send_signal(signal.SIGSTOP)
+        try:
+            sent = [hasty.submit(b"%d" % number) for number in range(2)]
+            with pytest.raises(Overloaded):
+                hasty.submit(b"more")
+            late = pool.submit(fleet.solve, b"late", timeout=30)
+            sleep(0.5)
+            assert not late.done()
+        finally:
+            worker.process.send_signal(signal.SIGCONT)
+        assert late.result(30).model == "null"
+        assert [each.result(10).model for each in sent] == ["null"] * 2
