@@ -23,29 +23,6 @@ from .source import describe
 #: kombu's lists of one queue: the most urgent priority, then one list for each further step.
 _STEPS = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 
-#: Puts messages on their lists, unless that was done already: a try whose reply is lost may have
-#: been heard all the same.
-#: KEYS: the note that it was done, then lists. ARGV: seconds for which the note stays, how many
-#: messages each list gets, the messages. Gives 0 or an error's text for each list.
-ACCEPT = """
-if not redis.call('SET', KEYS[1], '', 'NX', 'EX', ARGV[1]) then
-    return {}
-end
-local said, at = {}, #KEYS + 1
-for list = 2, #KEYS do
-    said[list - 1] = 0
-    for _ = 1, tonumber(ARGV[list]) do
-        local done = redis.pcall('LPUSH', KEYS[list], ARGV[at])
-        if type(done) == 'table' then said[list - 1] = done.err end
-        at = at + 1
-    end
-end
-return said
-"""
-
-#: In front of the name of a note; it is gone after some minutes.
-ACCEPTED = "tilefleet-accepted-"
-
 #: Bytes of images that go in one message, unless one alone has more.
 _MOST_BYTES = 8 << 20
 
@@ -94,19 +71,6 @@ def parts(images: Sequence[bytes]) -> list[list[bytes]]:
         made[-1].append(image)
         room -= len(image)
     return made
-
-
-def accept(
-    name: str, messages: Sequence[Message], *, key_prefix: str, remembered_s: int
-) -> list[bytes | str | int]:
-    """The command that puts these on their queues unless it did so before under that `name`."""
-    lanes: dict[str, list[bytes]] = {}
-    for each in messages:
-        lanes.setdefault(each.lane, []).append(each.item)
-    keys = [key_prefix + ACCEPTED + name, *(key_prefix + lane for lane in lanes)]
-    counts = [len(items) for items in lanes.values()]
-    items = [item for items in lanes.values() for item in items]
-    return ["EVAL", ACCEPT, len(keys), *keys, remembered_s, *counts, *items]
 
 
 def revoke(task_id: str) -> bytes:

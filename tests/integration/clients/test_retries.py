@@ -1,5 +1,6 @@
 """Sending is tried again as often as was asked for, and nothing is accepted twice."""
 
+import asyncio
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,14 @@ from redis import Redis
 
 from producer import Client
 from producer.client import message
+from producer.client.connection import connect
+from producer.client.outbox import NOTE, Batch, Sending
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.fleet import NULL, wait_until
 from tests.support.servers import FragileServer, Wire
 from tilefleet import FleetUnreachable, Overloaded, Retries, wire
+from tilefleet.settings import Settings
 
 SOON = Retries(20, pause_s=0.05, longest_s=0.2)
 
@@ -50,23 +54,52 @@ def test_what_was_heard_though_its_reply_was_lost_is_accepted_once(server, redis
         bulk = fleet.submit(b"bulk", bulk=True)
     assert sorted(waiting(redis)) == sorted(each.id for each in (first, *sent))
     assert waiting(redis, wire.BULK_LANE) == [bulk.id]
-    notes = list(redis.scan_iter(message.ACCEPTED + "*"))
+    notes = list(redis.scan_iter(NOTE + "*"))
     assert notes
     assert all(0 < redis.ttl(note) < 600 for note in notes)
 
 
-def test_both_tries_that_arrive_are_one(server, redis):
-    """The same command, heard twice: as of a server that hung while the second was sent."""
-    sent = [message.solve(b"any", lane=lane, now=0, expires=9) for lane in ("captcha", "other")]
-    command = message.accept("a name", sent, key_prefix="x", remembered_s=60)
-    assert redis.execute_command(*command) == [0, 0]
-    assert redis.execute_command(*command) == []
-    assert redis.llen("xcaptcha") == redis.llen("xother") == 1
-    redis.set("xother", "no list")
-    command = message.accept("another", sent, key_prefix="x", remembered_s=60)
-    good, bad = redis.execute_command(*command)
-    assert good == 0
-    assert bad.startswith(b"WRONGTYPE")
+def test_a_try_that_arrives_while_the_next_one_begins_is_one(server, redis):
+    """As of a server that hung: what was sent before arrives when the note was looked for."""
+
+    async def use():
+        client = connect(server.url, Settings(), socket_timeout=5)
+        sent = [message.solve(b"any", lane=lane, now=0, expires=9) for lane in ("captcha", "other")]
+        accepted = [asyncio.get_running_loop().create_future() for _ in sent]
+        sendings = [Sending([one], future) for one, future in zip(sent, accepted, strict=True)]
+        batch = Batch(sendings, name="here", key_prefix="x", noted_s=60)
+        (note,) = {command[1] for command in batch._commands() if command[0] == "SET"}
+        execute = client.pipeline
+
+        def pipeline(**options):
+            pipe = execute(**options)
+            multi = pipe.multi
+
+            def late():
+                redis.set(note, "")
+                multi()
+
+            pipe.multi = late
+            return pipe
+
+        client.pipeline = pipeline
+        await batch.push_again(client)
+        assert [future.done() for future in accepted] == [True, True]
+        client.pipeline = execute
+        await client.aclose()
+        await client.connection_pool.disconnect()
+
+    asyncio.run(use())
+    assert redis.llen("xcaptcha") == redis.llen("xother") == 0
+
+
+def test_a_lane_that_is_none_fails_its_own_captchas_only(server, redis):
+    redis.set(wire.BULK_LANE, "no list")
+    with Client(server.url) as fleet, ThreadPoolExecutor(2) as pool:
+        bulk = pool.submit(fleet.submit, b"bulk", bulk=True)
+        assert fleet.submit(b"any").id in waiting(redis)
+        with pytest.raises(FleetUnreachable, match="WRONGTYPE"):
+            bulk.result(10)
 
 
 def test_a_server_that_is_restarted_is_waited_for_as_long_as_asked():
