@@ -60,6 +60,8 @@ class Batch:
         self._prefix = key_prefix
         self._note = f"{key_prefix}{NOTE}{uuid4()}"
         self._noted_s = noted_s
+        #: Those of the last push, in the order of its commands.
+        self._lanes: list[str] = []
 
     def __bool__(self) -> bool:
         return bool(self._left)
@@ -116,7 +118,7 @@ class Batch:
         _, *said = replies[-1]
         refused = {
             lane: str(each)
-            for lane, each in zip(self._lanes(), said, strict=True)
+            for lane, each in zip(self._lanes, said, strict=True)
             if isinstance(each, Exception)
         }
         for each in self._left:
@@ -133,15 +135,11 @@ class Batch:
         """Those for which somebody waits."""
         return [each for each in self._sendings if not each.accepted.done()]
 
-    def _lanes(self) -> dict[str, list[bytes]]:
+    def _commands(self) -> list[tuple[Any, ...]]:
+        """The note, then a push for each lane."""
         lanes: dict[str, list[bytes]] = {}
         for each in self._left:
             lanes.setdefault(each.lane, []).extend(one.item for one in each.messages)
-        return lanes
-
-    def _commands(self) -> list[tuple[Any, ...]]:
-        note = ("SET", self._note, "", "EX", self._noted_s)
-        return [
-            note,
-            *(("LPUSH", self._prefix + lane, *items) for lane, items in self._lanes().items()),
-        ]
+        self._lanes = list(lanes)
+        pushes = [("LPUSH", self._prefix + lane, *items) for lane, items in lanes.items()]
+        return [("SET", self._note, "", "EX", self._noted_s), *pushes]

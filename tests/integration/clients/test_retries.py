@@ -10,7 +10,7 @@ from time import sleep
 import pytest
 from redis import Redis
 
-from producer import Client
+from producer import AsyncClient, Client
 from producer.client import message
 from producer.client.connection import connect
 from producer.client.outbox import NOTE, Batch, Sending
@@ -91,6 +91,25 @@ def test_a_try_that_arrives_while_the_next_one_begins_is_one(server, redis):
 
     asyncio.run(use())
     assert redis.llen("xcaptcha") == redis.llen("xother") == 0
+
+
+def test_who_gives_up_meanwhile_holds_up_no_others(server, redis):
+    """A captcha that nobody waits for any more when the server's reply comes."""
+
+    async def use():
+        async with AsyncClient(server.url) as fleet:
+            await fleet.submit(b"first")
+            for _ in range(50):
+                bulk = [asyncio.create_task(fleet.submit(b"bulk", bulk=True)) for _ in range(2)]
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                for task in bulk:
+                    task.cancel()
+                await asyncio.gather(*bulk, return_exceptions=True)
+                await fleet.submit(b"any")
+
+    asyncio.run(use())
+    assert len(waiting(redis)) == 51
 
 
 def test_a_lane_that_is_none_fails_its_own_captchas_only(server, redis):
