@@ -198,6 +198,12 @@ class Settings:
         "the gateway's file of API keys (tilefleet keys add); none: it asks for no key",
         "",
     )
+    cors: str = _setting(
+        "TILEFLEET_CORS",
+        values.origins,
+        "origins, with commas between them, whose pages may ask the gateway from a browser",
+        "",
+    )
 
     def __post_init__(self) -> None:
         if not self.result_backend:

@@ -15,6 +15,7 @@ from tilefleet.answer import Answer
 from tilefleet.errors import (
     BadRequest,
     FleetUnreachable,
+    Overloaded,
     SettingError,
     TilefleetError,
 )
@@ -22,9 +23,10 @@ from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
 
 from . import message
-from .backlog import Backlog
+from .backlog import FRESH_S, Backlog
 from .message import Message
 from .pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
+from .retries import Retries
 from .source import Source, read, read_all
 from .transport import Transport
 from .window import Window
@@ -33,7 +35,8 @@ S = TypeVar("S", bound=Source)
 #: What one message holds: an image, or a list of them.
 A = TypeVar("A")
 
-#: Seconds in which a captcha has to be on its queue, connecting included.
+#: Seconds in which a captcha has to be on its queue, connecting included; longer where more
+#: tries need longer.
 _SENT_S = 10.0
 
 #: Captchas of the bulk lane that go in one message.
@@ -59,11 +62,20 @@ class AsyncClient:
     When that loop is closed, the next one may use it; another one beside it gets a RuntimeError.
     """
 
-    def __init__(self, broker_url: str | None = None, result_backend: str | None = None) -> None:
+    def __init__(
+        self,
+        broker_url: str | None = None,
+        result_backend: str | None = None,
+        *,
+        retries: Retries | int | None = None,
+    ) -> None:
         """Connects at the first captcha, to the arguments, else to what the settings say.
 
+        `retries`: how often sending is tried again, over a connection that breaks or when the fleet
+        has too much to do; None: a connection is mended three times, a refusal raised at once.
         Raises SettingError.
         """
+        self._retries = Retries.of(retries)
         self._settings = Settings.from_environ()
         self._broker = broker_url or self._settings.broker_url
         default = self._broker if broker_url else self._settings.result_backend
@@ -192,13 +204,33 @@ class AsyncClient:
             self._results,
             settings=self._settings,
             name=without_password(self._broker),
+            retries=self._retries,
         )
 
     async def _send(
         self, arguments: Sequence[A], lane: str, expires: float, write: Callable[..., Message]
     ) -> list[AsyncPending]:
         """A message for each argument, all of them or none; raises FleetUnreachable, Overloaded."""
-        line, within = self._wire, min(expires if expires > 0 else _SENT_S, _SENT_S)
+        ends, pauses = monotonic() + expires, self._retries.pauses(Overloaded)
+        while True:
+            try:
+                return await self._send_once(arguments, lane, expires, write)
+            except Overloaded as refused:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                wait_s = self._retries.after(refused, pause, least=FRESH_S)
+                if monotonic() + wait_s > ends:
+                    raise
+            await asyncio.sleep(wait_s)
+            # Nobody waits longer for having been refused at first.
+            expires = ends - monotonic()
+
+    async def _send_once(
+        self, arguments: Sequence[A], lane: str, expires: float, write: Callable[..., Message]
+    ) -> list[AsyncPending]:
+        line, most = self._wire, max(_SENT_S, self._retries.total_s)
+        within = min(expires if expires > 0 else most, most)
         try:
             async with asyncio.timeout(within):
                 return await self._send_on(line, arguments, lane, expires, write)

@@ -22,9 +22,6 @@ from . import places
 #: What a connection that breaks, or that cannot be had, raises.
 TROUBLE: Final = (RedisError, OSError, asyncio.TimeoutError)
 
-#: Pauses before it is tried again, seconds; each is taken with jitter.
-PAUSES_S: Final = (0.1, 0.3, 0.9)
-
 
 def connect(
     urls: str, settings: Settings, *, socket_timeout: float | None, protocol: int = 3

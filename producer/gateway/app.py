@@ -16,14 +16,16 @@ from time import perf_counter
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.client.asynchronous import AsyncClient
 from producer.client.connection import connect
 from producer.gateway import api, legacy, metrics, openapi, page, problem
 from producer.gateway.connection.idle import address
 from producer.gateway.context import Context
+from producer.gateway.idempotency import HEADER, REPLAYED, Replies
 from producer.gateway.keys import Key, KeyFile
 from producer.gateway.quota import Quota
 from tilefleet.settings import Settings
@@ -71,6 +73,16 @@ class Gateway:
             settings, version=metrics.VERSION, keys=keys is not None, legacy=bool(old)
         )
         self._router = Router(lifespan=self._lifespan)
+        # In front of everything else: a browser asks whether it may before it sends a key.
+        self._served: ASGIApp = self._serve
+        if settings.cors:
+            self._served = CORSMiddleware(
+                self._serve,
+                allow_origins=settings.cors.split(","),
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", "X-API-Key", HEADER],
+                expose_headers=["Retry-After", REPLAYED],
+            )
 
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[dict[str, Any]]:
@@ -78,7 +90,8 @@ class Gateway:
         store = connect(settings.broker_url, settings, socket_timeout=5)
         async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
             quota = Quota(store, key_prefix=settings.key_prefix)
-            here = Context(settings, fleet, quota, self._metrics, store, self.document)
+            replies = Replies(store, key_prefix=settings.key_prefix)
+            here = Context(settings, fleet, quota, replies, self._metrics, store, self.document)
             yield {
                 "gateway": here,
                 "key": None,
@@ -90,9 +103,12 @@ class Gateway:
         await store.connection_pool.disconnect()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            await self._served(scope, receive, send)
+        else:
             await self._router(scope, receive, send)
-            return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
         began, status = perf_counter(), 0
 

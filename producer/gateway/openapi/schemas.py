@@ -25,6 +25,8 @@ def named(name: str) -> Schema:
 
 _PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 _COUNT = {"type": "integer", "minimum": 0}
+_ERROR = record({"type": {"type": "string"}, "message": {"type": "string"}})
+_PLACE = {**_COUNT, "description": "In the list that was sent, from 0."}
 
 SCHEMAS: Schema = {
     "Answer": record(
@@ -91,9 +93,13 @@ SCHEMAS: Schema = {
         "type": "array",
         "items": {"oneOf": [named("Answer"), named("ErrorInList")]},
     },
-    "ErrorInList": record(
-        {"error": record({"type": {"type": "string"}, "message": {"type": "string"}})}
-    ),
+    "Line": {
+        "oneOf": [
+            record({"index": _PLACE, "answer": named("Answer")}),
+            record({"index": _PLACE, "error": _ERROR}),
+        ]
+    },
+    "ErrorInList": record({"error": _ERROR}),
     "Fleet": record(
         {
             "workers": _COUNT,
