@@ -24,6 +24,7 @@ from worker.engine_room.room import EngineRoom
 from worker.engine_room.switch import Switch
 from worker.hub.coordinator import Coordinator
 from worker.hub.events import EventFlush
+from worker.monitoring import sentry
 from worker.monitoring.health import Health
 from worker.monitoring.presence import bounds, lanes
 from worker.monitoring.reporter import Pace
@@ -104,7 +105,13 @@ class EngineRoomStep(bootsteps.StartStopStep):
         worker.model_switch = Switch(self._room, self._load)
         if self._settings.traces:
             self._tracing = self._open_tracing(worker)
-        coordinator.open(self._room, self._writer, self._quarantine, tracing=self._tracing)
+        coordinator.open(
+            self._room,
+            self._writer,
+            self._quarantine,
+            tracing=self._tracing,
+            failed=sentry.reporter(),
+        )
         if self._settings.metrics:
             self._metrics = self._open_metrics(worker)
         self._warm = monotonic()

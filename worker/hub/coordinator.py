@@ -82,6 +82,7 @@ class Coordinator:
         self._inbox: deque[_HubCall] = deque()
         self._executing: set[Any] = set()
         self._tracing: Tracing | None = None
+        self._failed: Callable[[Delivery], None] | None = None
         self._counting = Lock()
         self._fast_backend = isinstance(worker.app.backend, RedisBackend)
 
@@ -91,11 +92,12 @@ class Coordinator:
         writer: Writer,
         quarantine: Quarantine,
         *,
-        tracing: "Tracing | None" = None,
+        tracing: Tracing | None = None,
+        failed: Callable[[Delivery], None] | None = None,
     ) -> None:
-        """Say where requests go from here, and who is told of those that are traced."""
+        """Say where requests go from here, and who is told of those that are traced or fail."""
         self._room, self._writer, self._quarantine = room, writer, quarantine
-        self._tracing = tracing
+        self._tracing, self._failed = tracing, failed
 
     # On the hub thread ---------------------------------------------------------------------------
 
@@ -193,6 +195,8 @@ class Coordinator:
             logger.info("%s failed: %r", request, outcome.error)
             task_ready(request)
             request.acknowledge_here()
+            if self._failed is not None:
+                self._failed(delivery)
             shown = repr(outcome.error)
             request.send_event("task-failed", exception=shown, traceback=shown)
 
