@@ -166,6 +166,13 @@ class Settings:
         "share of captchas whose events are sent to Flower and other monitors, 0 to 1",
         1.0,
     )
+    traces: float = _setting(
+        "TILEFLEET_TRACES",
+        values.share,
+        "share of captchas whose way is traced with OpenTelemetry, 0 to 1; senders choose, workers "
+        "and gateways go on with what they chose; 0: nothing is traced",
+        0.0,
+    )
     metrics: str = _setting(
         "TILEFLEET_METRICS",
         values.address,

@@ -194,6 +194,14 @@ def _say_unknown(**_: Any) -> None:
         logger.warning("%s", line)
 
 
+@signals.celeryd_init.connect
+def _watch_failures(**_: Any) -> None:
+    if os.environ.get("SENTRY_DSN"):
+        from worker.monitoring import sentry
+
+        sentry.start()
+
+
 @signals.worker_ready.connect
 def _say_ready(sender: Any, **_: Any) -> None:
     for warning in worker_options().warnings():

@@ -7,8 +7,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import nullcontext
+from itertools import repeat
 from time import monotonic
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from tilefleet import wire
 from tilefleet.answer import Answer
@@ -30,6 +32,9 @@ from .retries import Retries
 from .source import Source, read, read_all
 from .transport import Transport
 from .window import Window
+
+if TYPE_CHECKING:
+    from .tracing import Spans, Tracing
 
 S = TypeVar("S", bound=Source)
 #: What one message holds: an image, or a list of them.
@@ -54,6 +59,19 @@ def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
     if bulk:
         return min(_TOGETHER, window)
     return max(1, min(_MOST_AT_ONCE, window // _SHARES)) if ordered else 1
+
+
+def _tracing(settings: Settings) -> "Tracing | None":
+    """None: nothing is traced. Raises SettingError where that is asked for and not installed."""
+    if not settings.traces:
+        return None
+    try:
+        from .tracing import Tracing
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"TILEFLEET_TRACES needs {error.name}: pip install 'tilefleet[tracing]'"
+        ) from None
+    return Tracing(settings.traces)
 
 
 class AsyncClient:
@@ -87,6 +105,7 @@ class AsyncClient:
                 raise SettingError(
                     f"{without_password(url)!r} is not usable: give {error}"
                 ) from None
+        self._tracing = _tracing(self._settings)
         self._opened: Transport | None = None
 
     async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
@@ -231,19 +250,23 @@ class AsyncClient:
     ) -> list[AsyncPending]:
         line, most = self._wire, max(_SENT_S, self._retries.total_s)
         within = min(expires if expires > 0 else most, most)
-        try:
-            async with asyncio.timeout(within):
-                return await self._send_on(line, arguments, lane, expires, write)
-        except TimeoutError:
-            raise FleetUnreachable(f"{line.name}: nothing accepted within {within:g} s") from None
+        calls = self._tracing.calls(len(arguments), lane) if self._tracing else nullcontext(())
+        with calls as spans:
+            try:
+                async with asyncio.timeout(within):
+                    return await self._send_on(line, arguments, lane, expires, write, spans)
+            except TimeoutError:
+                why = f"{line.name}: nothing accepted within {within:g} s"
+                raise FleetUnreachable(why) from None
 
-    @staticmethod
     async def _send_on(
+        self,
         line: Transport,
         arguments: Sequence[A],
         lane: str,
         expires: float,
         write: Callable[..., Message],
+        spans: "Spans",
     ) -> list[AsyncPending]:
         count = len(arguments)
         if line.backlog.needs_look(lane, count) or line.clock.was_set:
@@ -252,8 +275,14 @@ class AsyncClient:
             raise line.backlog.overloaded(lane, count)
         line.backlog.sent(lane, count)
         now = line.clock.now()
-        messages = [write(each, lane=lane, now=now, expires=expires) for each in arguments]
+        more = self._tracing.headers(spans) if self._tracing else repeat(message.NO_HEADERS)
+        messages = [
+            write(each, lane=lane, now=now, expires=expires, headers=headers)
+            for each, headers in zip(arguments, more, strict=False)
+        ]
         futures = await line.send(messages)
+        if self._tracing:
+            self._tracing.follow(spans, messages, futures)
         line.look_soon(lane)
         return [
             AsyncPending(sent, future, line, expires=expires)

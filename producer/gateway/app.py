@@ -8,7 +8,7 @@ outcomes, nothing that a client sent.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from ipaddress import ip_address
@@ -28,6 +28,7 @@ from producer.gateway.context import Context
 from producer.gateway.idempotency import HEADER, REPLAYED, Replies
 from producer.gateway.keys import Key, KeyFile
 from producer.gateway.quota import Quota
+from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Gateway:
         self._keys = keys
         self._legacy = legacy_paths
         self._most = most_requests
+        self._go_on = _tracing(settings)
         self._now = 0
         #: Requests that are being served, by who shares bounds; one may have half of all.
         self._now_of: Counter[str] = Counter()
@@ -121,6 +123,8 @@ class Gateway:
         state = scope["state"]
         # `server` cancels it when the client goes away, and says so.
         state["task"] = asyncio.current_task()
+        if self._go_on is not None:
+            self._go_on(scope["headers"])
         who = state["who"] = address(scope.get("client"))
         self._now += 1
         self._now_of[who] += 1
@@ -191,6 +195,23 @@ class Gateway:
                 "%s %s %d, %d bytes, %.0f ms",
                 *(scope["method"], path, status, received, seconds * 1000),
             )
+
+
+def _tracing(settings: Settings) -> Callable[[Iterable[tuple[bytes, bytes]]], None] | None:
+    """What has a request's captchas be under its ``traceparent``; None: nothing is traced.
+
+    Raises SettingError.
+    """
+    if not settings.traces:
+        return None
+    try:
+        from tilefleet.tracing import carrier, provider
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"TILEFLEET_TRACES needs {error.name}: pip install 'tilefleet[tracing]'"
+        ) from None
+    provider.tracer("tilefleet-gateway")
+    return carrier.go_on
 
 
 def _is_near(scope: Scope) -> bool:

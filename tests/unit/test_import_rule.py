@@ -71,7 +71,11 @@ FACES = {
     "tilefleet.testing": ("producer.testing", "producer.local"),
 }
 #: Modules with a library that their room must not import: only who has it loads them.
-WITH = {"tilefleet.testing.plugin": {"pytest"}}
+WITH = {
+    "tilefleet.testing.plugin": {"pytest"},
+    "tilefleet.tracing.carrier": {"opentelemetry"},
+    "tilefleet.tracing.provider": {"opentelemetry"},
+}
 #: What a room must not import, however it is installed.
 FOREIGN = {
     "tilefleet": {"*"},
