@@ -15,6 +15,7 @@ from models.engines.tile_cache import TileCache
 from models.recognition.crops import Crops
 from models.recognition.decision import Probabilities
 from models.runtimes import idle, litert
+from models.runtimes.mapped import Mapped, mapped
 from models.store import Entry
 from models.store.manifest import LITERT_BATCH, NETWORKS, OUTPUTS
 from tilefleet.errors import BadManifest
@@ -22,6 +23,29 @@ from tilefleet.errors import BadManifest
 #: A pass is a loop here, so a longer one makes nothing cheaper but the writing of answers, and
 #: every captcha in it waits for the last.
 MAX_BATCH = 8
+
+
+#: Models that this process, and what is forked from it, need not read again: their files' hashes →
+#: their networks.
+_held: dict[tuple[str, ...], Mapping[str, Mapped | bytes]] = {}
+
+
+def networks(entry: Entry) -> Mapping[str, Mapped | bytes]:
+    """A model's two LiteRT files, their hashes checked; raises HashMismatch or BadManifest."""
+    held = _held.get(_hashes(entry))
+    return held or {
+        network: mapped(f"{network}.tflite", entry.read(f"{network}.tflite"))
+        for network in NETWORKS
+    }
+
+
+def hold(entry: Entry) -> None:
+    """Read a model's files once for all processes that are forked from this one."""
+    _held[_hashes(entry)] = networks(entry)
+
+
+def _hashes(entry: Entry) -> tuple[str, ...]:
+    return tuple(entry.manifest.files[f"{network}.tflite"] for network in NETWORKS)
 
 
 class LiteRTEngine:
@@ -50,7 +74,7 @@ class LiteRTEngine:
         self.max_batch = max_batch or MAX_BATCH
         self._max_bytes = max_bytes
         self._beside = beside
-        self._networks = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
+        self._networks = networks(entry)
         # Whatever is wrong with the files is better known now than in a session's thread.
         self._first = [self._make()]
 
@@ -82,7 +106,9 @@ class LiteRTSession(NetworkSession):
     #: Shared by the sessions of an engine.
     tile_cache: TileCache | None = None
 
-    def __init__(self, model: str, networks: dict[str, bytes], *, sharpness: float) -> None:
+    def __init__(
+        self, model: str, networks: Mapping[str, Mapped | bytes], *, sharpness: float
+    ) -> None:
         super().__init__(model, sharpness=sharpness)
         self._words = _Network("words", networks["words"])
         self._tiles = _Network("tiles", networks["tiles"])
@@ -105,7 +131,7 @@ class LiteRTSession(NetworkSession):
 class _Network:
     """One interpreter with its fixed input and output."""
 
-    def __init__(self, name: str, contents: bytes) -> None:
+    def __init__(self, name: str, contents: Mapped | bytes) -> None:
         try:
             self._interpreter = litert.load(contents)
         except (ValueError, RuntimeError) as error:

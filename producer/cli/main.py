@@ -16,6 +16,7 @@ from producer.cli.serve import serve
 from producer.cli.solve import solve
 from producer.cli.top import top
 from producer.cli.up import up
+from producer.cli.worker import worker
 from producer.terminal.text import printable
 from tilefleet.errors import TilefleetError
 from tilefleet.settings import Settings, unknown_variables
@@ -81,9 +82,9 @@ def _print_settings(ctx: click.Context, _: click.Parameter, wanted: bool) -> Non
 def main() -> None:
     """Read grid captchas with a fleet of Celery workers.
 
-    Workers are started with "celery -A worker worker".
+    Workers are started with "tilefleet worker", one alone with "celery -A worker worker".
     """
 
 
-for command in (solve, serve, up, top, bench, health, keys, samples, models):
+for command in (solve, serve, worker, up, top, bench, health, keys, samples, models):
     main.add_command(command)
