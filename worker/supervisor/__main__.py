@@ -1,6 +1,6 @@
 """``python -m worker.supervisor [options of celery worker]``: what ``tilefleet worker`` runs.
 
-`TILEFLEET_PROCESSES` says how many workers; all other settings, and every option, are each worker's.
+`TILEFLEET_PROCESSES` says how many workers; what else is set, and every option, is each worker's.
 """
 
 import os
@@ -32,7 +32,7 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
     cores = len(os.sched_getaffinity(0))
     # A card is one, and so is what loads its libraries.
     count = settings.processes or (1 if engine(settings) == "keras" else cores)
-    if why := options.refusal(settings) or options.refusal_of_many(count):
+    if why := options.refusal_of_many(count) or options.refusal(settings):
         raise SettingError(why)
     preload(settings)
     # Not one that removes itself: that would be inherited.
