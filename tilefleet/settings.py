@@ -116,6 +116,12 @@ class Settings:
         "workers that tilefleet worker runs here; 0: one for each core, one in all on a GPU",
         0,
     )
+    gpu_memory_mb: int = _setting(
+        "TILEFLEET_GPU_MEMORY_MB",
+        values.whole(0, 10_000_000),
+        "most memory that a worker takes of a GPU, MiB; 0: what it needs, as it needs it",
+        0,
+    )
     max_batch: int = _setting(
         "TILEFLEET_MAX_BATCH",
         values.whole(0, 4096),

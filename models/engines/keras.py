@@ -36,8 +36,8 @@ class KerasEngine:
         self._max_bytes = max_bytes
         self._session = KerasSession(
             self.model,
-            words=_compile(load_network(entry, "words")),
-            tiles=_compile(load_network(entry, "tiles")),
+            words=compiled(load_network(entry, "words")),
+            tiles=compiled(load_network(entry, "tiles")),
             buckets=buckets(self.max_batch),
             sharpness=entry.manifest.sharpness,
         )
@@ -88,7 +88,7 @@ class KerasSession(NetworkSession):
         return words[:count], labels.reshape(size, 8, -1)[:count]
 
 
-def _compile(network: keras.Model) -> Network:
+def compiled(network: keras.Model) -> Network:
     """A function of one array, compiled once for each shape that it meets."""
     backend = keras.backend.backend()
     if backend == "jax":
@@ -104,13 +104,13 @@ def _compile(network: keras.Model) -> Network:
 
     function = tf.function(lambda pictures: network(pictures, training=False))
     # Kept by shape here: TensorFlow takes several shapes of one function for an oversight.
-    compiled: dict[tuple[int, ...], Any] = {}
+    by_shape: dict[tuple[int, ...], Any] = {}
 
     def call(pictures: NDArray[np.uint8]) -> Probabilities:
-        if pictures.shape not in compiled:
+        if pictures.shape not in by_shape:
             signature = tf.TensorSpec(pictures.shape, tf.uint8)
-            compiled[pictures.shape] = function.get_concrete_function(signature)
-        probabilities: Probabilities = compiled[pictures.shape](tf.constant(pictures)).numpy()
+            by_shape[pictures.shape] = function.get_concrete_function(signature)
+        probabilities: Probabilities = by_shape[pictures.shape](tf.constant(pictures)).numpy()
         return probabilities
 
     return call

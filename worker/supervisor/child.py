@@ -38,7 +38,7 @@ class Child:
 
     def start(self, lifeline: tuple[int, int]) -> None:
         """Fork it. `lifeline`: a pipe of which the supervisor alone holds the end to write."""
-        self._began, self.due, self.was_ready = monotonic(), None, False
+        self._began, self.due = monotonic(), None
         # What comes before the child has handlers of its own ends it; the supervisor's lose it.
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         self.pid = os.fork()
@@ -48,7 +48,7 @@ class Child:
 
     def ended(self) -> float:
         """It has; gives the seconds after which it is due again."""
-        self.pid = 0
+        self.pid, self.was_ready = 0, False
         if monotonic() - self._began > _A_WHILE_S:
             self._pause_s = _FIRST_PAUSE_S
         pause, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)

@@ -130,7 +130,7 @@ def test_told_to_renew_they_are_started_anew_one_after_the_other(server, redis, 
         workers.process.send_signal(signal.SIGHUP)
 
         def renewed():
-            assert of_worker(tmp_path).good, "one of them takes captchas all the time"
+            assert of_worker(tmp_path).good, workers.log
             return len(workers.children()) == 2 and not before & set(workers.children())
 
         wait_until(renewed)
