@@ -12,7 +12,7 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 FONTS ?= /usr/share/fonts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test-quick test test-embedded chaos lint format bench samples screenshot train \
+.PHONY: help demo test-quick test test-embedded chaos lint format bench gpu samples screenshot train \
   dist docs clean
 
 help: ## show what there is
@@ -56,6 +56,14 @@ bench: $(VENV)/dev ## the benchmarks; some minutes
 	$(BIN)/python -m benchmarks.clients
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.terminal
+
+gpu: ## on a machine with a GPU: its tests and benchmarks; one JSON, one table, eight minutes
+	@test -e /dev/nvidiactl || { echo "there is no GPU here (no /dev/nvidiactl):" \
+	  "nothing was installed, tested or measured"; exit 1; }
+	@test -x $(VENV)-gpu/bin/python || $(PYTHON) -m venv $(VENV)-gpu
+	@$(VENV)-gpu/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --constraint constraints.txt --editable '.[gpu]'
+	@$(VENV)-gpu/bin/python -m benchmarks.gpu --data $(DATA) --out gpu.json
 
 samples: $(VENV)/demo ## draw the sample captchas again
 	$(BIN)/tilefleet samples --out samples

@@ -124,6 +124,18 @@ class Settings:
     store: Path = _setting(
         "TILEFLEET_STORE", Path, "folder of imported and trained models", default_store
     )
+    processes: int = _setting(
+        "TILEFLEET_PROCESSES",
+        values.whole(0, 1024),
+        "workers that tilefleet worker runs here; 0: one for each core, one in all on a GPU",
+        0,
+    )
+    gpu_memory_mb: int = _setting(
+        "TILEFLEET_GPU_MEMORY_MB",
+        values.whole(0, 10_000_000),
+        "most memory that a worker takes of a GPU, MiB; 0: what it needs, as it needs it",
+        0,
+    )
     max_batch: int = _setting(
         "TILEFLEET_MAX_BATCH",
         values.whole(0, 4096),
@@ -176,7 +188,7 @@ class Settings:
     metrics: str = _setting(
         "TILEFLEET_METRICS",
         values.address,
-        "[host:]port where a worker has its Prometheus metrics; none: it has none",
+        "[host:]port where workers have their Prometheus metrics; none: they have none",
         "",
     )
     log: str = _setting(

@@ -44,7 +44,9 @@ def share(text: str) -> float:
 
 
 def address(text: str) -> str:
-    """``host:port``; a port alone is loopback's."""
+    """``host:port``; a port alone is loopback's. A path is a Unix socket's."""
+    if text.startswith("/"):
+        return text
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise ValueError("a port such as 9101, or host:port to listen on more than loopback")

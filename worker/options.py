@@ -78,6 +78,14 @@ class WorkerOptions:
         """Whether the worker was given a name."""
         return "hostname" in self._given
 
+    def hostname(self) -> str | None:
+        """The node's name as it was given, ``%`` forms unexpanded."""
+        return self._given.get("hostname")
+
+    @property
+    def has_concurrency(self) -> bool:
+        return "concurrency" in self._given
+
     @property
     def has_processes(self) -> bool:
         return self.pool in _PROCESSES
@@ -101,6 +109,23 @@ class WorkerOptions:
                     return (
                         f"{variable} is not usable with -P {self.pool}; use -P threads, the default"
                     )
+        return ""
+
+    def refusal_of_many(self, count: int) -> str:
+        """Why `count` workers under one supervisor cannot be started so; "" if they can."""
+        if self.has_processes:
+            return (
+                f"-P {self.pool} is not usable with tilefleet worker: it starts processes of its "
+                "own; use celery -A worker worker, or leave it out"
+            )
+        if "detach" in self._given:
+            return "--detach is not usable with tilefleet worker: use systemd (deploy/systemd)"
+        for name in ("pidfile", "statedb", "logfile"):
+            if count > 1 and "%" not in self._given.get(name, "%"):
+                return (
+                    f"{self._flag(name)} {self._given[name]} is not usable with {count} workers: "
+                    "each needs a file of its own; put %n, a worker's name, into it"
+                )
         return ""
 
     def warnings(self) -> list[str]:

@@ -4,6 +4,7 @@
 """
 
 from models.engines.base import Engine, Session
+from models.runtimes import gpu_memory
 from models.runtimes.installed import choose_engine, choose_keras_backend, require
 from models.store import find
 from tilefleet.settings import Settings
@@ -36,6 +37,7 @@ def load(settings: Settings, *, beside: bool = False) -> Engine:
             **options,
         )
     choose_keras_backend()
+    gpu_memory.share(settings.gpu_memory_mb)
     from models.engines.keras import KerasEngine
 
     return KerasEngine(entry, **options)

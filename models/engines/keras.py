@@ -41,8 +41,8 @@ class KerasEngine:
         self._session = KerasSession(
             self.model,
             self.kind,
-            words=_compile(_load(entry, "words")),
-            tiles=_compile(_load(entry, "tiles")),
+            words=compiled(_load(entry, "words")),
+            tiles=compiled(_load(entry, "tiles")),
             buckets=buckets(self.max_batch),
             sharpness=entry.manifest.sharpness,
         )
@@ -108,7 +108,7 @@ def _load(entry: Entry, name: str) -> keras.Model:
     return network
 
 
-def _compile(network: keras.Model) -> Network:
+def compiled(network: keras.Model) -> Network:
     """A function of one array, compiled once for each shape that it meets."""
     backend = keras.backend.backend()
     if backend == "jax":
@@ -124,13 +124,13 @@ def _compile(network: keras.Model) -> Network:
 
     function = tf.function(lambda pictures: network(pictures, training=False))
     # Kept by shape here: TensorFlow takes several shapes of one function for an oversight.
-    compiled: dict[tuple[int, ...], Any] = {}
+    by_shape: dict[tuple[int, ...], Any] = {}
 
     def call(pictures: NDArray[np.uint8]) -> Probabilities:
-        if pictures.shape not in compiled:
+        if pictures.shape not in by_shape:
             signature = tf.TensorSpec(pictures.shape, tf.uint8)
-            compiled[pictures.shape] = function.get_concrete_function(signature)
-        probabilities: Probabilities = compiled[pictures.shape](tf.constant(pictures)).numpy()
+            by_shape[pictures.shape] = function.get_concrete_function(signature)
+        probabilities: Probabilities = by_shape[pictures.shape](tf.constant(pictures)).numpy()
         return probabilities
 
     return call

@@ -16,6 +16,7 @@ from models.engines.tile_cache import TileCache
 from models.recognition.crops import Crops
 from models.recognition.decision import Probabilities
 from models.runtimes import idle, litert
+from models.runtimes.mapped import Mapped, mapped
 from models.store import Entry
 from models.store.manifest import INT8, NETWORKS, PRECISIONS, inputs, litert_batch, outputs
 from tilefleet.errors import BadManifest
@@ -24,6 +25,41 @@ from tilefleet.kind import Kind
 #: A pass is a loop here, so a longer one makes nothing cheaper but the writing of answers, and
 #: every captcha in it waits for the last.
 MAX_BATCH = 8
+
+
+#: Network → in which precision it is read, and its LiteRT file.
+_Chosen = Mapping[str, tuple[str, Mapped | bytes]]
+
+#: What this process, and what is forked from it, need not read again: a model's files' hashes and
+#: the precision that was asked for → what was chosen.
+_held: dict[tuple[str, ...], _Chosen] = {}
+
+
+def networks(entry: Entry, precision: str) -> _Chosen:
+    """A model's two LiteRT files, their hashes checked; raises HashMismatch or BadManifest.
+
+    `precision`: float32 or int8, of what has both; auto: the faster one here.
+    """
+    held = _held.get(_key(entry, precision))
+    return held or {network: _choose(entry, network, precision) for network in NETWORKS}
+
+
+def hold(entry: Entry, precision: str) -> None:
+    """Read a model's files once for all processes that are forked from this one."""
+    _held[_key(entry, precision)] = networks(entry, precision)
+
+
+def _key(entry: Entry, precision: str) -> tuple[str, ...]:
+    return precision, *(digest for _, digest in sorted(entry.manifest.files.items()))
+
+
+def _choose(entry: Entry, network: str, precision: str) -> tuple[str, Mapped | bytes]:
+    files = _files(entry, network, precision)
+    try:
+        name = fastest(files)
+    except (ValueError, RuntimeError) as error:
+        raise BadManifest(f"{network} of {entry.identity} cannot be read: {error}") from None
+    return name, mapped(f"{network}.tflite", files[name])
 
 
 class LiteRTEngine:
@@ -56,17 +92,9 @@ class LiteRTEngine:
         self.max_batch = max_batch or MAX_BATCH
         self._max_bytes = max_bytes
         self._beside = beside
-        self._networks: dict[str, bytes] = {}
-        chosen = []
-        for network in NETWORKS:
-            files = _files(entry, network, precision)
-            try:
-                name = fastest(files)
-            except (ValueError, RuntimeError) as error:
-                raise BadManifest(f"{self.model}: {network} cannot be read: {error}") from None
-            self._networks[network] = files[name]
-            chosen.append(f"{network} {name}")
-        self.precision = ", ".join(chosen)
+        chosen = networks(entry, precision)
+        self._networks = {network: contents for network, (_, contents) in chosen.items()}
+        self.precision = ", ".join(f"{network} {name}" for network, (name, _) in chosen.items())
         # Whatever is wrong with the files is better known now than in a session's thread.
         self._first = [self._make()]
 
@@ -111,7 +139,12 @@ class LiteRTSession(NetworkSession):
     tile_cache: TileCache | None = None
 
     def __init__(
-        self, model: str, kind: Kind, networks: dict[str, bytes], *, sharpness: float
+        self,
+        model: str,
+        kind: Kind,
+        networks: Mapping[str, Mapped | bytes],
+        *,
+        sharpness: float,
     ) -> None:
         super().__init__(model, kind, sharpness=sharpness)
         self._words = _Network("words", networks["words"], kind)
@@ -136,7 +169,7 @@ class LiteRTSession(NetworkSession):
 class _Network:
     """One interpreter with its fixed input and output."""
 
-    def __init__(self, name: str, contents: bytes, kind: Kind) -> None:
+    def __init__(self, name: str, contents: Mapped | bytes, kind: Kind) -> None:
         try:
             self._interpreter = litert.load(contents)
         except (ValueError, RuntimeError) as error:

@@ -19,6 +19,7 @@ from producer.cli.samples import samples
 from producer.cli.serve import serve
 from producer.cli.solve import solve
 from producer.cli.up import up
+from producer.cli.worker import worker
 from producer.terminal.group import OneLine
 from tilefleet.errors import TilefleetError
 from tilefleet.settings import Settings, unknown_variables
@@ -72,7 +73,8 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def main() -> None:
     """Read grid captchas with a fleet of Celery workers.
 
-    Workers are started with "celery -A worker worker"; "tilefleet up" starts everything here.
+    Workers are started with "tilefleet worker", one alone with "celery -A worker worker";
+    "tilefleet up" starts everything here.
     """
 
 
@@ -92,7 +94,7 @@ def completion(shell: str | None) -> None:
 
 
 for command in (
-    *(solve, serve, up, top, bench, health, doctor),
+    *(solve, serve, worker, up, top, bench, health, doctor),
     *(keys, samples, models, completion),
 ):
     main.add_command(command)

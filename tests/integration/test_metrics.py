@@ -18,6 +18,7 @@ from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support import promql
 from tests.support.fleet import NULL, wait_until
+from tests.support.many import Supervised
 from tilefleet import errors
 from tilefleet.settings import Settings
 
@@ -62,11 +63,12 @@ def port():
 
 
 @pytest.fixture(scope="module")
-def worker(server, port):
+def worker(server, port, tmp_path_factory):
+    """One under a supervisor, whose page says what the worker's own says, and more."""
     environ = {"TILEFLEET_METRICS": str(port), "TILEFLEET_CACHE_S": "60"}
     environ["TILEFLEET_TILE_CACHE"] = "100"
-    with WorkerProcess(server.url, environ=environ) as worker:
-        yield worker
+    with Supervised(server.url, 1, folder=tmp_path_factory.mktemp("signs"), environ=environ) as one:
+        yield one
 
 
 @pytest.fixture

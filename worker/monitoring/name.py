@@ -14,6 +14,8 @@ from tilefleet import report
 from tilefleet.report import Report
 from worker.monitoring.line import Line
 
+#: What workers are called that were given no name.
+UNNAMED: Final = "tilefleet"
 #: Seconds after which a worker that has not written its line anew is gone; it does every second.
 _SILENT_S: Final = 3.0
 _LOOK_S: Final = 0.2
@@ -36,13 +38,18 @@ def take(line: Line, nodes: Iterable[str] | None = None) -> None:
 def numbered(node: str) -> Iterator[str]:
     """``celery@here``, ``celery-2@here`` …"""
     yield node
+    yield from (one_of(node, number) for number in count(2))
+
+
+def one_of(node: str, number: int) -> str:
+    """``celery@here`` → ``celery-2@here``."""
     name, at, host = node.partition("@")
-    yield from (f"{name}-{number}{at}{host}" for number in count(2))
+    return f"{name}-{number}{at}{host}"
 
 
 def unnamed(host: str) -> Iterator[str]:
     """``tilefleet@host-1``, ``tilefleet@host-2`` …: for workers that were given no name."""
-    return (f"tilefleet@{host}-{number}" for number in count(1))
+    return (f"{UNNAMED}@{host}-{number}" for number in count(1))
 
 
 def _is_taken(line: Line, seen: bytes | None) -> bool:
