@@ -78,6 +78,7 @@ class WorkerOptions:
         """Whether the worker was given a name."""
         return "hostname" in self._given
 
+    @property
     def hostname(self) -> str | None:
         """The node's name as it was given, ``%`` forms unexpanded."""
         return self._given.get("hostname")
