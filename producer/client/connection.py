@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import ssl
 from typing import Any, Final
 
@@ -88,6 +89,9 @@ def why(error: BaseException) -> str:
         if isinstance(begun, ssl.SSLError):
             # Its number is none of the system's.
             return str(begun)
+        if isinstance(begun, socket.gaierror):
+            # Nor is that of a name that is not found.
+            return begun.strerror or str(begun)
         if isinstance(begun, OSError) and begun.errno:
             return os.strerror(begun.errno)
         begun = begun.__cause__ or begun.__context__

@@ -52,7 +52,10 @@ def _reach(text: str) -> str:
             return advice
     named = next((name for name in SERVER_VARIABLES if os.environ.get(name)), "")
     if named:
-        return f"is {named} right, and does the server run? tilefleet doctor looks further"
+        return (
+            f"is {named} right, and does that server run? With it unset, tilefleet up starts one; "
+            "tilefleet doctor looks further"
+        )
     return (
         "start a server, a worker and a gateway here with tilefleet up, or name your server in "
         "CELERY_BROKER_URL"
