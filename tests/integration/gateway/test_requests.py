@@ -6,6 +6,9 @@ From which pages it may ask; and what it may not: that the gateway fetches somet
 import asyncio
 import base64
 import json
+import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
@@ -15,6 +18,7 @@ from redis import Redis
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from tests.conftest import REPOSITORY
 from tests.support.fleet import NULL, wait_until
 from tests.support.gateway import gateway
 
@@ -77,6 +81,20 @@ def test_lines_come_as_answers_are_ready_and_say_whose_they_are(client):
     assert arrived[0][0] - max(at for index, (at, _) in arrived.items() if index) > 0.5
     assert arrived[0][1]["answer"]["model"] == "null"
     assert arrived[7][1]["error"]["type"] == "BadMessage"
+
+
+def test_the_program_of_the_page_runs(client, tmp_path):
+    page = (REPOSITORY / "docs" / "gateway.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "captcha.jpg").write_bytes(b"any")
+    done = subprocess.run(
+        [sys.executable, "-c", block.replace("http://127.0.0.1:8000", str(client.base_url))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert sorted(done.stdout.splitlines()) == ["0 [1]", "1 [1]", "2 [1]"], done.stderr
 
 
 def test_who_does_not_ask_for_lines_gets_the_list(client):
