@@ -20,7 +20,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 #: Of Celery, curl, base64, redis-server, systemctl and pip; and of scripts of ours.
 OTHERS = {
     *("--pool", "--loglevel", "--data-binary", "--fail", "--form", "--json", "--wrap", "--now"),
-    *("--aclfile", "--messages", "--autoscale", "--purge", "--include"),
+    *("--aclfile", "--messages", "--autoscale", "--purge", "--include", "--hostname"),
 }
 #: Which page has all options of a command. The others' are in their --help.
 OF_PAGES = {

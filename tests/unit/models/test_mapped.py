@@ -32,10 +32,11 @@ def test_a_network_outlives_what_it_was_loaded_from():
 def test_a_model_that_is_held_is_not_read_again(monkeypatch):
     entry = find("builtin")
     monkeypatch.setattr("models.engines.litert._held", {})
-    first = networks(entry)
-    assert networks(entry)["tiles"] is not first["tiles"]
-    hold(entry)
-    assert all(networks(entry)[name] is networks(entry)[name] for name in NETWORKS)
+    first = networks(entry, "auto")
+    assert networks(entry, "auto")["tiles"] is not first["tiles"]
+    hold(entry, "auto")
+    held = networks(entry, "auto")
+    assert all(networks(entry, "auto")[name] is held[name] for name in NETWORKS)
     assert LiteRTEngine(entry, max_batch=0, max_bytes=1 << 20).model == entry.identity
 
 
