@@ -121,6 +121,12 @@ class Settings:
         "what the litert engine computes in, of a model that has both: auto (the faster here)",
         "auto",
     )
+    second_look: str = _setting(
+        "TILEFLEET_SECOND_LOOK",
+        values.name,
+        "model of the store that reads what the first one is unsure of; none: it answers alone",
+        "",
+    )
     store: Path = _setting(
         "TILEFLEET_STORE", Path, "folder of imported and trained models", default_store
     )

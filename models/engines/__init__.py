@@ -22,7 +22,16 @@ def load(settings: Settings, *, beside: bool = False) -> Engine:
         from models.engines.null import NullEngine
 
         return NullEngine(max_batch=settings.max_batch)
-    entry = find(settings.model, root=settings.store)
+    first = _load(settings, settings.model, beside=beside)
+    if not settings.second_look:
+        return first
+    from models.engines.second import SecondLook
+
+    return SecondLook(first, _load(settings, settings.second_look, beside=beside))
+
+
+def _load(settings: Settings, name: str, *, beside: bool) -> Engine:
+    entry = find(name, root=settings.store)
     kind = choose_engine() if settings.engine == "auto" else settings.engine
     options = {"max_batch": settings.max_batch, "max_bytes": settings.max_bytes}
     if kind == "litert":

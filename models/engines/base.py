@@ -65,10 +65,19 @@ class NetworkSession(ABC):
         (n, words, labels + 1) and (n, tiles, labels)."""
 
     def read(self, batch: Sequence[Crops]) -> list[Answer]:
-        headers = np.stack([crops.header for crops in batch])
-        tiles = np.stack([crops.tiles for crops in batch])
-        words, labels = self.infer(headers, tiles)
+        words, labels = self.look(batch)
         return [
-            decide(word, label, kind=self.kind, model=self.model, sharpness=self._sharpness)
-            for word, label in zip(words, labels, strict=True)
+            self.decided(crops, word, label, model=self.model)
+            for crops, word, label in zip(batch, words, labels, strict=True)
         ]
+
+    def look(self, batch: Sequence[Crops]) -> tuple[Probabilities, Probabilities]:
+        """What the networks say, as `infer` gives it."""
+        headers = np.stack([crops.header for crops in batch])
+        return self.infer(headers, np.stack([crops.tiles for crops in batch]))
+
+    def decided(
+        self, crops: Crops, words: Probabilities, labels: Probabilities, *, model: str
+    ) -> Answer:
+        """The answer of one captcha, as `model` gives it."""
+        return decide(words, labels, kind=self.kind, model=model, sharpness=self._sharpness)
