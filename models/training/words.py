@@ -64,7 +64,7 @@ class Round:
     peak_learning_rate: float
 
 
-ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3))
+ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3), Round(6, 1.5e-3))
 
 
 def train(
