@@ -22,7 +22,7 @@ function read(entry) {
   next();
 }
 
-async function next() {
+function next() {
   while (sending < AT_ONCE && queue.length) {
     sending += 1;
     send(queue.shift()).finally(() => {
@@ -111,7 +111,7 @@ function show(entry) {
 }
 
 function draw() {
-  history.draw(shown, show);
+  history.draw(shown);
 }
 
 function complain({ title, detail, again }) {
@@ -187,7 +187,7 @@ function mark(answer) {
 
 // All of them are read; the first is shown.
 function take(pictures) {
-  const entries = [...pictures].map((picture) => history.add(picture, picture.name || say("from the clipboard")));
+  const entries = [...pictures].map((picture) => history.add(picture, picture.name || say("from the clipboard"), show));
   for (const entry of entries) {
     if (entry.picture.size > LARGEST) {
       const size = `${entry.name}: ${Math.round(entry.picture.size / 1e6)} MB`;
@@ -210,10 +210,10 @@ get("sample").addEventListener("click", async () => {
   let entry;
   try {
     const reply = await fetch(`site/sample-${sample}.jpg`);
-    entry = history.add(await reply.blob(), say("sample {n}", { n: sample }));
+    entry = history.add(await reply.blob(), say("sample {n}", { n: sample }), show);
     read(entry);
   } catch {
-    entry = history.add(new Blob(), say("sample {n}", { n: sample }));
+    entry = history.add(new Blob(), say("sample {n}", { n: sample }), show);
     failed(entry, "The gateway does not answer", () => say("Is it still running?"), false);
   }
   show(entry);
