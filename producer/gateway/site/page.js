@@ -91,6 +91,7 @@ function show(entry) {
     image.hidden = false;
     get("invite").hidden = true;
     image.onerror = () => { image.hidden = true; get("invite").hidden = false; };
+    image.onload = () => entry === shown && entry.state === "answered" && mark(entry.answer);
     image.onload = () => {
       get("stage").style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
       if (entry === shown && entry.state === "answered") mark(entry.answer);
@@ -155,9 +156,11 @@ function facts(rows) {
 }
 
 function mark(answer) {
+  const picture = get("picture");
+  // Once it is loaded, this is called again. Workers of before do not tell where the tiles are.
+  if (!answer.grid || !picture.naturalWidth) return;
   const marks = [];
   const { columns, tile } = answer.grid;
-  const picture = get("picture");
   // Text and lines are as large beside a tile whatever the picture's size: a tile is 66 units high.
   const unit = tile[1] / 66;
   const [lefts, tops, [width, height]] = [answer.grid.lefts, answer.grid.tops, tile].map((lengths) =>

@@ -135,6 +135,7 @@ def test_several_that_are_dropped_are_all_read_and_kept_to_look_at(page, clients
     page.all("#history button")[1].click()
     assert page["picture"].get_attribute("alt") == "The captcha 010.jpg"
     assert page["verdict"].text.endswith(": " + ", ".join(map(str, expected["010.jpg"])))
+    page.wait(lambda: len(page.all("#marks .pick")) == len(expected["010.jpg"]))
     page.all("#history button")[0].click()
     page.wait_for("failed")
     assert page["trouble-title"].text == "That is not a picture"
