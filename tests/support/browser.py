@@ -22,7 +22,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 #: The rules of accessibility, as one script.
-AXE = files("axe_selenium_python") / "node_modules" / "axe-core" / "axe.min.js"
+AXE = files("selenium_axe_python") / "axe-core" / "axe.min.js"
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
