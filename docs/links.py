@@ -1,4 +1,4 @@
-"""Pages of the repository that are part of the site though they are not in docs/ (mkdocs hook)."""
+"""What the site has beyond the pages in docs/ (a hook of mkdocs): pages of the repository, too."""
 
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,11 @@ def on_files(files: Files, *, config: Any) -> Files:
         text = (_REPOSITORY / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
     return files
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    # What is drawn in a docstring begins so, for readers of the source.
+    return html.replace("<p>::</p>", "")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
