@@ -11,7 +11,7 @@ from typing import Any
 from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError, ResponseError
 
-from producer.client import oldest
+from producer.client import backlog
 from producer.client.connection import connect_now, why
 from producer.monitoring.celery_app import application, living
 from producer.monitoring.deadline import within
@@ -81,9 +81,9 @@ class Watch(AbstractContextManager["Watch"]):
         return View(workers, waiting, oldest_s, claimed)
 
     def _oldest(self, channel: Any) -> dict[str, float]:
-        command = ("EVAL_RO", oldest.SCRIPT, *oldest.arguments(self._settings.key_prefix))
+        command = ("EVAL_RO", backlog.OLDEST, *backlog.oldest_arguments(self._settings.key_prefix))
         try:
-            return oldest.ages(channel.client.execute_command(*command))
+            return backlog.oldest_s(channel.client.execute_command(*command))
         except ResponseError:
             # Who may look at the fleet need not be one who may read what waits.
             return {}

@@ -62,7 +62,7 @@ class OneLine(click.Group):
 
 
 def _fail(context: click.Context, line: str) -> None:
-    if verbosity.verbosity() > 0:
+    if verbosity.is_verbose():
         traceback.print_exc()
     click.echo(f"tilefleet: {line}", err=True)
     context.exit(1)
