@@ -23,7 +23,7 @@ from tilefleet import Client, TilefleetError
 with Client() as fleet:
     for path in sys.argv[1:]:
         try:
-            fleet.solve(path, timeout=20)
+            fleet.solve(path, timeout=60)
         except TilefleetError as error:
             print(type(error).__name__)
 """
@@ -54,7 +54,7 @@ def program(server, *files, environ):
         env={**os.environ, "CELERY_BROKER_URL": server.url, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
