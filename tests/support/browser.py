@@ -168,6 +168,8 @@ def browser(address: str) -> Iterator[Page]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    # A machine that is busy with other things takes its time with all of axe's rules.
+    driver.set_script_timeout(120)
     try:
         yield Page(driver, address)
     finally:

@@ -161,8 +161,8 @@ function mark(answer) {
   if (!answer.grid || !picture.naturalWidth) return;
   const marks = [];
   const { columns, tile } = answer.grid;
-  // Text and lines are as large beside a tile whatever the picture's size: a tile is 66 units high.
-  const unit = tile[1] / 66;
+  // Text and lines are as large beside a tile whatever the picture's size: a tile is 67 units high.
+  const unit = tile[1] / 67;
   const [lefts, tops, [width, height]] = [answer.grid.lefts, answer.grid.tops, tile].map((lengths) =>
     lengths.map((length) => length / unit));
   get("marks").setAttribute("viewBox", `0 0 ${picture.naturalWidth / unit} ${picture.naturalHeight / unit}`);
