@@ -22,8 +22,8 @@ from tilefleet.errors import (
     TilefleetError,
 )
 from tilefleet.settings import Settings
-from tilefleet.shards import name
 from tilefleet.urls import parse, without_password
+from tilefleet.urls.shards import name
 
 from . import message
 from .backlog import FRESH_S, Backlog
@@ -31,9 +31,9 @@ from .connection import connect
 from .message import Message
 from .pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
 from .retries import Retries
-from .shards import Shard, Shards
 from .source import Source, read, read_all
 from .transport import Transport
+from .transport.shards import Shard, Shards
 from .window import Window
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from ..client import AsyncClient, Client, Retries
-from ..client.shards import Shard, Shards
+from ..client.transport.shards import Shard, Shards
 from .script import Reply, Script, Which
 from .transport import FakeTransport
 

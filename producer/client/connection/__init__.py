@@ -1,4 +1,7 @@
-"""Connections to a server, as `tilefleet.urls` reads it, and what is said when one breaks."""
+"""Connections to a server, as `tilefleet.urls` reads it, and what is said when one breaks.
+
+May import what `producer.client` may. `places`: the connections of redis-py for several servers.
+"""
 
 import asyncio
 import os
@@ -26,7 +29,6 @@ TROUBLE: Final = (RedisError, OSError, asyncio.TimeoutError)
 
 class IsCluster(RedisError):
     """The server is a node of a Redis Cluster, which is of no use."""
-
 
 
 def connect(

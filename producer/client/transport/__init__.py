@@ -5,7 +5,8 @@
     send ─→ outbox ─→ subscribed to their results (`producer.client.results`) ─→ LPUSH, all at once
 
 Nothing polls: what waits goes out together as soon as the connection is free. Where the connection
-breaks meanwhile, the same goes out again, and is accepted once (`producer.client.outbox`).
+breaks meanwhile, the same goes out again, and is accepted once (`outbox`). `shards` has one of these
+for each of several servers. May import what `producer.client` may.
 """
 
 import asyncio
@@ -16,19 +17,19 @@ from math import ceil
 from time import time
 from typing import Any
 
-from tilefleet import report, shards
+from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
-from tilefleet.urls import parse
+from tilefleet.urls import parse, shards
 
-from . import message
-from .backlog import Backlog
-from .connection import TROUBLE, IsCluster, connect, why
-from .message import Message
+from .. import message
+from ..backlog import Backlog
+from ..connection import TROUBLE, IsCluster, connect, why
+from ..message import Message
+from ..results import Results, check_cancelled, stop
+from ..retries import Retries
 from .outbox import Batch, Sending
-from .results import Results, check_cancelled, stop
-from .retries import Retries
 
 #: Seconds in which each connection has to be closed; a server that hangs takes nothing more.
 _CLOSED_S = 0.5
