@@ -5,8 +5,8 @@
     send ─→ outbox ─→ subscribed to their results (`producer.client.results`) ─→ LPUSH, all at once
 
 Nothing polls: what waits goes out together as soon as the connection is free. Where the connection
-breaks meanwhile, the same goes out again, and is accepted once (`outbox`). `shards` has one of these
-for each of several servers. May import what `producer.client` may.
+breaks meanwhile, the same goes out again, and is accepted once (`outbox`). `shards` has one of
+these for each of several servers. May import what `producer.client` may.
 """
 
 import asyncio
