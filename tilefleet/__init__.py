@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tilefleet.answer import Answer
     from tilefleet.errors import (
         AnswerTimeout,
+        BadArchive,
         BadCollection,
         BadImage,
         BadKeyFile,
@@ -55,6 +56,7 @@ __all__ = [
     "AnswerTimeout",
     "AsyncClient",
     "AsyncPending",
+    "BadArchive",
     "BadCollection",
     "BadImage",
     "BadKeyFile",

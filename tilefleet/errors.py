@@ -24,6 +24,7 @@
         ├── ModelNotFound       no such name in the store
         ├── BadManifest         manifest.json is missing, unreadable or of another kind
         ├── HashMismatch        a file is not the one the manifest was written for
+        ├── BadArchive          a file to import is no archive of a model
         ├── EngineUnavailable   the engine's library is not installed
         ├── NotANetwork         a file to import is not such a network
         └── BadTiles            a folder of tile pictures has none that can be used
@@ -122,6 +123,10 @@ class BadManifest(ModelError):
 
 class HashMismatch(ModelError):
     """A file is not the one its manifest was written for."""
+
+
+class BadArchive(ModelError):
+    """A file to import is no archive of a model."""
 
 
 class EngineUnavailable(ModelError):

@@ -18,6 +18,7 @@ import click
 from producer.terminal import inputs
 from producer.terminal import text as show
 from producer.terminal.inputs import Input
+from producer.terminal.options import MODEL
 from producer.terminal.progress import Progress, span
 from tilefleet.answer import Answer
 from tilefleet.errors import FleetError, TilefleetError
@@ -37,7 +38,7 @@ _STOPPED: Final = 130
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--picture", metavar="OUT", help="Draw the answer: a .png, a folder/, or a pattern.")
 @click.option("--local", is_flag=True, help="Read in this process: no queue, no worker.")
-@click.option("--model", metavar="NAME", help="With --local: which model reads.")
+@click.option("--model", metavar="NAME", type=MODEL, help="With --local: which model reads.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),

@@ -1,10 +1,11 @@
-"""``tilefleet models train``: networks from labelled tiles."""
+"""``tilefleet models train / convert``: networks from labelled tiles, and what they compute in."""
 
 from pathlib import Path
 
 import click
 
-from producer.terminal.options import FOLDER, OUT
+from models.store.manifest import PRECISIONS
+from producer.terminal.options import FOLDER, MODEL, OUT
 from tilefleet.settings import Settings
 
 
@@ -15,7 +16,7 @@ from tilefleet.settings import Settings
 @click.option(
     "--fonts", type=FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
 )
-@click.option("--teacher", metavar="NAME", help="Stored model that teaches the tiles.")
+@click.option("--teacher", metavar="NAME", type=MODEL, help="Stored model that teaches the tiles.")
 @click.option("--name", default="builtin", show_default=True, help="Its name in the store.")
 @click.option("--store", "root", type=OUT, help="Store to write to; the settings' if not given.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
@@ -99,3 +100,28 @@ def train(
         say=click.echo,
     )
     click.echo(f"stored {entry.identity} in {entry.folder}")
+
+
+@click.command()
+@click.argument("name", type=MODEL)
+@click.option("--precision", type=click.Choice([*PRECISIONS]), required=True)
+@click.option("--name", "new_name", required=True, help="Its name in the store.")
+@click.option("--data", type=FOLDER, help="Folder with captchas2016/, to measure activations on.")
+@click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
+def convert(name: str, precision: str, new_name: str, data: Path | None, overwrite: bool) -> None:
+    """Store a model again with LiteRT files in float32, in int8, or mixed: words in int8.
+
+    How much time int8 saves depends on the processor; "benchmarks.engine" measures it.
+    """
+    from models import store
+    from models.runtimes.installed import choose_keras_backend
+
+    settings = Settings.from_environ()
+    choose_keras_backend()
+    from models.training import precision as precisions
+
+    entry = store.find(name, root=settings.store)
+    if not overwrite:
+        store.check_free(new_name, root=settings.store)
+    made = precisions.convert(entry, precision, name=new_name, root=settings.store, data=data)
+    click.echo(f"stored {made.identity} in {made.folder}")

@@ -5,14 +5,16 @@ from pathlib import Path
 import click
 
 from producer.terminal.bars import Bars
-from producer.terminal.options import FOLDER, OUT
+from producer.terminal.options import FOLDER, MODEL, OUT
 from tilefleet.settings import Settings
 
 
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.option("--out", type=OUT, required=True, help="Folder to fill; the same again goes on.")
-@click.option("--words", metavar="NAME", help="Stored model whose words network reads headers.")
+@click.option(
+    "--words", metavar="NAME", type=MODEL, help="Stored model whose words network reads headers."
+)
 @click.option(
     "--rounds",
     type=click.IntRange(min=0),
