@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tilefleet.answer import Answer
     from tilefleet.errors import (
         AnswerTimeout,
+        BadAnswers,
         BadArchive,
         BadCollection,
         BadImage,
@@ -56,6 +57,7 @@ __all__ = [
     "AnswerTimeout",
     "AsyncClient",
     "AsyncPending",
+    "BadAnswers",
     "BadArchive",
     "BadCollection",
     "BadImage",

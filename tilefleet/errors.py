@@ -19,6 +19,7 @@
     │   └── Revoked             the task was revoked, or expired, before it was read
     ├── EngineError             the networks failed on this captcha
     │   └── GivenUp             workers that had it were lost, again and again
+    ├── BadAnswers              an answers.csv is missing or cannot be understood
     ├── BadCollection           a folder of captchas holds too little to learn from
     └── ModelError              a model cannot be used
         ├── ModelNotFound       no such name in the store
@@ -103,6 +104,10 @@ class EngineError(TilefleetError):
 
 class GivenUp(EngineError):
     """Several workers were lost while they read it; it is not tried again."""
+
+
+class BadAnswers(TilefleetError):
+    """An answers.csv is missing, or cannot be understood."""
 
 
 class BadCollection(TilefleetError):
