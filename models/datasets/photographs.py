@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,9 @@ from models.datasets.tiles import MARGIN, UNKNOWN, Pictures, with_mirror
 from tilefleet.errors import BadTiles
 from tilefleet.geometry import TILE
 from tilefleet.labels import LABELS
+
+#: In a folder of data.
+FILENAME: Final = "photos.zip"
 
 
 def photographs(archive: Path) -> Pictures:
@@ -32,3 +36,12 @@ def photographs(archive: Path) -> Pictures:
         raise BadTiles(f"{archive} has no pictures")
     truth = np.zeros((len(images), len(LABELS)), np.float32)
     return Pictures(tuple(images), truth, np.full(len(images), UNKNOWN))
+
+
+def count(archive: Path) -> int:
+    """How many files the archive has; raises BadTiles."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            return len(file.namelist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BadTiles(f"{archive}: {error}") from None

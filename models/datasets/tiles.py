@@ -6,6 +6,7 @@ Every picture has the tile in the middle and a margin that a shifted or turned v
 import re
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from PIL import Image
 
 from models.datasets.truth import ANSWERS, truths
 from models.recognition.image import decode
-from tilefleet.errors import BadTiles
+from tilefleet.errors import BadImage, BadTiles, reason
 from tilefleet.files import atomic_write
 from tilefleet.geometry import TILE, TILE_XS, TILE_YS
 from tilefleet.labels import LABELS
@@ -101,17 +102,35 @@ def labelled(source: Path, chosen: Callable[[bytes], bool] | None = None) -> Pic
     if source.suffix == ".npz":
         every = counted(source)
         return every if chosen is None else every.only(_each(chosen, every))
-    files, labels, numbers = _named(source)
+    files, labels, numbers = named(source)
     if chosen is not None:
         taken = np.array([chosen(path.read_bytes()) for path in files])
         files = [path for path, take in zip(files, taken, strict=True) if take]
         labels, numbers = labels[taken], numbers[taken]
-    images = []
-    for path in files:
+    images, readable = [], []
+    for index, path in enumerate(files):
+        # `inventory` names those that are left out.
+        with suppress(BadTiles):
+            images.append(with_mirror(_to_side(open_tile(path), TILE + 2 * MARGIN)))
+            readable.append(index)
+    if files and not images:
+        raise BadTiles(f"{source}: none of its {len(files)} pictures can be read")
+    return Pictures(tuple(images), _certain(labels[readable]), numbers[readable])
+
+
+def open_tile(path: Path) -> NDArray[np.uint8]:
+    """The pixels of a labelled picture, RGB; raises BadTiles."""
+    try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-        images.append(with_mirror(_to_side(pixels, TILE + 2 * MARGIN)))
-    return Pictures(tuple(images), _certain(labels), numbers)
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:
+        # Pillow's, its decoders' and the system's, which have no common class.
+        raise BadTiles(f"{path.name}: {reason(error)}") from None
+
+
+def open_captcha(path: Path) -> NDArray[np.uint8]:
+    """The pixels of a captcha's file, RGB; raises BadImage."""
+    return decode(path.read_bytes(), max_bytes=_MAX_CAPTCHA_BYTES)
 
 
 def counted(file: Path) -> Pictures:
@@ -173,7 +192,7 @@ def write_counted(
 
 def drawn(folder: Path) -> Pictures:
     """Files named LL_KK.png of any size, which may be transparent; they fill the whole tile."""
-    files, labels, numbers = _named(folder)
+    files, labels, numbers = named(folder)
     images = []
     for path in files:
         with Image.open(path) as image:
@@ -183,7 +202,7 @@ def drawn(folder: Path) -> Pictures:
 
 
 def cut(folder: Path, chosen: Callable[[bytes], bool] | None = None) -> Pictures:
-    """The eight tiles of every captcha of a folder; raises BadTiles, or BadImage for a bad file.
+    """The eight tiles of every captcha of a folder that can be read; raises BadTiles.
 
     `chosen`: says of a file's bytes whether it is taken; all are without it.
     Nothing is known of them, but for those that are the right answer to a word outside the 80
@@ -198,7 +217,11 @@ def cut(folder: Path, chosen: Callable[[bytes], bool] | None = None) -> Pictures
         captcha = path.read_bytes()
         if chosen is not None and not chosen(captcha):
             continue
-        pixels = decode(captcha, max_bytes=_MAX_CAPTCHA_BYTES)
+        try:
+            pixels = decode(captcha, max_bytes=_MAX_CAPTCHA_BYTES)
+        except BadImage:
+            # `inventory` names it.
+            continue
         for number, (y, x) in enumerate(((y, x) for y in TILE_YS for x in TILE_XS), 1):
             rows = slice(y - MARGIN, y + TILE + MARGIN)
             columns = slice(x - MARGIN, x + TILE + MARGIN)
@@ -223,7 +246,11 @@ def _certain(labels: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.eye(len(LABELS), dtype=np.float32)[labels]
 
 
-def _named(folder: Path) -> tuple[list[Path], NDArray[np.int64], NDArray[np.int64]]:
+def named(folder: Path) -> tuple[list[Path], NDArray[np.int64], NDArray[np.int64]]:
+    """The pictures of a folder that are named LL_KK: files, int64 (n,) LL and KK (-1 without one).
+
+    Raises BadTiles.
+    """
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         name = re.fullmatch(r"(\d\d)(?:_(\d+))?", path.stem)

@@ -1,12 +1,22 @@
 """``tilefleet models train / convert``: networks from labelled tiles, and what they compute in."""
 
+import shlex
+import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from models.store.manifest import PRECISIONS
+from producer.terminal.interrupt import ends_at_once
 from producer.terminal.options import FOLDER, MODEL, OUT
+from producer.terminal.text import printable
 from tilefleet.settings import Settings
+
+if TYPE_CHECKING:
+    from models.training.claims import Plan
 
 
 @click.command()
@@ -17,7 +27,7 @@ from tilefleet.settings import Settings
     "--fonts", type=FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
 )
 @click.option("--teacher", metavar="NAME", type=MODEL, help="Stored model that teaches the tiles.")
-@click.option("--name", default="builtin", show_default=True, help="Its name in the store.")
+@click.option("--name", required=True, help="Its name in the store.")
 @click.option("--store", "root", type=OUT, help="Store to write to; the settings' if not given.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
 @click.option(
@@ -48,10 +58,10 @@ from tilefleet.settings import Settings
 @click.option(
     "--directory",
     type=OUT,
-    default=Path("build/training"),
-    show_default=True,
-    help="Where the state is kept: the same command run again goes on.",
+    help="Where the state is kept; build/training/NAME if not given.",
 )
+@click.option("--fresh", is_flag=True, help="Begin anew where a state is kept.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be learned from.")
 def train(
     data: Path,
     fonts: tuple[Path, ...],
@@ -66,7 +76,9 @@ def train(
     steps: int | None,
     hold_out: bool,
     patience: int | None,
-    directory: Path,
+    directory: Path | None,
+    fresh: bool,
+    dry_run: bool,
 ) -> None:
     """Train both networks from random initialisation, measure and store them.
 
@@ -74,32 +86,78 @@ def train(
     writes it), from those of DATA/captchas2016 as a teacher sees them, and from our own drawn
     ones. DATA/captchas is only measured. Drawn headers are always held out; tiles are with
     --hold-out.
+
+    The same command goes on where it stopped (Ctrl-C, exit code 130), while data, options and code
+    are the same; if not, it says what differs.
     """
-    from models.runtimes.installed import choose_keras_backend
-
     settings = Settings.from_environ()
-    choose_keras_backend()
-    from models.training.pair import train_pair
+    directory = directory or Path("build/training") / name
+    store = root or settings.store
+    if dry_run:
+        from models import store as models
+        from models.training import claims
 
-    entry = train_pair(
-        data,
-        fonts=fonts,
-        teacher=teacher,
-        name=name,
-        root=root or settings.store,
-        teacher_root=settings.store,
-        replace=overwrite,
-        only=only,
-        seed=seed,
-        headers=headers,
-        epochs=epochs,
-        steps_per_epoch=steps,
-        hold_out=hold_out,
-        patience=patience,
-        directory=directory,
-        say=click.echo,
-    )
+        plan = claims.plan(
+            data,
+            fonts=fonts,
+            teacher=models.find(teacher, root=settings.store) if teacher else None,
+            headers=headers,
+            hold_out=hold_out,
+            seed=seed,
+            epochs=epochs,
+            steps=steps,
+            patience=patience,
+        )
+        click.echo(printable("\n".join(plan.found.lines())))
+        for network in [only] if only else plan.belongs:
+            click.echo(printable("\n".join(_told(plan, network, directory / network, fresh))))
+        if not overwrite:
+            models.check_free(name, root=store)
+        return
+    with ends_at_once(partial(_to_go_on, directory)):
+        from models.runtimes.installed import choose_keras_backend
+
+        choose_keras_backend()
+        from models.training.pair import train_pair
+
+        entry = train_pair(
+            data,
+            fonts=fonts,
+            teacher=teacher,
+            name=name,
+            root=store,
+            teacher_root=settings.store,
+            replace=overwrite,
+            only=only,
+            seed=seed,
+            headers=headers,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            hold_out=hold_out,
+            patience=patience,
+            directory=directory,
+            fresh=fresh,
+            say=click.echo,
+        )
     click.echo(f"stored {entry.identity} in {entry.folder}")
+
+
+def _told(plan: "Plan", network: str, directory: Path, fresh: bool) -> Iterator[str]:
+    """What a training of a network would do; raises ModelError as it would."""
+    from models.training.claims import NOTE, check
+
+    if not fresh:
+        check(directory, plan.belongs[network])
+    goes_on = not fresh and (directory / NOTE).is_file()
+    yield f"{network}: would {'go on' if goes_on else 'begin'} in {directory}"
+    for name, value in plan.belongs[network].items():
+        if value is not None and name not in plan.found.sources:
+            yield f"  {name}: {value}"
+
+
+def _to_go_on(directory: Path) -> str:
+    again = shlex.join(["tilefleet", *(each for each in sys.argv[1:] if each != "--fresh")])
+    return f"stopped; finished epochs are kept in {directory}. To go on: {again}"
 
 
 @click.command()
