@@ -12,7 +12,8 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 FONTS ?= /usr/share/fonts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test-quick test test-embedded chaos lint format bench samples screenshot train clean
+.PHONY: help demo test-quick test test-embedded chaos lint format bench gpu samples screenshot train \
+  dist docs clean
 
 help: ## show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -56,6 +57,14 @@ bench: $(VENV)/dev ## the benchmarks; some minutes
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.terminal
 
+gpu: ## on a machine with a GPU: its tests and benchmarks; one JSON, one table, eight minutes
+	@test -e /dev/nvidiactl || { echo "there is no GPU here (no /dev/nvidiactl):" \
+	  "nothing was installed, tested or measured"; exit 1; }
+	@test -x $(VENV)-gpu/bin/python || $(PYTHON) -m venv $(VENV)-gpu
+	@$(VENV)-gpu/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --constraint constraints.txt --editable '.[gpu]'
+	@$(VENV)-gpu/bin/python -m benchmarks.gpu --data $(DATA) --out gpu.json
+
 samples: $(VENV)/demo ## draw the sample captchas again
 	$(BIN)/tilefleet samples --out samples
 	n=0; for name in 002 007 010 016; do n=$$((n + 1)); \
@@ -71,8 +80,14 @@ train: $(VENV)/dev ## train the built-in networks again, from random initialisat
 	$(BIN)/tilefleet models train --data $(DATA) --fonts $(FONTS) --teacher 12306-ocr \
 	  --store models/builtin --name builtin --replace
 
+dist: $(VENV)/dev ## a source archive, and the wheel made of it, in dist/
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+docs: $(VENV)/dev ## the documentation as one site, in site/
+	$(BIN)/mkdocs build --strict
+
 clean: ## remove what was set up
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed"; exit 1; }

@@ -32,7 +32,7 @@ from models.bootstrap.estimation import cooccurrence
 from models.bootstrap.estimation.beliefs import Sightings
 from models.datasets.tiles import write_counted
 from models.drawing.collection import Collection, plan
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import BUILTIN
 
 
 def write(drawn: Collection, folder: Path) -> None:
@@ -105,7 +105,7 @@ def headers(options: argparse.Namespace) -> None:
 
 def _right(tiles: Path, captchas: int, pool: int | None, header_errors: float) -> float:
     drawn = plan(tiles, captchas=captchas, pool=pool, header_errors=header_errors, seed=11)
-    sure = np.where(drawn.headers == NONE, 1.0, 0.95)
+    sure = np.where(drawn.headers == BUILTIN.none, 1.0, 0.95)
     beliefs = cooccurrence.fit(Sightings(drawn.shown, drawn.headers, sure), len(drawn.labels))
     return float((beliefs.labels.argmax(axis=1) == drawn.labels)[drawn.shown].mean())
 
@@ -187,7 +187,7 @@ def train(options: argparse.Namespace) -> None:
         taught = np.flatnonzero(found.labels.max(axis=1) >= dataset.SURE)
         row = {name: number for number, name in enumerate(map(drawn.name, range(len(drawn))))}
         places = [place.rsplit(":", 1) for place in found.places]
-        true = np.eye(len(LABELS), dtype=np.float32)[
+        true = np.eye(len(BUILTIN.labels), dtype=np.float32)[
             [drawn.tile_labels[row[file], int(tile) - 1] for file, tile in places]
         ]
         seen = _captchas(asked)
@@ -219,16 +219,19 @@ def _captchas(drawn: Collection) -> Any:
     from models.recognition.crops import Crops
 
     return np.stack(
-        [Crops.from_bytes(drawn.draw(each), max_bytes=1 << 20).tiles for each in range(len(drawn))]
+        [
+            Crops.from_bytes(drawn.draw(each), BUILTIN.layout, max_bytes=1 << 20).tiles
+            for each in range(len(drawn))
+        ]
     )
 
 
 def _exact(asked: Collection, given: Any, decide: Callable[..., Any]) -> tuple[float, float]:
     exact = []
     for words, shown, tiles in zip(asked.asked, asked.tile_labels, given, strict=True):
-        header = np.eye(NONE + 1, dtype=np.float32)[words]
+        header = np.eye(BUILTIN.none + 1, dtype=np.float32)[words]
         wanted = tuple((np.flatnonzero(np.isin(shown, words)) + 1).tolist())
-        exact.append(decide(header, tiles, model="").picks == wanted)
+        exact.append(decide(header, tiles, kind=BUILTIN, model="").picks == wanted)
     return float(np.mean(exact)), float((given.argmax(axis=2) == asked.tile_labels).mean())
 
 

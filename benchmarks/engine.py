@@ -23,6 +23,7 @@ from benchmarks.endtoend import images
 from models import engines, store
 from models.recognition.crops import Crops
 from models.runtimes.installed import choose_keras_backend
+from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
 
 _MAX_BYTES = 1 << 20
@@ -85,7 +86,7 @@ def _predict_case(name: str, root: Path, files: Sequence[bytes]) -> Case:
 
     def read() -> None:
         for data in files:
-            crops = Crops.from_bytes(data, max_bytes=_MAX_BYTES)
+            crops = Crops.from_bytes(data, BUILTIN.layout, max_bytes=_MAX_BYTES)
             words.predict(crops.header[np.newaxis], verbose=0)
             tiles.predict(crops.tiles, verbose=0)
 

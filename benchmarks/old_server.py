@@ -25,7 +25,7 @@ from models.networks.layers import CROP_HEIGHT, CROP_WIDTH, CROP_X, CROP_Y, EMPT
 from models.recognition.crops import Crops, cut_tiles
 from models.recognition.image import decode
 from models.store import load_network
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
 
 #: Image bytes to the numbers of the tiles to pick.
@@ -46,16 +46,16 @@ def of_12306_ocr(folder: Path) -> Read:
     text, image = networks["text"], networks["image"]
 
     def read(data: bytes) -> list[int]:
-        pixels = decode(data, max_bytes=_MAX_BYTES)
+        pixels = decode(data, BUILTIN.layout, max_bytes=_MAX_BYTES)
         strip = pixels[CROP_Y : CROP_Y + CROP_HEIGHT].astype(np.int64)
         grey = ((strip @ (4899, 9617, 1868) + 8192) >> 14) / 255
         first = _word(text, grey[:, CROP_X : CROP_X + CROP_WIDTH])
         asked = {first}
-        left = CROP_X + OFFSETS[len(LABELS[first])]
+        left = CROP_X + OFFSETS[len(BUILTIN.labels[first])]
         second = grey[:, left : left + CROP_WIDTH]
         if second.mean() < EMPTY:
             asked.add(_word(text, second))
-        blue_first = cut_tiles(pixels)[..., ::-1].astype(np.float32)
+        blue_first = cut_tiles(pixels, BUILTIN.layout)[..., ::-1].astype(np.float32)
         blue_first -= np.array([103.939, 116.779, 123.68], np.float32)
         return _matching(image.predict(blue_first, verbose=0), asked)
 
@@ -68,7 +68,7 @@ def of_store(model: str) -> Read:
     words, tiles = load_network(entry, "words"), load_network(entry, "tiles")
 
     def read(data: bytes) -> list[int]:
-        crops = Crops.from_bytes(data, max_bytes=_MAX_BYTES)
+        crops = Crops.from_bytes(data, BUILTIN.layout, max_bytes=_MAX_BYTES)
         asked = words.predict(crops.header[None], verbose=0)[0].argmax(axis=-1)
         return _matching(tiles.predict(crops.tiles, verbose=0), set(asked.tolist()))
 

@@ -22,23 +22,25 @@ from producer.local.worker import WorkerProcess
 from tilefleet import wire
 
 
-def rate(workers: int, captchas: int) -> float:
-    """Captchas a second until a full queue is empty."""
+def rate(workers: int, captchas: int, *, pinned: bool = True) -> float:
+    """Captchas a second until a full queue is empty.
+
+    `pinned`: with one lane and a core of its own for each worker; else as they come.
+    """
     share = [path.read_bytes() for path in images()]
     with EmbeddedServer() as server, ExitStack() as stack:
         started: list[subprocess.Popen[bytes]] = []
         for core in range(workers):
             worker = WorkerProcess(
                 server.url,
-                "-c",
-                "1",
+                *(("-c", "1") if pinned else ()),
                 "-n",
                 f"{core}@%h",
                 environ={"TILEFLEET_MAX_WAITING": "100000"},
             )
             stack.enter_context(worker)
             assert worker.process is not None
-            for task in Path(f"/proc/{worker.process.pid}/task").iterdir():
+            for task in Path(f"/proc/{worker.process.pid}/task").iterdir() if pinned else ():
                 os.sched_setaffinity(int(task.name), {core})
             started.append(worker.process)
         # Stopped while the queue is filled, so that all begin with a full one.

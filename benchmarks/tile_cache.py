@@ -16,6 +16,7 @@ from models import engines
 from models.drawing.collection import Collection, plan
 from models.engines.litert import LiteRTEngine
 from models.recognition.crops import Crops
+from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
 
 #: As a busy worker's.
@@ -31,7 +32,8 @@ def main() -> None:
     options = parser.parse_args()
     drawn = plan(options.tiles, captchas=options.captchas, pool=options.pool, seed=5)
     crops = [
-        Crops.from_bytes(drawn.draw(number), max_bytes=1 << 20) for number in range(len(drawn))
+        Crops.from_bytes(drawn.draw(number), BUILTIN.layout, max_bytes=1 << 20)
+        for number in range(len(drawn))
     ]
     settings = replace(Settings(), engine="litert")
     plain, cached = engines.load(settings), engines.load(replace(settings, tile_cache=8192))

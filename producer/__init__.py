@@ -14,6 +14,8 @@ Rooms, each may import those before it:
     terminal      what commands read and show
     monitoring    looks at a running fleet
     gateway       HTTP
+    reading       captchas of the command line, and how answers are printed
+    doctor        checks the whole road
     bench         load
     review        the page where people correct labels
     local         servers and workers of one's own
@@ -24,11 +26,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from producer.client import AsyncClient, AsyncPending, Client, Pending
+    from producer.client import AsyncClient, AsyncPending, Client, Pending, Retries
     from tilefleet.answer import Answer
     from tilefleet.errors import TilefleetError
 
-__all__ = ["Answer", "AsyncClient", "AsyncPending", "Client", "Pending", "TilefleetError"]
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "AsyncPending",
+    "Client",
+    "Pending",
+    "Retries",
+    "TilefleetError",
+]
 
 _HOMES = {
     "Answer": "tilefleet.answer",
@@ -36,6 +46,7 @@ _HOMES = {
     "AsyncPending": "producer.client",
     "Client": "producer.client",
     "Pending": "producer.client",
+    "Retries": "producer.client",
     "TilefleetError": "tilefleet.errors",
 }
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from producer.client import AsyncClient, AsyncPending, Client, Pending
+    from producer.client import AsyncClient, AsyncPending, Client, Pending, Retries
     from tilefleet.answer import Answer
     from tilefleet.errors import (
         AnswerTimeout,
@@ -80,6 +80,7 @@ __all__ = [
     "NotAnImage",
     "Overloaded",
     "Pending",
+    "Retries",
     "Revoked",
     "SettingError",
     "TilefleetError",
@@ -88,7 +89,7 @@ __all__ = [
 ]
 
 _HOME = Path(__file__).resolve().parents[1]
-_CLIENTS = frozenset({"AsyncClient", "AsyncPending", "Client", "Pending"})
+_CLIENTS = frozenset({"AsyncClient", "AsyncPending", "Client", "Pending", "Retries"})
 
 
 def __getattr__(name: str) -> Any:

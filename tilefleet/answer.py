@@ -30,22 +30,60 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the tiles are in the picture that was sent, pixels."""
+
+    #: Left edges of the columns and top edges of the rows.
+    lefts: tuple[int, ...]
+    tops: tuple[int, ...]
+    #: Width and height of a tile.
+    tile: tuple[int, int]
+
+    @property
+    def rows(self) -> int:
+        return len(self.tops)
+
+    @property
+    def columns(self) -> int:
+        return len(self.lefts)
+
+    def encode(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {
+            "rows": self.rows,
+            "columns": self.columns,
+            "lefts": list(self.lefts),
+            "tops": list(self.tops),
+            "tile": list(self.tile),
+        }
+
+    @classmethod
+    def decode(cls, encoded: Mapping[str, Any]) -> Self:
+        """The inverse of `encode`."""
+        width, height = encoded["tile"]
+        return cls(tuple(encoded["lefts"]), tuple(encoded["tops"]), (width, height))
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One captcha, read."""
 
-    #: One or two words, in the order of the header.
+    #: The words, in the order of the header.
     words: tuple[Reading, ...]
-    #: All eight tiles, row by row.
+    #: All tiles, row by row.
     tiles: tuple[Reading, ...]
-    #: Numbers, 1 to 8, of the tiles that show one of the words.
+    #: Numbers, from 1, of the tiles that show one of the words.
     picks: tuple[int, ...]
-    #: Where to click for each pick: (x, y) in pixels.
+    #: Where to click for each pick: (x, y) in pixels of the picture that was sent, turned as its
+    #: EXIF data says.
     points: tuple[tuple[int, int], ...]
     #: Probability that `picks` is exactly right, 0 to 1.
     confidence: float
     #: Name and identity of the model that made it, such as ``builtin@3f2a9c1e``.
     model: str
     timing: Timing | None = None
+    #: Where the tiles are; None from workers that do not tell.
+    grid: Grid | None = None
 
     def timed(self, timing: Timing) -> "Answer":
         """The same answer with how long it took."""
@@ -61,6 +99,8 @@ class Answer:
             "confidence": round(self.confidence, 4),
             "model": self.model,
         }
+        if self.grid is not None:
+            encoded["grid"] = self.grid.encode()
         if self.timing is not None:
             encoded["timing"] = {
                 "queued_ms": round(self.timing.queued_ms, 2),
@@ -72,7 +112,7 @@ class Answer:
     @classmethod
     def decode(cls, encoded: Mapping[str, Any]) -> Self:
         """The inverse of `encode`; raises KeyError or TypeError on anything else."""
-        timing = encoded.get("timing")
+        timing, grid = encoded.get("timing"), encoded.get("grid")
         return cls(
             words=tuple(_decode_reading(word) for word in encoded["words"]),
             tiles=tuple(_decode_reading(tile) for tile in encoded["tiles"]),
@@ -81,6 +121,7 @@ class Answer:
             confidence=encoded["confidence"],
             model=encoded["model"],
             timing=None if timing is None else Timing(**timing),
+            grid=None if grid is None else Grid.decode(grid),
         )
 
 

@@ -11,7 +11,7 @@
     │       ├── NotAnImage      empty, text, HTML, an unknown format
     │       ├── BrokenImage     a known format, but its pixels cannot be read
     │       ├── TooLarge        more bytes than the cap
-    │       └── WrongSize       not 293×190 pixels
+    │       └── WrongSize       no captcha of the model's layout
     ├── FleetError              the way to a worker and back
     │   ├── FleetUnreachable    no broker or result store answers
     │   ├── Overloaded          more wait already than may
@@ -33,6 +33,9 @@
 A worker stores an error as Celery does (class, module, arguments), and the client raises the same
 class: every one is built from a single message that carries the actual values.
 """
+
+import difflib
+from collections.abc import Iterable
 
 
 class TilefleetError(Exception):
@@ -72,7 +75,7 @@ class TooLarge(BadImage):
 
 
 class WrongSize(BadImage):
-    """Not 293×190 pixels."""
+    """Not of the size of the model's captchas, and none of them is to be seen in it."""
 
 
 class FleetError(TilefleetError):
@@ -152,3 +155,10 @@ def reason(error: BaseException) -> str:
     Not its `repr`: that of a UnicodeDecodeError holds all the bytes that it could not decode.
     """
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean NAME?`` for the end of a message; empty if nothing known is like it."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[near[0]]}?" if near else ""

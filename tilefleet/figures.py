@@ -5,8 +5,8 @@ several workers add up: `total`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Self
 
 #: Upper ends of the buckets that durations are counted in, seconds; one more takes all the longer.
@@ -31,6 +31,8 @@ class Figures:
     running: int = 0
     #: Messages that it has claimed and not acknowledged, now.
     claimed: int = 0
+    #: Seconds that the oldest of those that wait has been in the worker; 0 if none waits.
+    oldest_s: float = 0.0
     #: Captchas that joined one with the same bytes, or got its kept answer: read without a pass.
     joined: int = 0
     #: Captchas that failed, by the class of their error.
@@ -113,6 +115,7 @@ class Figures:
             waiting=sum(one.waiting for one in each),
             running=sum(one.running for one in each),
             claimed=sum(one.claimed for one in each),
+            oldest_s=max((one.oldest_s for one in each), default=0.0),
             joined=sum(one.joined for one in each),
             errors=dict(errors),
             passes=dict(passes),
@@ -132,11 +135,22 @@ class Figures:
             for name, buckets in encoded.get("durations", {}).items()
             if len(buckets) == len(BOUNDS) + 1
         }
-        return cls(**{**encoded, "passes": passes, "durations": durations})
+        # What a later version tells beside it is left out.
+        known = {each.name: encoded[each.name] for each in fields(cls) if each.name in encoded}
+        return cls(**{**known, "passes": passes, "durations": durations})
+
+
+def labelled(metrics: Iterable[Any], **labels: str) -> Iterator[Any]:
+    """Metrics as Prometheus's library collects them, each sample with these labels too."""
+    for metric in metrics:
+        metric.samples = [
+            sample._replace(labels={**sample.labels, **labels}) for sample in metric.samples
+        ]
+        yield metric
 
 
 #: What is so now, and not counted.
-_NOW: Final = ("engine", "lanes", "max_batch", "waiting", "running", "claimed")
+_NOW: Final = ("engine", "lanes", "max_batch", "waiting", "running", "claimed", "oldest_s")
 
 
 def _difference(now: Mapping[Any, int], before: Mapping[Any, int]) -> dict[Any, int]:

@@ -6,7 +6,6 @@ Precedence: a command's own option, then the environment, then a file that the e
 Inner objects never read the environment: they take plain keyword arguments.
 """
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -14,11 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from tilefleet import values, wire
-from tilefleet.errors import SettingError
+from tilefleet.errors import SettingError, did_you_mean
 from tilefleet.urls import SCHEMES, parse, without_password
 
 ENGINES: Final = ("auto", "litert", "keras", "null")
 DEFAULT_BROKER: Final = "redis://127.0.0.1:6379/0"
+
+#: Where a server that is not the default one is named, the first that is set.
+SERVER_VARIABLES: Final = ("CELERY_BROKER_URL", "CELERY_BROKER_URL_FILE")
 
 #: What is a password, and what holds one: may be given as a file's name in a variable with _FILE
 #: at its end.
@@ -85,6 +87,12 @@ class Settings:
     key_prefix: str = _setting(
         "TILEFLEET_KEY_PREFIX", str, "in front of every key, for fleets that share a database", ""
     )
+    fleet: str = _setting(
+        "TILEFLEET_FLEET",
+        values.name,
+        "what metrics and events call the fleet, where several are watched together",
+        "tilefleet",
+    )
     transport: str = _setting(
         "TILEFLEET_TRANSPORT",
         values.one_of("batch", "stock"),
@@ -113,8 +121,26 @@ class Settings:
         "what the litert engine computes in, of a model that has both: auto (the faster here)",
         "auto",
     )
+    second_look: str = _setting(
+        "TILEFLEET_SECOND_LOOK",
+        values.name,
+        "model of the store that reads what the first one is unsure of; none: it answers alone",
+        "",
+    )
     store: Path = _setting(
         "TILEFLEET_STORE", Path, "folder of imported and trained models", default_store
+    )
+    processes: int = _setting(
+        "TILEFLEET_PROCESSES",
+        values.whole(0, 1024),
+        "workers that tilefleet worker runs here; 0: one for each core, one in all on a GPU",
+        0,
+    )
+    gpu_memory_mb: int = _setting(
+        "TILEFLEET_GPU_MEMORY_MB",
+        values.whole(0, 10_000_000),
+        "most memory that a worker takes of a GPU, MiB; 0: what it needs, as it needs it",
+        0,
     )
     max_batch: int = _setting(
         "TILEFLEET_MAX_BATCH",
@@ -158,10 +184,17 @@ class Settings:
         "share of captchas whose events are sent to Flower and other monitors, 0 to 1",
         1.0,
     )
+    traces: float = _setting(
+        "TILEFLEET_TRACES",
+        values.share,
+        "share of captchas whose way is traced with OpenTelemetry, 0 to 1; senders choose, workers "
+        "and gateways go on with what they chose; 0: nothing is traced",
+        0.0,
+    )
     metrics: str = _setting(
         "TILEFLEET_METRICS",
         values.address,
-        "[host:]port where a worker has its Prometheus metrics; none: it has none",
+        "[host:]port where workers have their Prometheus metrics; none: they have none",
         "",
     )
     log: str = _setting(
@@ -188,6 +221,12 @@ class Settings:
         "TILEFLEET_KEYS",
         str,
         "the gateway's file of API keys (tilefleet keys add); none: it asks for no key",
+        "",
+    )
+    cors: str = _setting(
+        "TILEFLEET_CORS",
+        values.origins,
+        "origins, with commas between them, whose pages may ask the gateway from a browser",
         "",
     )
 
@@ -238,10 +277,8 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     environ = os.environ if environ is None else environ
     known = {setting.metadata["variable"] for setting in fields(Settings)} | _OTHER_VARIABLES
     known |= {f"{variable}_FILE" for variable in _IN_FILES}
-    lines = []
-    for variable in sorted(environ):
-        if variable.startswith("TILEFLEET_") and variable not in known:
-            near = difflib.get_close_matches(variable, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            lines.append(f"{variable} is not a setting{hint}")
-    return lines
+    return [
+        f"{variable} is not a setting{did_you_mean(variable, known)}"
+        for variable in sorted(environ)
+        if variable.startswith("TILEFLEET_") and variable not in known
+    ]

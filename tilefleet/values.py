@@ -1,6 +1,7 @@
 """From a variable's text to a setting's value; each raises ValueError with what it takes."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
@@ -43,15 +44,39 @@ def share(text: str) -> float:
 
 
 def address(text: str) -> str:
-    """``host:port``; a port alone is loopback's."""
+    """``host:port``; a port alone is loopback's. A path is a Unix socket's."""
+    if text.startswith("/"):
+        return text
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise ValueError("a port such as 9101, or host:port to listen on more than loopback")
     return f"{host or '127.0.0.1'}:{port}"
 
 
+def origins(text: str) -> str:
+    """``https://host[:port]``, several with commas between them; as browsers write them."""
+    return ",".join(_origin(each.strip()) for each in text.split(",") if each.strip())
+
+
+def _origin(text: str) -> str:
+    wanted = "origins such as https://bot.example,http://localhost:3000"
+    if text == "*":
+        raise ValueError(f"{wanted}; not *, by which every page that somebody opens could ask")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(wanted) from None
+    rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme not in ("http", "https") or not host or rest:
+        raise ValueError(f"{wanted}; {text!r} is none")
+    host = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
+
+
 def name(text: str) -> str:
-    """What a folder of the model store may be called."""
+    """What a folder of the model store may be called, or a fleet."""
     if not text or any(character in text for character in "/\\\0") or text.startswith("."):
-        raise ValueError("a model's name: no slash, and no dot in front")
+        raise ValueError("a name: no slash, and no dot in front")
     return text

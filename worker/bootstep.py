@@ -24,6 +24,7 @@ from worker.engine_room.room import EngineRoom
 from worker.engine_room.switch import Switch
 from worker.hub.coordinator import Coordinator
 from worker.hub.events import EventFlush
+from worker.monitoring import sentry
 from worker.monitoring.health import Health
 from worker.monitoring.presence import bounds, lanes
 from worker.monitoring.reporter import Pace
@@ -51,6 +52,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._settings = worker.app.settings
         self._events: EventFlush | None = None
         self._metrics: Any = None
+        self._tracing: Any = None
         self._health: Health | None = None
         worker.engine_room = None
         worker.model_switch = None
@@ -101,7 +103,15 @@ class EngineRoomStep(bootsteps.StartStopStep):
         )
         self._pace = Pace(self._room)
         worker.model_switch = Switch(self._room, self._load)
-        coordinator.open(self._room, self._writer, self._quarantine)
+        if self._settings.traces:
+            self._tracing = self._open_tracing(worker)
+        coordinator.open(
+            self._room,
+            self._writer,
+            self._quarantine,
+            tracing=self._tracing,
+            failed=sentry.reporter(),
+        )
         if self._settings.metrics:
             self._metrics = self._open_metrics(worker)
         self._warm = monotonic()
@@ -164,10 +174,9 @@ class EngineRoomStep(bootsteps.StartStopStep):
         coordinator.announce()
         if self._events is not None:
             self._events.flush()
-        if self._metrics is not None:
-            self._metrics.close()
-        if self._health is not None:
-            self._health.close()
+        for open_ in (self._metrics, self._health, self._tracing):
+            if open_ is not None:
+                open_.close()
 
     def terminate(self, worker: Any) -> None:
         for part in (self._quarantine, self._room):
@@ -198,9 +207,18 @@ class EngineRoomStep(bootsteps.StartStopStep):
             worker, self._room, self._coordinator, self._writer, self._quarantine, self._pace
         )
         try:
-            return Metrics(parts, self._settings.metrics)
+            return Metrics(parts, self._settings.metrics, fleet=self._settings.fleet)
         except SettingError as error:
             raise self._unusable(str(error)) from None
+
+    def _open_tracing(self, worker: Any) -> Any:
+        """What tells a collector; a worker that was to trace does not run without."""
+        try:
+            from worker.monitoring.tracing import Tracing
+        except ModuleNotFoundError as error:
+            missing = f"TILEFLEET_TRACES needs {error.name}: pip install 'tilefleet[tracing]'"
+            raise self._unusable(missing) from None
+        return Tracing(worker.app)
 
     def _unusable(self, why: str) -> SystemExit:
         logger.critical("This worker cannot read captchas: %s", why)
@@ -219,7 +237,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
 
     def _figures(self) -> Figures:
         room = self._room
-        stats = room.stats()
+        stats, arrived = room.stats(), room.oldest
         durations = {**room.durations, "store": self._writer.durations}
         return Figures(
             uptime_s=round(monotonic() - self._warm, 3),
@@ -229,6 +247,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             waiting=stats["waiting"],
             running=stats["running"],
             claimed=self._coordinator.claimed,
+            oldest_s=0.0 if arrived is None else round(monotonic() - arrived, 3),
             joined=stats["joined"] + stats["kept_answers_used"],
             errors=dict(self._coordinator.errors),
             passes={int(size): count for size, count in stats["pass_sizes"].items()},

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 from celery import Celery, signals
+from celery.utils.nodenames import default_nodename
 from kombu import Exchange, Queue
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -21,7 +22,7 @@ from redis.retry import Retry
 from tilefleet import health, in_the_way, log, wire
 from tilefleet.errors import SettingError
 from tilefleet.report import ServerClock
-from tilefleet.settings import Settings
+from tilefleet.settings import Settings, unknown_variables
 from tilefleet.urls import SCHEMES, for_celery
 from worker import compression, fast_json, options, transport
 
@@ -183,7 +184,22 @@ def _take_name(instance: Any, **_: Any) -> None:
     # Only a worker loads what is under this.
     from worker.monitoring.presence import take_name
 
-    take_name(instance)
+    default = instance.hostname == default_nodename("")
+    take_name(instance, named=not default or worker_options().is_named)
+
+
+@signals.celeryd_after_setup.connect
+def _say_unknown(**_: Any) -> None:
+    for line in unknown_variables():
+        logger.warning("%s", line)
+
+
+@signals.celeryd_init.connect
+def _watch_failures(**_: Any) -> None:
+    if os.environ.get("SENTRY_DSN"):
+        from worker.monitoring import sentry
+
+        sentry.start()
 
 
 @signals.worker_ready.connect

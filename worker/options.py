@@ -12,6 +12,7 @@ import click
 from celery.bin.worker import worker as celery_worker
 
 from tilefleet import wire
+from tilefleet.errors import did_you_mean
 from tilefleet.settings import Settings
 
 #: Celery's commands that come after an application's name.
@@ -73,6 +74,20 @@ class WorkerOptions:
         return str(self._given.get("pool", "threads"))
 
     @property
+    def is_named(self) -> bool:
+        """Whether the worker was given a name."""
+        return "hostname" in self._given
+
+    @property
+    def hostname(self) -> str | None:
+        """The node's name as it was given, ``%`` forms unexpanded."""
+        return self._given.get("hostname")
+
+    @property
+    def has_concurrency(self) -> bool:
+        return "concurrency" in self._given
+
+    @property
     def has_processes(self) -> bool:
         return self.pool in _PROCESSES
 
@@ -97,15 +112,36 @@ class WorkerOptions:
                     )
         return ""
 
+    def refusal_of_many(self, count: int) -> str:
+        """Why `count` workers under one supervisor cannot be started so; "" if they can."""
+        if self.has_processes:
+            return (
+                f"-P {self.pool} is not usable with tilefleet worker: it starts processes of its "
+                "own; use celery -A worker worker, or leave it out"
+            )
+        if "detach" in self._given:
+            return "--detach is not usable with tilefleet worker: use systemd (deploy/systemd)"
+        for name in ("pidfile", "statedb", "logfile"):
+            if count > 1 and "%" not in self._given.get(name, "%"):
+                return (
+                    f"{self._flag(name)} {self._given[name]} is not usable with {count} workers: "
+                    "each needs a file of its own; put %n, a worker's name, into it"
+                )
+        return ""
+
     def warnings(self) -> list[str]:
         """What a worker that is started so should say."""
         found = [_WITHOUT_ROOM] if self.has_processes else []
-        queues = self._given.get("queues")
+        queues = self._given.get("queues") or ""
+        others = [queue for queue in queues.replace(" ", "").split(",") if queue not in wire.LANES]
+        hint = "".join(did_you_mean(queue, wire.LANES) for queue in others)
         if queues and not set(wire.LANES) & set(queues.replace(" ", "").split(",")):
             found.append(
                 f"-Q {queues}: this worker reads no captchas; the lanes are {wire.LANE} and "
-                f"{wire.BULK_LANE}"
+                f"{wire.BULK_LANE}{hint}"
             )
+        elif hint:
+            found.append(f"-Q {queues}: {', '.join(others)} is no lane of captchas{hint}")
         return found
 
     @staticmethod

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.bootstrap.scan import Scan
 from tilefleet.errors import BadCollection
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 #: Captchas that can be read, and different words in their headers, at least.
 _LEAST_CAPTCHAS = 40
@@ -24,7 +24,7 @@ def check_captchas(folder: Path, found: Scan) -> None:
             f"{folder} has {len(found)} readable captchas ({len(found.unreadable)} files are none) "
             f"that ask for {len(words)} words; at least {_LEAST_CAPTCHAS} captchas and "
             f"{_LEAST_WORDS} words are needed, and every picture should come back about 8 times: "
-            f"for the {len(LABELS)} words that takes thousands of captchas"
+            f"for the {len(BUILTIN.labels)} words that takes thousands of captchas"
         )
 
 

@@ -2,9 +2,9 @@
 
 ::
 
-    tiles.npz       images (n, 67, 67, 3) BGR, labels (n, 80) counts: the sure groups, to train on
-    labels.csv      every tile: file, tile, group, label (empty: none of the 80), probability
-    beliefs.npz     labels (groups, 80), sightings, places: all groups, to review and correct
+    tiles.npz       images (n, h, w, 3) BGR, labels (n, labels) counts: the sure groups, to train on
+    labels.csv      every tile: file, tile, group, label (empty: none of the labels), probability
+    beliefs.npz     labels (groups, labels), sightings, places: all groups, to review and correct
     pictures.npy    a picture of each group, RGB
     corrections.jsonl   what people said, one line a decision, in their order, each by the file and
                         tile where the group's picture is: another run may number groups otherwise
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from models.datasets.tiles import write_counted
 from tilefleet.errors import BadCollection
 from tilefleet.files import atomic_write
-from tilefleet.labels import INDEX, LABELS
+from tilefleet.kind import BUILTIN
 
 TILES: Final = "tiles.npz"
 TABLE: Final = "labels.csv"
@@ -42,7 +42,7 @@ UNREADABLE: Final = "unreadable.csv"
 #: A group at least this probable goes into tiles.npz.
 SURE: Final = 0.8
 
-#: What a reviewer may say instead of a label: a picture of none of the 80.
+#: What a reviewer may say instead of a label: a picture of none of the labels.
 NOTHING: Final = ""
 
 #: A line of the table: file, tile from 1, group.
@@ -54,11 +54,11 @@ class Dataset:
     """A folder with what was found."""
 
     folder: Path
-    #: float32 (groups, 80).
+    #: float32 (groups, labels).
     labels: NDArray[np.float32]
     #: int32 (groups,): on how many tiles each picture was seen.
     sightings: NDArray[np.int32]
-    #: uint8 (groups, 67, 67, 3), RGB, on disk.
+    #: uint8 (groups, h, w, 3), RGB, on disk.
     pictures: NDArray[np.uint8]
     #: Where the pictures are, for each group: file:tile.
     places: tuple[str, ...]
@@ -90,7 +90,7 @@ class Dataset:
     def correct(self, group: int, label: str | None) -> None:
         """Note what a person said, on disk before this returns; the last word counts.
 
-        `label`: one of the 80, NOTHING, or None to take back what was said. Raises OSError.
+        `label`: one of the labels, NOTHING, or None to take back what was said. Raises OSError.
         """
         line = json.dumps({"place": self.places[group], "label": label}, ensure_ascii=False)
         with (self.folder / CORRECTIONS).open("ab+") as file:
@@ -103,12 +103,12 @@ class Dataset:
         _say(self.corrections, group, label)
 
     def corrected(self) -> NDArray[np.float32]:
-        """float32 (groups, 80): the labels with what people said; a row of zeros for NOTHING."""
+        """float32 (groups, labels): with what people said; a row of zeros for NOTHING."""
         labels = self.labels.copy()
         for group, label in self.corrections.items():
             labels[group] = 0
             if label != NOTHING:
-                labels[group, INDEX[label]] = 1
+                labels[group, BUILTIN.index[label]] = 1
         return labels
 
     def export(self) -> int:
@@ -133,7 +133,7 @@ class Dataset:
             writer.writerow(("file", "tile", "group", "label", "probability"))
             for name, tile, group in tiles:
                 said = self.corrections.get(group)
-                label = LABELS[best[group]] if said is None else said
+                label = BUILTIN.labels[best[group]] if said is None else said
                 sure = probability[group] if said is None else 1.0
                 writer.writerow((name, tile, group, label, f"{sure:.4f}"))
 
@@ -149,7 +149,7 @@ def write(
 ) -> Dataset:
     """Write all of it; what people said of an earlier run in `folder` holds.
 
-    `labels`: float32 (groups, 80); `pictures`: what is in folder/pictures.npy; `files`: the
+    `labels`: float32 (groups, labels); `pictures`: what is in folder/pictures.npy; `files`: the
     captchas, and `groups`, int32 (captchas, 8), which group each of their tiles is in;
     `unreadable`: (file, why). Raises OSError.
     """
@@ -196,7 +196,7 @@ def _read_corrections(folder: Path, places: tuple[str, ...]) -> dict[int, str]:
             group, label = groups[said["place"]], said["label"]
         except (ValueError, KeyError, TypeError):
             continue
-        if label is None or label == NOTHING or label in INDEX:
+        if label is None or label == NOTHING or label in BUILTIN.index:
             _say(corrections, group, label)
     return corrections
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from models.bootstrap.progress import Tick, unheard
 from models.recognition.crops import padded
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 #: A group whose label is this probable is one to learn from …
 SURE = 0.95
@@ -47,7 +47,7 @@ _SMOOTHING = 0.05
 class Opinion:
     """What the network thinks of the groups it did not learn from."""
 
-    #: float32 (groups, 80): log probability of each label; 0 for those it learned from.
+    #: float32 (groups, labels): log probability of each label; 0 for those it learned from.
     prior: NDArray[np.float32]
     #: Groups: those that it learned from, and all.
     learned_from: int
@@ -75,7 +75,7 @@ def learn(
 ) -> Opinion | None:
     """Train on the sure groups, look at the others.
 
-    `pictures`: uint8 (groups, 67, 67, 3), RGB, may be on disk; `labels`: float32 (groups, 80);
+    `pictures`: uint8 (groups, h, w, 3), RGB, may be on disk; `labels`: float32 (groups, labels);
     `before`: the directory of the round that this one goes on from; the seed is the same in all
     rounds; `tick` is told how many of its batches it has seen. None if too few are sure.
     """
@@ -113,8 +113,8 @@ def learn(
 
 
 def look(network: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Probabilities, float32 (n, 80), of uint8 (n, 67, 67, 3)."""
-    seen = np.empty((len(pictures), len(LABELS)), np.float32)
+    """Probabilities, float32 (n, labels), of uint8 (n, h, w, 3)."""
+    seen = np.empty((len(pictures), len(BUILTIN.labels)), np.float32)
     for start in range(0, len(pictures), _AT_ONCE):
         part = np.ascontiguousarray(pictures[start : start + _AT_ONCE])
         # Whole batches only: another size would be compiled anew.
@@ -173,9 +173,9 @@ def _train(
 
 
 class _Views:
-    """Batches of the sure groups, each picture a little changed: uint8 (64, 67, 67, 3) and float32
-    (64, 80). Less is done to them than to a labelled collection (`training.tiles`), as this network
-    sees each for a few minutes only."""
+    """Batches of the sure groups, each picture a little changed: uint8 (64, h, w, 3) and float32
+    (64, labels). Less is done to them than to a labelled collection (`training.tiles`), as this
+    network sees each for a few minutes only."""
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ def rounds(
 ) -> list[Beliefs]:
     """What was believed by co-occurrence alone, and after each of up to `most` networks.
 
-    `pictures`: uint8 (groups, 67, 67, 3), RGB, may be on disk. What a round found is in `kept`
+    `pictures`: uint8 (groups, h, w, 3), RGB, may be on disk. What a round found is in `kept`
     before the next begins, and is not looked for again. Raises ModelError.
     """
     held = np.random.default_rng(seed).random(len(seen)) < _HELD_OUT

@@ -29,7 +29,7 @@ from models.bootstrap.progress import Begin, Watch
 from models.bootstrap.rounds import rounds as learned_in_rounds
 from models.store import Entry
 from tilefleet.errors import BadCollection
-from tilefleet.geometry import TILE
+from tilefleet.kind import BUILTIN
 
 #: The signature that measures best (`tilefleet models dedupe --compare`).
 SIGNATURE = "colour"
@@ -144,12 +144,12 @@ def _grouped(path: Path, found: scan.Scan, seed: int, begin: Begin) -> NDArray[n
 def _cut(
     path: Path, folder: Path, found: scan.Scan, members: NDArray[np.int32], begin: Begin
 ) -> NDArray[np.uint8]:
-    """One picture of each group, uint8 (groups, 67, 67, 3), on disk."""
+    """One picture of each group, uint8 (groups, h, w, 3), on disk."""
     first = dataset.first_places(members.reshape(-1, 8))
     if not path.exists():
         tick = begin("cutting a picture of each")
         draft = path.with_name(f".{path.name}")
-        shape = (len(first), TILE, TILE, 3)
+        shape = (len(first), *BUILTIN.layout.tile_shape, 3)
         pictures = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
         order = np.argsort(first)
         places = [(found.files[at // 8], at % 8) for at in first[order].tolist()]

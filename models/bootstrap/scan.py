@@ -22,7 +22,7 @@ from models.runtimes import litert
 from models.store import Entry
 from tilefleet.errors import BadCollection, BadRequest
 from tilefleet.files import atomic_write
-from tilefleet.labels import NONE
+from tilefleet.kind import BUILTIN
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 #: Captchas in a part.
@@ -38,7 +38,7 @@ class Scan:
 
     #: Names of the readable files, in the order of the rows below.
     files: tuple[str, ...]
-    #: int16 (captchas, 2), NONE for no second word, and float32 (captchas, 2), how sure.
+    #: int16 (captchas, 2), BUILTIN.none for no second word, and float32 (captchas, 2), how sure.
     words: NDArray[np.int16]
     confidence: NDArray[np.float32]
     #: float16 (captchas · 8, d).
@@ -81,7 +81,9 @@ def scan(
 
     def read(name: str) -> tuple[Any, ...] | str:
         try:
-            crops = Crops.from_bytes((folder / name).read_bytes(), max_bytes=_MAX_BYTES)
+            crops = Crops.from_bytes(
+                (folder / name).read_bytes(), BUILTIN.layout, max_bytes=_MAX_BYTES
+            )
         except (BadRequest, OSError) as error:
             return f"{type(error).__name__}: {error}"
         return (*headers(crops.header), signature(crops.tiles).astype(np.float16))
@@ -112,11 +114,13 @@ def scan(
 
 
 def tiles(folder: Path, places: Sequence[tuple[str, int]]) -> Iterator[NDArray[np.uint8]]:
-    """Pixels of tiles, uint8 (67, 67, 3), given files and tiles from 0, in order of the files."""
+    """Pixels of tiles, uint8 (h, w, 3), given files and tiles from 0, in order of the files."""
     last, crops = "", None
     for name, tile in places:
         if name != last:
-            crops = Crops.from_bytes((folder / name).read_bytes(), max_bytes=_MAX_BYTES)
+            crops = Crops.from_bytes(
+                (folder / name).read_bytes(), BUILTIN.layout, max_bytes=_MAX_BYTES
+            )
             last = name
         assert crops is not None
         yield crops.tiles[tile]
@@ -136,8 +140,8 @@ class _Headers:
         network = self._own.interpreter
         network.set_tensor(network.get_input_details()[0]["index"], header[np.newaxis])
         network.invoke()
-        found = network.get_tensor(network.get_output_details()[0]["index"])[0]  # (2, 81)
-        first, second = int(found[0, :NONE].argmax()), int(found[1].argmax())
+        found = network.get_tensor(network.get_output_details()[0]["index"])[0]  # (2, labels + 1)
+        first, second = int(found[0, : BUILTIN.none].argmax()), int(found[1].argmax())
         words = np.array([first, second], np.int16)
         return words, found[[0, 1], words].astype(np.float32)
 

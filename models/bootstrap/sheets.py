@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from models.drawing import fonts
-from tilefleet.geometry import TILE
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 _COLUMNS, _ROWS = 12, 10
-_CELL = (TILE + 5, TILE + 17)
+_CELL = (BUILTIN.layout.tile[0] + 5, BUILTIN.layout.tile[0] + 17)
 _TITLE = 30
 _GREEN, _AMBER, _RED = (0, 120, 60), (180, 110, 0), (190, 0, 0)
 
@@ -19,7 +18,7 @@ _GREEN, _AMBER, _RED = (0, 120, 60), (180, 110, 0), (190, 0, 0)
 def write(folder: Path, pictures: NDArray[np.uint8], labels: NDArray[np.float32]) -> int:
     """Draw ``LL_label.jpg`` for every label that some group has; returns how many.
 
-    `pictures`: uint8 (groups, 67, 67, 3), RGB; `labels`: float32 (groups, 80). A label with more
+    `pictures`: uint8 (groups, h, w, 3), RGB; `labels`: float32 (groups, labels). A label with more
     groups than fit shows the surest half and the most doubtful half. Sheets of an earlier run go.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,7 +26,7 @@ def write(folder: Path, pictures: NDArray[np.uint8], labels: NDArray[np.float32]
         old.unlink()
     best, probability = labels.argmax(axis=1), labels.max(axis=1)
     drawn = 0
-    for index, label in enumerate(LABELS):
+    for index, label in enumerate(BUILTIN.labels):
         groups = np.flatnonzero((best == index) & (probability > 0))
         if not len(groups):
             continue
@@ -55,5 +54,11 @@ def _draw(title: str, pictures: NDArray[np.uint8], probability: NDArray[np.float
         x, y = 5 + place % _COLUMNS * wide, _TITLE + place // _COLUMNS * high
         sheet.paste(Image.fromarray(picture), (x, y))
         colour = _GREEN if sure >= 0.95 else _AMBER if sure >= 0.8 else _RED
-        pen.text((x + TILE / 2, y + TILE + 7), f"{sure:.3f}", colour, font=small, anchor="mm")
+        pen.text(
+            (x + BUILTIN.layout.tile[0] / 2, y + BUILTIN.layout.tile[0] + 7),
+            f"{sure:.3f}",
+            colour,
+            font=small,
+            anchor="mm",
+        )
     return sheet

@@ -21,7 +21,7 @@ class Signature:
     """A way to describe tiles."""
 
     name: str
-    #: uint8 (n, 67, 67, 3) to float32 (n, d), at most about 1 long.
+    #: uint8 (n, h, w, 3) to float32 (n, d), at most about 1 long.
     describe: Callable[[Tiles], Vectors]
     #: Half the squared distance up to which two tiles are the same picture: that of a precision
     #: of 0.999 in `compare`'s measurement.

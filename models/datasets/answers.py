@@ -23,9 +23,8 @@ COLUMNS: Final = ("file", "words", "picks")
 _DELIMITERS: Final = (",", ";", "\t")
 _BETWEEN: Final = re.compile(r"[\s,;、，；]+")
 _MARK: Final = "\ufeff"
-#: Bytes of a file, and the largest number of a tile.
+#: Bytes of a file.
 _MOST: Final = 256 << 20
-_TILES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,8 @@ class Answers:
     """An answers.csv; changes are in the file once `write` was called."""
 
     path: Path
+    #: Of a captcha.
+    tiles: int
     #: Captcha's file, as the file names it → what is right, in the order of the file.
     known: dict[str, Answer] = field(default_factory=dict)
     _columns: list[str] = field(default_factory=lambda: [*COLUMNS])
@@ -52,10 +53,10 @@ class Answers:
     _mark: str = ""
 
     @classmethod
-    def read(cls, path: Path, *, missing: bool = False) -> Self:
+    def read(cls, path: Path, *, tiles: int, missing: bool = False) -> Self:
         """Read a file; raises BadAnswers with the line that cannot be understood.
 
-        `missing`: a file that is not there has no answers.
+        `tiles`: how many a captcha has; `missing`: a file that is not there has no answers.
         """
         try:
             if path.stat().st_size > _MOST:
@@ -63,7 +64,7 @@ class Answers:
             text = path.read_bytes().decode("utf-8")
         except FileNotFoundError as error:
             if missing:
-                return cls(path)
+                return cls(path, tiles)
             raise BadAnswers(f"{path}: {error.strerror}") from None
         except OSError as error:
             raise BadAnswers(f"{path}: {error.strerror}") from None
@@ -72,7 +73,7 @@ class Answers:
             raise BadAnswers(
                 f"{path}, line {line}: not UTF-8; a spreadsheet saves it as CSV UTF-8"
             ) from None
-        answers = cls(path)
+        answers = cls(path, tiles)
         answers._understand(text)
         return answers
 
@@ -141,7 +142,7 @@ class Answers:
         file, words, picks = (row[self._places()[name]] for name in COLUMNS)
         if not file:
             raise BadAnswers(f"{where}: no file is named")
-        answer = Answer(tuple(_parts(words)), _picks(picks, where))
+        answer = Answer(tuple(_parts(words)), _picks(picks, self.tiles, where))
         if self.known.setdefault(file, answer) != answer:
             raise BadAnswers(f"{where}: another answer for {file} than in line {lines[file]}")
         lines.setdefault(file, line)
@@ -152,11 +153,11 @@ def _parts(text: str) -> list[str]:
     return [part for part in _BETWEEN.split(text) if part]
 
 
-def _picks(text: str, where: str) -> tuple[int, ...]:
+def _picks(text: str, tiles: int, where: str) -> tuple[int, ...]:
     parts = _parts(text)
     if not all(part.isascii() and part.isdecimal() for part in parts):
         raise BadAnswers(f"{where}: picks {text[:40]!r} are no numbers of tiles")
     picks = sorted({int(part) for part in parts if len(part) < 10})
-    if len(picks) != len(parts) or any(not 1 <= pick <= _TILES for pick in picks):
-        raise BadAnswers(f"{where}: picks {text[:40]}: tiles are numbered 1 to {_TILES}")
+    if len(picks) != len(parts) or any(not 1 <= pick <= tiles for pick in picks):
+        raise BadAnswers(f"{where}: picks {text[:40]}: tiles are numbered 1 to {tiles}")
     return tuple(picks)

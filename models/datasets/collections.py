@@ -69,6 +69,6 @@ def unseen_tiles(data: Path) -> Pictures | None:
 
 def _gathered(data: Path, chosen: Callable[[bytes], bool]) -> list[Pictures]:
     """Labelled tiles and those of captchas, of the files that are chosen."""
-    found = [labelled(labelled_in(data), chosen)]
+    found = [labelled(labelled_in(data), chosen=chosen)]
     found += [cut(data / name, chosen) for name in LEARNED if (data / name).is_dir()]
     return [pictures for pictures in found if len(pictures)]

@@ -17,7 +17,7 @@ from models.datasets.answers import FILENAME, Answers
 from models.datasets.collections import LEARNED, MEASURED
 from models.datasets.tiles import counted, labelled_in, named, open_captcha, open_tile
 from tilefleet.errors import BadCollection, TilefleetError, reason
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 #: Labelled pictures of a class below which a training says so.
 FEW: Final = 5
@@ -47,7 +47,7 @@ class Inventory:
 
     #: By the file or folder below the data.
     sources: Mapping[str, Source]
-    #: int64 (80,): labelled pictures of each class.
+    #: int64 (labels,): labelled pictures of each class.
     labelled: NDArray[np.int64]
 
     @property
@@ -55,7 +55,7 @@ class Inventory:
         """Classes with fewer than `FEW` labelled pictures → how many they have."""
         return {
             label: int(count)
-            for label, count in zip(LABELS, self.labelled, strict=True)
+            for label, count in zip(BUILTIN.labels, self.labelled, strict=True)
             if count < FEW
         }
 
@@ -94,7 +94,7 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
     }
     for name in collections:
         _check_answers(data / name)
-    labels = np.zeros(len(LABELS), np.int64)
+    labels = np.zeros(len(BUILTIN.labels), np.int64)
     total = sum(map(len, collections.values()))
     sources: dict[str, Source] = {}
     if tiles.suffix == ".npz":
@@ -124,13 +124,12 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
 def _check_answers(folder: Path) -> None:
     if not (folder / FILENAME).is_file():
         return
-    missing = {
-        file: 0 for file in Answers.read(folder / FILENAME).known if not (folder / file).is_file()
-    }
+    answers = Answers.read(folder / FILENAME, tiles=BUILTIN.layout.count)
+    missing = [file for file in answers.known if not (folder / file).is_file()]
     if missing:
         raise BadCollection(
             f"{folder / FILENAME} names {len(missing)} files that are not there: "
-            f"{', '.join([*missing][:_NAMED])}"
+            f"{', '.join(missing[:_NAMED])}"
         )
 
 

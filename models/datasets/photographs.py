@@ -10,31 +10,30 @@ from PIL import Image
 
 from models.datasets.tiles import MARGIN, UNKNOWN, Pictures, with_mirror
 from tilefleet.errors import BadTiles
-from tilefleet.geometry import TILE
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN, Kind
 
 #: In a folder of data.
 FILENAME: Final = "photos.zip"
 
 
-def photographs(archive: Path) -> Pictures:
+def photographs(archive: Path, kind: Kind = BUILTIN) -> Pictures:
     """The pictures of a zip file, scaled to a tile with its margin; nothing is known of them.
 
     Raises BadTiles.
     """
-    side = TILE + 2 * MARGIN
+    size = (kind.layout.tile[0] + 2 * MARGIN, kind.layout.tile[1] + 2 * MARGIN)
     images = []
     try:
         with zipfile.ZipFile(archive) as file:
             for name in sorted(file.namelist()):
                 with Image.open(io.BytesIO(file.read(name))) as image:
-                    scaled = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+                    scaled = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
                 images.append(with_mirror(np.asarray(scaled)))
     except (OSError, zipfile.BadZipFile) as error:
         raise BadTiles(f"{archive}: {error}") from None
     if not images:
         raise BadTiles(f"{archive} has no pictures")
-    truth = np.zeros((len(images), len(LABELS)), np.float32)
+    truth = np.zeros((len(images), len(kind.labels)), np.float32)
     return Pictures(tuple(images), truth, np.full(len(images), UNKNOWN))
 
 

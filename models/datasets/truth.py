@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from models.datasets.answers import FILENAME, Answers
-from tilefleet.labels import INDEX
+from tilefleet.kind import BUILTIN, Kind
 
 ANSWERS: Final = FILENAME
 
@@ -16,18 +16,22 @@ class Truth:
 
     path: Path
     words: tuple[str, ...]
-    #: Ascending, 1 to 8.
+    #: Ascending, from 1.
     picks: tuple[int, ...]
-
-    @property
-    def known(self) -> bool:
-        """Whether all its words are among the 80."""
-        return all(word in INDEX for word in self.words)
+    #: Whether all its words are labels.
+    known: bool = True
 
 
-def truths(folder: Path) -> list[Truth]:
-    """Read ``answers.csv``; raises BadAnswers if it is missing or malformed."""
+def truths(folder: Path, kind: Kind = BUILTIN) -> list[Truth]:
+    """Read ``answers.csv`` for captchas of that kind; raises BadAnswers if it is missing or
+    malformed."""
+    answers = Answers.read(folder / ANSWERS, tiles=kind.layout.count)
     return [
-        Truth(folder / file, answer.words, answer.picks)
-        for file, answer in Answers.read(folder / ANSWERS).known.items()
+        Truth(
+            folder / file,
+            answer.words,
+            answer.picks,
+            known=all(word in kind.index for word in answer.words),
+        )
+        for file, answer in answers.known.items()
     ]

@@ -11,39 +11,38 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tilefleet.geometry import TILE
-
 #: Room around the tile that a moved copy may show, pixels.
 MARGIN = 6
-SIDE = TILE + 2 * MARGIN
 
 _SHIFTS, _SHIFT_SHARES = (-2, -1, 0, 1, 2), (0.1, 0.2, 0.4, 0.2, 0.1)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def again(picture: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A slightly altered copy, uint8 (67, 67, 3), of a picture of 79×79 pixels, the tile inside."""
+    """A slightly altered copy, uint8 (h, w, 3), of a picture with a tile inside `MARGIN`."""
     right, down = rng.choice(_SHIFTS, 2, p=_SHIFT_SHARES)
     if rng.random() < 0.5:
         # Scaled or cut elsewhere on the way: between the pixels.
         right, down = right + rng.uniform(-0.5, 0.5), down + rng.uniform(-0.5, 0.5)
     data = (1, 0, MARGIN + right, 0, 1, MARGIN + down)
-    tile = picture.transform((TILE, TILE), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
+    size = (picture.width - 2 * MARGIN, picture.height - 2 * MARGIN)
+    tile = picture.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     return _compress(_speckle(_relight(np.asarray(tile), rng, strength=1.0), rng), rng)
 
 
 def another(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Another picture of the same thing, 79×79: a part of it, turned, mirrored, in other light."""
+    """Another picture of the same thing, as large: a part, turned, mirrored, in other light."""
     scale = rng.uniform(0.62, 0.9)
     stretch = math.exp(rng.normal(0, 0.1))
     angle = rng.uniform(-0.3, 0.3)
     mirror = rng.choice((-1.0, 1.0))
     a, b = scale * stretch * math.cos(angle) * mirror, scale * math.sin(angle)
     d, e = -scale * stretch * math.sin(angle) * mirror, scale * math.cos(angle)
-    x, y = SIDE / 2 + rng.uniform(-9, 9, 2)
-    half = SIDE / 2
-    data = (a, b, x - (a + b) * half, d, e, y - (d + e) * half)
-    view = picture.transform((SIDE, SIDE), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
+    middle = np.array(picture.size) / 2
+    x, y = middle + rng.uniform(-9, 9, 2)
+    across, down = middle
+    data = (a, b, x - a * across - b * down, d, e, y - d * across - e * down)
+    view = picture.transform(picture.size, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     return Image.fromarray(_relight(np.asarray(view), rng, strength=3.0))
 
 

@@ -13,9 +13,9 @@ from fontTools.ttLib import TTCollection
 from PIL import Image, ImageDraw, ImageFont
 
 from models.drawing.fonts import FOLDER, PROMPT
-from tilefleet.geometry import TILE
-from tilefleet.labels import INDEX, LABELS
+from tilefleet.kind import BUILTIN
 
+_TILE = BUILTIN.layout.tile[0]
 _SYSTEM = Path("/usr/share/fonts")
 _NOTO_CJK = _SYSTEM / "opentype" / "noto"
 _NOTO_EMOJI = _SYSTEM / "truetype" / "noto" / "NotoColorEmoji.ttf"
@@ -36,7 +36,7 @@ EMOJI = {
 
 def build_fonts() -> None:
     """Two faces with the characters that captchas need, under names of their own."""
-    characters = "".join(sorted({*"".join((*LABELS, *PROMPT)), *string.printable.strip()}))
+    characters = "".join(sorted({*"".join((*BUILTIN.labels, *PROMPT)), *string.printable.strip()}))
     for style in ("Sans", "Serif"):
         collection = TTCollection(_NOTO_CJK / f"Noto{style}CJK-Bold.ttc")
         font = next(face for face in collection if face["name"].getDebugName(1).endswith(" CJK SC"))
@@ -60,11 +60,12 @@ def build_tiles() -> None:
             box = image.getbbox()
             assert box is not None, f"no glyph for {text}"
             glyph = image.crop(box)
-            glyph.thumbnail((TILE - 7, TILE - 7), Image.Resampling.LANCZOS)
-            tile = Image.new("RGBA", (TILE, TILE))
-            tile.alpha_composite(glyph, ((TILE - glyph.width) // 2, (TILE - glyph.height) // 2))
+            glyph.thumbnail((_TILE - 7, _TILE - 7), Image.Resampling.LANCZOS)
+            tile = Image.new("RGBA", (_TILE, _TILE))
+            tile.alpha_composite(glyph, ((_TILE - glyph.width) // 2, (_TILE - glyph.height) // 2))
             tile.save(
-                FOLDER.parent / "tiles" / f"{INDEX[label]:02d}_{number:02d}.png", optimize=True
+                FOLDER.parent / "tiles" / f"{BUILTIN.index[label]:02d}_{number:02d}.png",
+                optimize=True,
             )
 
 

@@ -14,12 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from models.drawing import fonts, header
 from models.drawing import tiles as pictures
-from models.recognition.decision import TILES_PER_WORD
-from tilefleet.geometry import CAPTCHA_HEIGHT, CAPTCHA_WIDTH, HEADER_X, HEADER_Y, TILE_XS, TILE_YS
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN, Kind
+from tilefleet.layout import Layout
 
 _QUALITY = 80
-_LINE_Y = 29
 _PROMPT_SIZE = 13
 _BLACK, _RED = (0, 0, 0), (226, 0, 0)
 
@@ -29,7 +27,7 @@ class Plan:
     """What a captcha asks for and shows."""
 
     words: tuple[int, ...]
-    #: The labels of the eight tiles.
+    #: The labels of the tiles.
     shown: tuple[int, ...]
 
     @property
@@ -45,6 +43,7 @@ def generate(
     seed: int = 0,
     two_words: float = 0.3,
     noisy: float = 0.15,
+    kind: Kind = BUILTIN,
 ) -> None:
     """Draw `count` captchas into `out`, as 000.jpg and so on, with answers.csv.
 
@@ -52,63 +51,71 @@ def generate(
     words and with the noisy kind of header. The same arguments give the same files. Raises
     BadTiles.
     """
-    found = pictures.find(tiles)
-    faces = fonts.find()
+    found = pictures.find(tiles, kind)
+    faces = fonts.find(needed="" if kind is BUILTIN else "".join(kind.labels))
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for number in range(count):
         rng = np.random.default_rng([seed, number])
-        plan = _plan(sorted(found), words=1 + (rng.random() < two_words), rng=rng)
-        image = _compose(plan, found, faces, rng, noisy=bool(rng.random() < noisy))
+        two = rng.random() < two_words and kind.layout.words > 1
+        plan = _plan(sorted(found), kind, words=1 + two, rng=rng)
+        image = _compose(plan, kind, found, faces, rng, noisy=bool(rng.random() < noisy))
         name = f"{number:03d}.jpg"
         image.save(out / name, quality=_QUALITY)
-        words = " ".join(LABELS[word] for word in plan.words)
+        words = " ".join(kind.labels[word] for word in plan.words)
         rows.append((name, words, " ".join(map(str, plan.picks))))
     with (out / "answers.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("file", "words", "picks"), *rows])
 
 
-def _plan(labels: Sequence[int], *, words: int, rng: np.random.Generator) -> Plan:
+def _plan(labels: Sequence[int], kind: Kind, *, words: int, rng: np.random.Generator) -> Plan:
     """Choose words, as often on the tiles as the site does, and other labels beside them."""
     asked = tuple(int(word) for word in rng.choice(labels, words, replace=False))
-    often = np.array(TILES_PER_WORD[:3])
+    often = np.array(kind.tiles_per_word[:3])
     shown = [word for word in asked for _ in range(1 + rng.choice(3, p=often / often.sum()))]
     others = [label for label in labels if label not in asked]
-    shown += [int(label) for label in rng.choice(others, 8 - len(shown))]
+    shown += [int(label) for label in rng.choice(others, kind.layout.count - len(shown))]
     return Plan(asked, tuple(int(label) for label in rng.permutation(shown)))
 
 
 def _compose(
     plan: Plan,
+    kind: Kind,
     found: Mapping[int, Sequence[Path]],
     faces: Sequence[Path],
     rng: np.random.Generator,
     *,
     noisy: bool,
 ) -> Image.Image:
-    page = blank_page().copy()
-    strip = header.draw([LABELS[word] for word in plan.words], rng, faces=faces, noisy=noisy)
-    page.paste(Image.fromarray(strip), (HEADER_X, HEADER_Y))
-    places = [(x, y) for y in TILE_YS for x in TILE_XS]
-    for label, place in zip(plan.shown, places, strict=True):
+    page = blank_page(kind.layout).copy()
+    strip = header.draw(
+        [kind.labels[word] for word in plan.words], rng, faces=faces, noisy=noisy, kind=kind
+    )
+    page.paste(Image.fromarray(strip), kind.layout.header[:2])
+    for label, place in zip(plan.shown, kind.layout.corners, strict=True):
         choices = found[label]
-        page.paste(pictures.draw(choices[int(rng.integers(len(choices)))], rng), place)
+        page.paste(pictures.draw(choices[int(rng.integers(len(choices)))], rng, kind), place)
     return page
 
 
 @cache
-def blank_page() -> Image.Image:
+def blank_page(layout: Layout = BUILTIN.layout) -> Image.Image:
     """A captcha with the prompt and no words or tiles; to be copied."""
-    page = Image.new("RGB", (CAPTCHA_WIDTH, CAPTCHA_HEIGHT), "white")
-    _write_prompt(page)
+    page = Image.new("RGB", layout.size, "white")
+    _write_prompt(page, layout)
     return page
 
 
-def _write_prompt(page: Image.Image) -> None:
+def _write_prompt(page: Image.Image, layout: Layout) -> None:
+    """Left of the header's words, where there is room for it."""
     pen = ImageDraw.Draw(page)
-    pen.line([(0, _LINE_Y), (CAPTCHA_WIDTH, _LINE_Y)], (208, 208, 208))
+    bottom = layout.header[1] + layout.header[3] + 1
+    pen.line([(0, bottom), (page.width, bottom)], (208, 208, 208))
     font = ImageFont.truetype(fonts.BOLD, _PROMPT_SIZE)
     x = 0.0
+    # The last character's margin may be covered.
+    if sum(map(font.getlength, fonts.PROMPT)) > layout.header[0] + _PROMPT_SIZE:
+        return
     for text, colour in zip(fonts.PROMPT, (_BLACK, _RED), strict=True):
-        pen.text((x, _LINE_Y / 2 + 1), text, colour, font=font, anchor="lm")
+        pen.text((x, bottom / 2 + 1), text, colour, font=font, anchor="lm")
         x += font.getlength(text)

@@ -19,10 +19,8 @@ from PIL import Image
 from models.drawing import alter, fonts, header
 from models.drawing import tiles as pictures
 from models.drawing.captchas import blank_page
-from models.recognition.decision import TILES_PER_WORD
 from tilefleet.errors import BadTiles
-from tilefleet.geometry import HEADER_X, HEADER_Y, TILE, TILE_XS, TILE_YS
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import BUILTIN, Kind
 
 _QUALITY = (72, 88)
 _NOISY = 0.15
@@ -36,18 +34,19 @@ TRUTH = "truth.csv"
 class Collection:
     """What every captcha shows and asks for; each is drawn when it is wanted."""
 
-    #: The files' pictures, 79×79, RGB.
+    #: The files' pictures, a tile with `alter.MARGIN` around it, RGB.
     sources: tuple[Image.Image, ...]
     #: int16 (pictures,): the label of each picture of the pool; more pictures than sources are
     #: other views of them.
     labels: NDArray[np.int16]
-    #: int32 (captchas, 8): which pictures.
+    #: int32 (captchas, tiles): which pictures.
     shown: NDArray[np.int32]
-    #: int16 (captchas, 2): what the tiles were chosen for, NONE for no second word …
+    #: int16 (captchas, words): what the tiles were chosen for, the kind's `none` for no word …
     asked: NDArray[np.int16]
     #: … and what the header says.
     headers: NDArray[np.int16]
     seed: int
+    kind: Kind = BUILTIN
     faces: tuple[Path, ...] = field(default_factory=lambda: tuple(fonts.find()))
 
     def __len__(self) -> int:
@@ -55,11 +54,11 @@ class Collection:
 
     @property
     def tile_labels(self) -> NDArray[np.int16]:
-        """int16 (captchas, 8): the truth."""
+        """int16 (captchas, tiles): the truth."""
         return self.labels[self.shown]
 
     def picture(self, number: int) -> Image.Image:
-        """A picture of the pool, 79×79."""
+        """A picture of the pool."""
         source = self.sources[number % len(self.sources)]
         if number < len(self.sources):
             return source
@@ -68,13 +67,13 @@ class Collection:
     def draw(self, number: int) -> bytes:
         """One captcha, as a JPEG; the same whenever it is drawn."""
         rng = np.random.default_rng([self.seed, _CAPTCHA, number])
-        page = blank_page().copy()
-        words = [LABELS[word] for word in self.headers[number] if word != NONE]
+        layout = self.kind.layout
+        page = blank_page(layout).copy()
+        words = self._texts(self.headers[number])
         noisy = bool(rng.random() < _NOISY)
-        strip = header.draw(words, rng, faces=self.faces, noisy=noisy)
-        page.paste(Image.fromarray(strip), (HEADER_X, HEADER_Y))
-        places = [(x, y) for y in TILE_YS for x in TILE_XS]
-        for shown, place in zip(self.shown[number], places, strict=True):
+        strip = header.draw(words, rng, faces=self.faces, noisy=noisy, kind=self.kind)
+        page.paste(Image.fromarray(strip), layout.header[:2])
+        for shown, place in zip(self.shown[number], layout.corners, strict=True):
             page.paste(Image.fromarray(alter.again(self.picture(int(shown)), rng)), place)
         file = io.BytesIO()
         page.save(file, "JPEG", quality=int(rng.integers(*_QUALITY)))
@@ -97,12 +96,15 @@ class Collection:
                 writer.writerow(
                     (
                         self.name(number),
-                        _texts(self.asked[number]),
-                        _texts(self.headers[number]),
+                        " ".join(self._texts(self.asked[number])),
+                        " ".join(self._texts(self.headers[number])),
                         " ".join(map(str, self.shown[number])),
-                        " ".join(LABELS[label] for label in self.tile_labels[number]),
+                        " ".join(self.kind.labels[label] for label in self.tile_labels[number]),
                     )
                 )
+
+    def _texts(self, words: NDArray[np.int16]) -> list[str]:
+        return [self.kind.labels[word] for word in words if word != self.kind.none]
 
 
 def plan(
@@ -114,16 +116,18 @@ def plan(
     header_errors: float = 0.0,
     two_words: float = 0.3,
     seed: int = 0,
+    kind: Kind = BUILTIN,
 ) -> Collection:
     """Choose what `captchas` captchas show.
 
     `tiles`: a folder of pictures ``LL_KK.*``. `repeats`: how often each picture comes back, so that
-    there are 8 · captchas / repeats pictures; `pool`: that number itself, instead. Where the folder
-    has fewer, the others are strongly changed views of them (`alter.another`). `header_errors`:
-    share of words in headers that name another thing. The same arguments give the same captchas.
-    Raises BadTiles.
+    there are tiles · captchas / repeats pictures; `pool`: that number itself, instead. Where the
+    folder has fewer, the others are strongly changed views of them (`alter.another`).
+    `header_errors`: share of words in headers that name another thing. The same arguments give the
+    same captchas. Raises BadTiles.
     """
-    found = pictures.find(tiles)
+    found = pictures.find(tiles, kind)
+    count = kind.layout.count
     # Round robin over the labels, so that a small pool has pictures of many.
     deep = max(map(len, found.values()))
     listed = [
@@ -132,41 +136,45 @@ def plan(
         for label, files in sorted(found.items())
         if row < len(files)
     ]
-    pool = pool or math.ceil(8 * captchas / repeats)
+    pool = pool or math.ceil(count * captchas / repeats)
     listed = listed[:pool]
     labels = np.array([listed[number % len(listed)][0] for number in range(pool)], np.int16)
     rng = np.random.default_rng([seed, _PLAN])
-    decks = _Decks(labels, math.ceil(8 * captchas / pool), rng)
+    decks = _Decks(labels, math.ceil(count * captchas / pool), rng)
     if len(decks.labels) < 3:
         raise BadTiles(
             f"a pool of {pool} pictures has {len(decks.labels)} labels; at least 3 are needed"
         )
-    shown = np.empty((captchas, 8), np.int32)
-    asked = np.full((captchas, 2), NONE, np.int16)
-    often = np.array(TILES_PER_WORD[:4]) / sum(TILES_PER_WORD[:4])
+    shown = np.empty((captchas, count), np.int32)
+    asked = np.full((captchas, kind.layout.words), kind.none, np.int16)
+    shares = np.array(kind.tiles_per_word[:4])
+    often = shares / shares.sum()
     for row in range(captchas):
-        words = decks.choose(1 + int(rng.random() < two_words), without=())
+        two = rng.random() < two_words and kind.layout.words > 1
+        words = decks.choose(1 + int(two), without=())
         asked[row, : len(words)] = words
-        wanted = [word for word in words for _ in range(1 + rng.choice(4, p=often))][:8]
-        while len(wanted) < 8:
+        wanted = [word for word in words for _ in range(1 + rng.choice(len(often), p=often))]
+        wanted = wanted[:count]
+        while len(wanted) < count:
             wanted += decks.choose(1, without=words)
         shown[row] = [decks.take(int(label)) for label in rng.permutation(wanted)]
     headers = asked.copy()
-    known = headers != NONE
+    known = headers != kind.none
     wrong = known & (rng.random(headers.shape) < header_errors)
     # Any word but the right one.
-    moved = (headers + rng.integers(1, len(LABELS), headers.shape)) % len(LABELS)
+    moved = (headers + rng.integers(1, len(kind.labels), headers.shape)) % len(kind.labels)
     headers[wrong] = moved[wrong]
-    sources = tuple(_load(path, rng) for _, path in listed)
-    return Collection(sources, labels, shown, asked, headers, seed)
+    sources = tuple(_load(path, rng, kind) for _, path in listed)
+    return Collection(sources, labels, shown, asked, headers, seed, kind)
 
 
 def load_pictures(
-    tiles: Path, rng: np.random.Generator
+    tiles: Path, rng: np.random.Generator, kind: Kind = BUILTIN
 ) -> tuple[list[Image.Image], NDArray[np.int16]]:
-    """All pictures of a folder, 79×79, and their labels; raises BadTiles."""
-    listed = [(label, path) for label, files in pictures.find(tiles).items() for path in files]
-    return [_load(path, rng) for _, path in listed], np.array(
+    """All pictures of a folder, as `Collection.sources`, and their labels; raises BadTiles."""
+    found = pictures.find(tiles, kind)
+    listed = [(label, path) for label, files in found.items() for path in files]
+    return [_load(path, rng, kind) for _, path in listed], np.array(
         [each[0] for each in listed], np.int16
     )
 
@@ -205,8 +213,8 @@ class _Decks:
         return int(pile.pop())
 
 
-def _load(path: Path, rng: np.random.Generator) -> Image.Image:
-    """79×79 pixels, RGB: the tile with what is around it, mirrored where there is nothing."""
+def _load(path: Path, rng: np.random.Generator, kind: Kind) -> Image.Image:
+    """RGB: the tile with what is around it, mirrored where there is nothing."""
     try:
         with Image.open(path) as file:
             flat = not file.has_transparency_data
@@ -214,21 +222,19 @@ def _load(path: Path, rng: np.random.Generator) -> Image.Image:
     except OSError as error:
         raise BadTiles(f"{path}: {error}") from None
     # A little larger than a tile, as the pictures of others are that were cut with a margin.
-    if picture is None or not all(TILE <= length <= SIDE_OF_CUTS for length in picture.size):
-        picture = pictures.draw(path, rng)
+    if picture is None or not all(
+        tile <= length <= tile + _MOST_CUT
+        for tile, length in zip(kind.layout.tile, picture.size, strict=True)
+    ):
+        picture = pictures.draw(path, rng, kind)
     pixels = np.asarray(picture)
-    top, left = ((alter.SIDE - length) // 2 for length in pixels.shape[:2])
-    width = [
-        (top, alter.SIDE - pixels.shape[0] - top),
-        (left, alter.SIDE - pixels.shape[1] - left),
-        (0, 0),
+    missing = [
+        tile + 2 * alter.MARGIN - length
+        for tile, length in zip(kind.layout.tile_shape, pixels.shape[:2], strict=True)
     ]
+    width = [*((each // 2, each - each // 2) for each in missing), (0, 0)]
     return Image.fromarray(np.pad(pixels, width, mode="reflect"))
 
 
-#: Pictures up to this size are tiles with a margin; larger ones are made smaller.
-SIDE_OF_CUTS = 75
-
-
-def _texts(words: NDArray[np.int16]) -> str:
-    return " ".join(LABELS[word] for word in words if word != NONE)
+#: Pictures up to so many pixels larger are tiles with a margin; larger ones are made smaller.
+_MOST_CUT = 8

@@ -11,10 +11,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from tilefleet.errors import TilefleetError
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN, Kind
 
 FOLDER = Path(__file__).parent / "fonts"
-#: Has the characters of all 80 labels, and those that charts and annotated pictures need.
+#: Has the characters of the built-in's labels, and those that charts and annotated pictures need.
 BOLD = FOLDER / "TilefleetSans-Bold.otf"
 #: What stands in the header before the words: black, then red.
 PROMPT = ("请点击下图中", "所有的")
@@ -60,12 +60,12 @@ def find(folders: Iterable[Path] = (), *, needed: str = "") -> Sequence[Path]:
     return [font for font in sorted(files) if all(_has_safely(font, text) for text in needed)]
 
 
-def faces(folders: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+def faces(folders: Sequence[Path], kind: Kind = BUILTIN) -> tuple[list[Path], list[Path]]:
     """Fonts with every label's character: those to train with, and the held-out ones.
 
     Where none of the latter is found, the former serve for both.
     """
-    found = find(folders, needed="".join(LABELS))
+    found = find(folders, needed="".join(kind.labels))
     train = [face for face in found if face.name not in HELD_OUT_FONTS]
     return train, [face for face in found if face not in train] or train
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from models.drawing import fonts
-from tilefleet.geometry import HEADER_HEIGHT, HEADER_WIDTH
+from tilefleet.kind import BUILTIN, Kind
 
 #: Ink on paper, 0 (none) to 1: what is drawn before it becomes grey values.
 Ink = NDArray[np.float32]
@@ -38,11 +38,12 @@ def draw(
     *,
     faces: Sequence[Path],
     noisy: bool = False,
+    kind: Kind = BUILTIN,
 ) -> NDArray[np.uint8]:
-    """Draw one or two words: uint8 (28, 176), grey, not compressed yet."""
+    """Draw one or two words: uint8 (height, width), grey, not compressed yet."""
     shaded = noisy and rng.random() < _SHADED
     left = rng.uniform(0, 5) if shaded else rng.uniform(2, 14)
-    page = np.full((HEADER_HEIGHT, HEADER_WIDTH), rng.integers(250, 256), np.float32)
+    page = np.full(kind.layout.header_shape, rng.integers(250, 256), np.float32)
     for word in words:
         if shaded:
             _draw_on_shade(page, word, round(left), rng, faces)
@@ -70,12 +71,13 @@ def _draw_on_paper(
     rng: np.random.Generator,
     faces: Sequence[Path],
 ) -> None:
-    page *= 1 - _written(word, left, rng, faces)
+    page *= 1 - _written(np.zeros_like(page), word, left, rng, faces)
 
 
-def _written(word: str, left: float, rng: np.random.Generator, faces: Sequence[Path]) -> Ink:
-    """A word over the whole strip, with stray marks."""
-    ink = np.zeros((HEADER_HEIGHT, HEADER_WIDTH), np.float32)
+def _written(
+    ink: Ink, word: str, left: float, rng: np.random.Generator, faces: Sequence[Path]
+) -> Ink:
+    """`ink`, an empty strip's, with a word and stray marks."""
     # Some headers change the hand with every character, some keep it.
     own_hand = rng.random() < 0.7
     slant, face = rng.uniform(0, 0.5), faces[int(rng.integers(len(faces)))]
@@ -91,7 +93,7 @@ def _written(word: str, left: float, rng: np.random.Generator, faces: Sequence[P
         darkness = rng.uniform(0.55, 1.0)
         glyph = _hand(text, face, size, slant + rng.uniform(-0.12, 0.12), rng, blur=blur)
         x = left + rng.uniform(-1, 1)
-        _lay(ink, glyph * darkness, x, HEADER_HEIGHT / 2 + rng.uniform(-3.0, 2.0))
+        _lay(ink, glyph * darkness, x, len(ink) / 2 + rng.uniform(-3.0, 2.0))
         left += size * rng.uniform(0.82, 1.02)
     if mark == len(word):
         _stray_mark(ink, left, rng)
@@ -105,14 +107,13 @@ def _draw_on_shade(
     rng: np.random.Generator,
     faces: Sequence[Path],
 ) -> None:
-    x1 = min(HEADER_WIDTH, x0 + STEP.get(len(word), 60) - int(rng.integers(0, 8)))
-    y1 = HEADER_HEIGHT - int(rng.integers(0, 2))
-    ink = _written(word, x0 + rng.uniform(1, 9), rng, faces)[:y1, x0:x1]
+    height, width = page.shape
+    x1 = min(width, x0 + STEP.get(len(word), 60) - int(rng.integers(0, 8)))
+    y1 = height - int(rng.integers(0, 2))
+    ink = _written(np.zeros_like(page), word, x0 + rng.uniform(1, 9), rng, faces)[:y1, x0:x1]
     ys, xs = np.mgrid[0 : 1 : y1 * 1j, 0 : 1 : (x1 - x0) * 1j]
-    (y, high), (x, wide) = (
-        rng.uniform((0.4, 0.35), (1.1, 1.0)),
-        rng.uniform((0.2, 0.25), (0.8, 0.7)),
-    )
+    y, high = rng.uniform((0.4, 0.35), (1.1, 1.0))
+    x, wide = rng.uniform((0.2, 0.25), (0.8, 0.7))
     shade = np.exp(-(((ys - y) / high) ** 2 + ((xs - x) / wide) ** 2))
     patch = rng.uniform(205, 250) - rng.uniform(20, 110) * shade
     patch *= 1 - ink * rng.uniform(0.5, 1.0)
@@ -132,8 +133,8 @@ def _draw_on_patch(
     size = int(rng.integers(16, 21))
     pitch = size * rng.uniform(0.88, 1.05)
     x0 = max(0, int(left - rng.uniform(1, 6)))
-    x1 = min(HEADER_WIDTH, int(left + pitch * len(word) + rng.uniform(2, 9)))
-    y0, y1 = int(rng.integers(0, 4)), int(rng.integers(24, HEADER_HEIGHT + 1))
+    x1 = min(page.shape[1], int(left + pitch * len(word) + rng.uniform(2, 9)))
+    y0, y1 = int(rng.integers(0, 4)), int(rng.integers(len(page) - 4, len(page) + 1))
     ink = np.zeros_like(page)
     face, slant = faces[int(rng.integers(len(faces)))], rng.uniform(-0.4, 0.4)
     x = left
@@ -141,7 +142,7 @@ def _draw_on_patch(
         if rng.random() < 0.3:
             face = faces[int(rng.integers(len(faces)))]
         glyph = _hand(text, face, size, slant + rng.uniform(-0.1, 0.1), rng)
-        _lay(ink, glyph, x, HEADER_HEIGHT / 2 + rng.uniform(-2.5, 2.5))
+        _lay(ink, glyph, x, len(page) / 2 + rng.uniform(-2.5, 2.5))
         x += pitch
     for _ in range(rng.choice(3, p=(0.3, 0.5, 0.2))):
         _strike(ink, x0, x1, rng)

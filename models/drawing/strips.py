@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -10,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.drawing import fonts, header
-from tilefleet.geometry import HEADER_HEIGHT, HEADER_WIDTH
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import BUILTIN, Kind
 
-#: Marks a word that is none of the 80 in `Strips.labels`.
+#: Marks a word that is none of the labels in `Strips.labels`.
 UNKNOWN = -1
 
 #: Strips drawn by one task of the pool.
 _CHUNK = 500
-#: Shares: of headers with two words and of the noisy kind, of words that are none of the 80.
+#: Shares: of headers with two words and of the noisy kind, of words that are no label.
 _TWO, _NOISY, _STRANGE = 0.5, 0.5, 0.15
 #: The characters of GB 2312's first level, the 3,755 most frequent ones: rows 16 to 55.
 _FREQUENT = [
@@ -28,25 +28,24 @@ _FREQUENT = [
 ]
 
 
-_OURS = sorted(set("".join(LABELS)))
-
-
 @dataclass(frozen=True, slots=True)
 class Strips:
     """Drawn headers."""
 
-    #: uint8 (n, 28, 176), grey.
+    #: uint8 (n, height, width), grey.
     images: NDArray[np.uint8]
-    #: int16 (n, 2): classes of both words, NONE or UNKNOWN.
+    #: int16 (n, words): the words' classes, the last one for none, or UNKNOWN.
     labels: NDArray[np.int16]
 
     def __len__(self) -> int:
         return len(self.images)
 
 
-def draw_strips(count: int, *, seed: int, faces: Sequence[Path]) -> Strips:
-    """Draw `count` headers on all cores; the same for the same seed and fonts."""
-    tasks = [(seed, start, min(_CHUNK, count - start), faces) for start in range(0, count, _CHUNK)]
+def draw_strips(count: int, *, seed: int, faces: Sequence[Path], kind: Kind = BUILTIN) -> Strips:
+    """Draw `count` headers on all cores; the same for the same seed, fonts and kind."""
+    tasks = [
+        (seed, start, min(_CHUNK, count - start), faces, kind) for start in range(0, count, _CHUNK)
+    ]
     # Not forked: TensorFlow's threads do not survive that.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         parts = list(pool.map(_draw_chunk, tasks))
@@ -56,45 +55,51 @@ def draw_strips(count: int, *, seed: int, faces: Sequence[Path]) -> Strips:
     )
 
 
-def _draw_chunk(task: tuple[int, int, int, Sequence[Path]]) -> Strips:
-    seed, start, count, faces = task
+def _draw_chunk(task: tuple[int, int, int, Sequence[Path], Kind]) -> Strips:
+    seed, start, count, faces, kind = task
     rng = np.random.default_rng([seed, start])
-    images = np.empty((count, HEADER_HEIGHT, HEADER_WIDTH), np.uint8)
-    labels = np.full((count, 2), NONE, np.int16)
+    images = np.empty((count, *kind.layout.header_shape), np.uint8)
+    labels = np.full((count, kind.layout.words), kind.none, np.int16)
     for index in range(count):
         texts = []
-        for word in range(1 + (rng.random() < _TWO)):
+        for word in range(min(1 + (rng.random() < _TWO), kind.layout.words)):
             if rng.random() < _STRANGE:
-                texts.append(_strange_word(rng))
+                texts.append(_strange_word(rng, kind))
                 labels[index, word] = UNKNOWN
             else:
-                known = int(rng.integers(len(LABELS)))
-                texts.append(LABELS[known])
+                known = int(rng.integers(len(kind.labels)))
+                texts.append(kind.labels[known])
                 labels[index, word] = known
         able = [face for face in faces if all(fonts.has(face, text) for text in "".join(texts))]
         noisy = bool(rng.random() < _NOISY)
         # Where no font has a character, its sign for "missing" is as strange.
-        drawn = header.draw(texts, rng, faces=able or faces, noisy=noisy)
+        drawn = header.draw(texts, rng, faces=able or faces, noisy=noisy, kind=kind)
         images[index] = header.compress(drawn, rng)
     return Strips(images, labels)
 
 
-def _strange_word(rng: np.random.Generator) -> str:
+@cache
+def _characters(labels: tuple[str, ...]) -> list[str]:
+    return sorted(set("".join(labels)))
+
+
+def _strange_word(rng: np.random.Generator, kind: Kind) -> str:
     """A label with another character in one place, or any frequent characters: no label."""
+    ours = _characters(kind.labels)
     while True:
         if rng.random() < 0.5:
-            characters = list(LABELS[int(rng.integers(len(LABELS)))])
-            characters[int(rng.integers(len(characters)))] = _any_character(rng)
+            characters = list(kind.labels[int(rng.integers(len(kind.labels)))])
+            characters[int(rng.integers(len(characters)))] = _any_character(rng, ours)
         else:
             length = int(rng.choice([1, 2, 3], p=[0.1, 0.6, 0.3]))
-            characters = [_any_character(rng) for _ in range(length)]
+            characters = [_any_character(rng, ours) for _ in range(length)]
         word = "".join(characters)
-        if word not in LABELS:
+        if word not in kind.index:
             return word
 
 
-def _any_character(rng: np.random.Generator) -> str:
+def _any_character(rng: np.random.Generator, ours: Sequence[str]) -> str:
     """One of the labels' as often as one of the others."""
     if rng.random() < 0.5:
-        return _OURS[int(rng.integers(len(_OURS)))]
+        return ours[int(rng.integers(len(ours)))]
     return _FREQUENT[int(rng.integers(len(_FREQUENT)))]

@@ -4,6 +4,7 @@
 """
 
 from models.engines.base import Engine, Session
+from models.runtimes import gpu_memory
 from models.runtimes.installed import choose_engine, choose_keras_backend, require
 from models.store import find
 from tilefleet.settings import Settings
@@ -21,7 +22,16 @@ def load(settings: Settings, *, beside: bool = False) -> Engine:
         from models.engines.null import NullEngine
 
         return NullEngine(max_batch=settings.max_batch)
-    entry = find(settings.model, root=settings.store)
+    first = _load(settings, settings.model, beside=beside)
+    if not settings.second_look:
+        return first
+    from models.engines.second import SecondLook
+
+    return SecondLook(first, _load(settings, settings.second_look, beside=beside))
+
+
+def _load(settings: Settings, name: str, *, beside: bool) -> Engine:
+    entry = find(name, root=settings.store)
     kind = choose_engine() if settings.engine == "auto" else settings.engine
     options = {"max_batch": settings.max_batch, "max_bytes": settings.max_bytes}
     if kind == "litert":
@@ -36,6 +46,7 @@ def load(settings: Settings, *, beside: bool = False) -> Engine:
             **options,
         )
     choose_keras_backend()
+    gpu_memory.share(settings.gpu_memory_mb)
     from models.engines.keras import KerasEngine
 
     return KerasEngine(entry, **options)

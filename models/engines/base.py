@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.recognition.crops import Crops
 from models.recognition.decision import Probabilities, decide
 from tilefleet.answer import Answer
+from tilefleet.kind import Kind
 
 
 class Session(Protocol):
@@ -27,6 +28,8 @@ class Session(Protocol):
 class Engine(Protocol):
     """A model in a runtime."""
 
+    #: What it reads.
+    kind: Kind
     #: ``name@identity`` of the model.
     model: str
     #: What its networks compute in, for people.
@@ -48,22 +51,33 @@ class Engine(Protocol):
 class NetworkSession(ABC):
     """A session over two networks: probabilities by `infer`, answers by the decision."""
 
-    def __init__(self, model: str, *, sharpness: float) -> None:
+    def __init__(self, model: str, kind: Kind, *, sharpness: float) -> None:
         """`sharpness`: see `models.recognition.decision.sharpened`."""
         self.model = model
+        self.kind = kind
         self._sharpness = sharpness
 
     @abstractmethod
     def infer(
         self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]
     ) -> tuple[Probabilities, Probabilities]:
-        """uint8 (n, 28, 176, 3) and (n, 8, 67, 67, 3) → float32 (n, 2, 81) and (n, 8, 80)."""
+        """uint8 (n, h, w, 3) and (n, tiles, h, w, 3) → float32
+        (n, words, labels + 1) and (n, tiles, labels)."""
 
     def read(self, batch: Sequence[Crops]) -> list[Answer]:
-        headers = np.stack([crops.header for crops in batch])
-        tiles = np.stack([crops.tiles for crops in batch])
-        words, labels = self.infer(headers, tiles)
+        words, labels = self.look(batch)
         return [
-            decide(word, label, model=self.model, sharpness=self._sharpness)
-            for word, label in zip(words, labels, strict=True)
+            self.decided(crops, word, label, model=self.model)
+            for crops, word, label in zip(batch, words, labels, strict=True)
         ]
+
+    def look(self, batch: Sequence[Crops]) -> tuple[Probabilities, Probabilities]:
+        """What the networks say, as `infer` gives it."""
+        headers = np.stack([crops.header for crops in batch])
+        return self.infer(headers, np.stack([crops.tiles for crops in batch]))
+
+    def decided(
+        self, crops: Crops, words: Probabilities, labels: Probabilities, *, model: str
+    ) -> Answer:
+        """The answer of one captcha, as `model` gives it."""
+        return decide(words, labels, kind=self.kind, model=model, sharpness=self._sharpness)

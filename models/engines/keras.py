@@ -15,7 +15,9 @@ from models.engines.base import NetworkSession
 from models.recognition.crops import Crops, padded
 from models.recognition.decision import Probabilities
 from models.store import Entry, load_network
-from models.store.manifest import NETWORKS
+from models.store.manifest import inputs, outputs
+from tilefleet.errors import BadManifest
+from tilefleet.kind import Kind
 
 #: Captchas in a pass, unless the settings say otherwise.
 MAX_BATCH = 64
@@ -34,18 +36,20 @@ class KerasEngine:
     def __init__(self, entry: Entry, *, max_batch: int, max_bytes: int) -> None:
         self.model = entry.identity
         self.max_batch = max_batch or MAX_BATCH
+        self.kind = entry.manifest.kind
         self._max_bytes = max_bytes
         self._session = KerasSession(
             self.model,
-            words=_compile(load_network(entry, "words")),
-            tiles=_compile(load_network(entry, "tiles")),
+            self.kind,
+            words=compiled(_load(entry, "words")),
+            tiles=compiled(_load(entry, "tiles")),
             buckets=buckets(self.max_batch),
             sharpness=entry.manifest.sharpness,
         )
         self._session.warm_up()
 
     def prepare(self, data: object) -> Crops:
-        return Crops.from_bytes(data, max_bytes=self._max_bytes)
+        return Crops.from_bytes(data, self.kind.layout, max_bytes=self._max_bytes)
 
     def session(self) -> "KerasSession":
         # Compiled functions may be called from several threads: all sessions are one.
@@ -63,20 +67,22 @@ class KerasSession(NetworkSession):
     def __init__(
         self,
         model: str,
+        kind: Kind,
         *,
         words: Network,
         tiles: Network,
         buckets: tuple[int, ...],
         sharpness: float,
     ) -> None:
-        super().__init__(model, sharpness=sharpness)
+        super().__init__(model, kind, sharpness=sharpness)
         self._words, self._tiles, self._buckets = words, tiles, buckets
 
     def warm_up(self) -> None:
+        taken, tiles = inputs(self.kind), self.kind.layout.count
         for size in self._buckets:
             self.infer(
-                np.zeros((size, *NETWORKS["words"]), np.uint8),
-                np.zeros((size, 8, *NETWORKS["tiles"]), np.uint8),
+                np.zeros((size, *taken["words"]), np.uint8),
+                np.zeros((size, tiles, *taken["tiles"]), np.uint8),
             )
 
     def infer(
@@ -85,11 +91,24 @@ class KerasSession(NetworkSession):
         count = len(headers)
         size = next(bucket for bucket in self._buckets if bucket >= count)
         words = self._words(padded(headers, size))
-        labels = self._tiles(padded(tiles, size).reshape(size * 8, *NETWORKS["tiles"]))
-        return words[:count], labels.reshape(size, 8, -1)[:count]
+        labels = self._tiles(padded(tiles, size).reshape(-1, *tiles.shape[2:]))
+        return words[:count], labels.reshape(size, tiles.shape[1], -1)[:count]
 
 
-def _compile(network: keras.Model) -> Network:
+def _load(entry: Entry, name: str) -> keras.Model:
+    """A network that takes and gives what the kind of captcha needs; raises BadManifest."""
+    network = load_network(entry, name)
+    found = network.input_shape[1:], network.output_shape[1:]
+    wanted = inputs(entry.manifest.kind)[name], outputs(entry.manifest.kind)[name]
+    if found != wanted:
+        raise BadManifest(
+            f"{entry.folder / name}.keras takes {found[0]} and gives {found[1]}; "
+            f"expected {wanted[0]} and {wanted[1]} for {entry.manifest.kind}"
+        )
+    return network
+
+
+def compiled(network: keras.Model) -> Network:
     """A function of one array, compiled once for each shape that it meets."""
     backend = keras.backend.backend()
     if backend == "jax":
@@ -105,13 +124,13 @@ def _compile(network: keras.Model) -> Network:
 
     function = tf.function(lambda pictures: network(pictures, training=False))
     # Kept by shape here: TensorFlow takes several shapes of one function for an oversight.
-    compiled: dict[tuple[int, ...], Any] = {}
+    by_shape: dict[tuple[int, ...], Any] = {}
 
     def call(pictures: NDArray[np.uint8]) -> Probabilities:
-        if pictures.shape not in compiled:
+        if pictures.shape not in by_shape:
             signature = tf.TensorSpec(pictures.shape, tf.uint8)
-            compiled[pictures.shape] = function.get_concrete_function(signature)
-        probabilities: Probabilities = compiled[pictures.shape](tf.constant(pictures)).numpy()
+            by_shape[pictures.shape] = function.get_concrete_function(signature)
+        probabilities: Probabilities = by_shape[pictures.shape](tf.constant(pictures)).numpy()
         return probabilities
 
     return call

@@ -16,13 +16,50 @@ from models.engines.tile_cache import TileCache
 from models.recognition.crops import Crops
 from models.recognition.decision import Probabilities
 from models.runtimes import idle, litert
+from models.runtimes.mapped import Mapped, mapped
 from models.store import Entry
-from models.store.manifest import INT8, LITERT_BATCH, NETWORKS, OUTPUTS, PRECISIONS
+from models.store.manifest import INT8, NETWORKS, PRECISIONS, inputs, litert_batch, outputs
 from tilefleet.errors import BadManifest
+from tilefleet.kind import Kind
 
 #: A pass is a loop here, so a longer one makes nothing cheaper but the writing of answers, and
 #: every captcha in it waits for the last.
 MAX_BATCH = 8
+
+
+#: Network → in which precision it is read, and its LiteRT file.
+_Chosen = Mapping[str, tuple[str, Mapped | bytes]]
+
+#: What this process, and what is forked from it, need not read again: a model's files' hashes and
+#: the precision that was asked for → what was chosen.
+_held: dict[tuple[str, ...], _Chosen] = {}
+
+
+def networks(entry: Entry, precision: str) -> _Chosen:
+    """A model's two LiteRT files, their hashes checked; raises HashMismatch or BadManifest.
+
+    `precision`: float32 or int8, of what has both; auto: the faster one here.
+    """
+    held = _held.get(_key(entry, precision))
+    return held or {network: _choose(entry, network, precision) for network in NETWORKS}
+
+
+def hold(entry: Entry, precision: str) -> None:
+    """Read a model's files once for all processes that are forked from this one."""
+    _held[_key(entry, precision)] = networks(entry, precision)
+
+
+def _key(entry: Entry, precision: str) -> tuple[str, ...]:
+    return precision, *(digest for _, digest in sorted(entry.manifest.files.items()))
+
+
+def _choose(entry: Entry, network: str, precision: str) -> tuple[str, Mapped | bytes]:
+    files = _files(entry, network, precision)
+    try:
+        name = fastest(files)
+    except (ValueError, RuntimeError) as error:
+        raise BadManifest(f"{network} of {entry.identity} cannot be read: {error}") from None
+    return name, mapped(f"{network}.tflite", files[name])
 
 
 class LiteRTEngine:
@@ -49,27 +86,20 @@ class LiteRTEngine:
         sessions of this one are warmed.
         """
         self.model = entry.identity
+        self.kind = entry.manifest.kind
         self._sharpness = entry.manifest.sharpness
-        self.tile_cache = TileCache(tile_cache) if tile_cache else None
+        self.tile_cache = TileCache(tile_cache, self.kind) if tile_cache else None
         self.max_batch = max_batch or MAX_BATCH
         self._max_bytes = max_bytes
         self._beside = beside
-        self._networks: dict[str, bytes] = {}
-        chosen = []
-        for network in NETWORKS:
-            files = _files(entry, network, precision)
-            try:
-                name = fastest(network, files)
-            except (ValueError, RuntimeError) as error:
-                raise BadManifest(f"{self.model}: {network} cannot be read: {error}") from None
-            self._networks[network] = files[name]
-            chosen.append(f"{network} {name}")
-        self.precision = ", ".join(chosen)
+        chosen = networks(entry, precision)
+        self._networks = {network: contents for network, (_, contents) in chosen.items()}
+        self.precision = ", ".join(f"{network} {name}" for network, (name, _) in chosen.items())
         # Whatever is wrong with the files is better known now than in a session's thread.
         self._first = [self._make()]
 
     def prepare(self, data: object) -> Crops:
-        return Crops.from_bytes(data, max_bytes=self._max_bytes)
+        return Crops.from_bytes(data, self.kind.layout, max_bytes=self._max_bytes)
 
     def session(self) -> "LiteRTSession":
         try:
@@ -78,7 +108,7 @@ class LiteRTEngine:
             return self._make()
 
     def _make(self) -> "LiteRTSession":
-        session = LiteRTSession(self.model, self._networks, sharpness=self._sharpness)
+        session = LiteRTSession(self.model, self.kind, self._networks, sharpness=self._sharpness)
         try:
             if self._beside:
                 idle.run(session.warm_up)
@@ -108,15 +138,23 @@ class LiteRTSession(NetworkSession):
     #: Shared by the sessions of an engine.
     tile_cache: TileCache | None = None
 
-    def __init__(self, model: str, networks: dict[str, bytes], *, sharpness: float) -> None:
-        super().__init__(model, sharpness=sharpness)
-        self._words = _Network("words", networks["words"])
-        self._tiles = _Network("tiles", networks["tiles"])
+    def __init__(
+        self,
+        model: str,
+        kind: Kind,
+        networks: Mapping[str, Mapped | bytes],
+        *,
+        sharpness: float,
+    ) -> None:
+        super().__init__(model, kind, sharpness=sharpness)
+        self._words = _Network("words", networks["words"], kind)
+        self._tiles = _Network("tiles", networks["tiles"], kind)
 
     def warm_up(self) -> None:
+        taken = inputs(self.kind)
         self.infer(
-            np.zeros((1, *NETWORKS["words"]), np.uint8),
-            np.zeros((1, 8, *NETWORKS["tiles"]), np.uint8),
+            np.zeros((1, *taken["words"]), np.uint8),
+            np.zeros((1, self.kind.layout.count, *taken["tiles"]), np.uint8),
         )
 
     def infer(
@@ -125,22 +163,22 @@ class LiteRTSession(NetworkSession):
         words = np.concatenate([self._words(header[np.newaxis]) for header in headers])
         if self.tile_cache is not None:
             return words, self.tile_cache.read(tiles, self._tiles)
-        return words, np.stack([self._tiles(eight) for eight in tiles])
+        return words, np.stack([self._tiles(each) for each in tiles])
 
 
 class _Network:
     """One interpreter with its fixed input and output."""
 
-    def __init__(self, name: str, contents: bytes) -> None:
+    def __init__(self, name: str, contents: Mapped | bytes, kind: Kind) -> None:
         try:
             self._interpreter = litert.load(contents)
         except (ValueError, RuntimeError) as error:
             raise BadManifest(f"{name}.tflite cannot be loaded: {error}") from None
         given = self._only(name, self._interpreter.get_input_details())
         wanted = self._only(name, self._interpreter.get_output_details())
-        batch = LITERT_BATCH[name]
-        _check(f"{name}.tflite takes", given, (batch, *NETWORKS[name]), np.uint8)
-        _check(f"{name}.tflite gives", wanted, (batch, *OUTPUTS[name]), np.float32)
+        batch = litert_batch(kind)[name]
+        _check(f"{name}.tflite takes", given, (batch, *inputs(kind)[name]), np.uint8)
+        _check(f"{name}.tflite gives", wanted, (batch, *outputs(kind)[name]), np.float32)
         self._input, self._output = given["index"], wanted["index"]
 
     @staticmethod

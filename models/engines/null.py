@@ -3,23 +3,25 @@
 from collections.abc import Sequence
 
 from tilefleet.answer import Answer, Reading
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 MAX_BATCH = 64
 
 _ANSWER = Answer(
-    words=(Reading(LABELS[0], 0.0),),
-    tiles=tuple(Reading(label, 0.0) for label in LABELS[:8]),
+    words=(Reading(BUILTIN.labels[0], 0.0),),
+    tiles=tuple(Reading(label, 0.0) for label in BUILTIN.labels[: BUILTIN.layout.count]),
     picks=(1,),
-    points=((40, 77),),
+    points=BUILTIN.layout.points[:1],
     confidence=0.0,
     model="null",
+    grid=BUILTIN.grid,
 )
 
 
 class NullEngine:
     """Takes anything, gives the same answer; engine and session in one."""
 
+    kind = BUILTIN
     model = "null"
     precision = "nothing"
     max_sessions = 0

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from models.runtimes import litert
-from models.store.manifest import LITERT_BATCH, NETWORKS, sha256
+from models.store.manifest import sha256
 from tilefleet.files import atomic_write
 
 #: Seconds that a network is measured, all its files together, and calls of each at the least.
@@ -27,7 +27,7 @@ _CPU: Final = Path("/proc/cpuinfo")
 _TELLING: Final = ("model name", "flags", "Features")
 
 
-def fastest(network: str, files: Mapping[str, bytes]) -> str:
+def fastest(files: Mapping[str, bytes]) -> str:
     """The name of the fastest of a network's LiteRT `files`, as it was measured on this machine
     before, or else is now. Raises ValueError or RuntimeError for a file that cannot be read."""
     if len(files) == 1:
@@ -37,18 +37,18 @@ def fastest(network: str, files: Mapping[str, bytes]) -> str:
     known = _read(cache)
     if known.get(key) in files:
         return known[key]
-    chosen = _measured(network, files)
+    chosen = _measured(files)
     _write(cache, {**known, key: chosen})
     return chosen
 
 
-def _measured(network: str, files: Mapping[str, bytes]) -> str:
+def _measured(files: Mapping[str, bytes]) -> str:
     """In turns, so that what else runs on the machine slows down all alike."""
-    pictures = np.zeros((LITERT_BATCH[network], *NETWORKS[network]), np.uint8)
     runners = {}
     for name, contents in files.items():
         interpreter = litert.load(contents)
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pictures)
+        given = interpreter.get_input_details()[0]
+        interpreter.set_tensor(given["index"], np.zeros(given["shape"], given["dtype"]))
         interpreter.invoke()
         runners[name] = interpreter.invoke
     seconds: dict[str, list[float]] = {name: [] for name in files}

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from models.recognition import fingerprint
 from models.recognition.crops import padded
 from models.recognition.decision import Probabilities
-from tilefleet.geometry import TILE
-from tilefleet.labels import LABELS
+from tilefleet.kind import Kind
 
 #: Half the squared distance of signatures up to which two tiles are the same picture. Measured by
 #: `python -m benchmarks.tile_cache`.
@@ -29,12 +28,13 @@ _TABLES, _BITS = 16, 14
 class TileCache:
     """The last `size` pictures that were not known, with what the network saw. For all sessions."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, kind: Kind) -> None:
         self.hits = self.misses = 0
         self._size = size
+        self._labels, self._tiles = len(kind.labels), kind.layout.count
         self._lock = Lock()
         # Fixed, so that every worker knows the same pictures again.
-        length = fingerprint.colour(np.zeros((1, TILE, TILE, 3), np.uint8)).shape[1]
+        length = fingerprint.colour(np.zeros((1, *kind.layout.tile_shape, 3), np.uint8)).shape[1]
         self._directions = np.random.default_rng(0).standard_normal(
             (length, _TABLES * _BITS), np.float32
         )
@@ -43,22 +43,23 @@ class TileCache:
         #: In a ring: signatures, their keys, and what the network gave.
         self._vectors = np.zeros((size, length), np.float32)
         self._keys = np.zeros((size, _TABLES), np.int64)
-        self._answers = np.zeros((size, len(LABELS)), np.float32)
+        self._answers = np.zeros((size, self._labels), np.float32)
         self._used = self._next = 0
 
     def read(
         self, tiles: NDArray[np.uint8], network: Callable[[NDArray[np.uint8]], Probabilities]
     ) -> Probabilities:
-        """uint8 (n, 8, 67, 67, 3) → float32 (n, 8, 80); `network` reads eight tiles a call."""
+        """uint8 (n, tiles, h, w, 3) → float32 (n, tiles, labels); `network` reads the tiles
+        of one captcha a call."""
         flat = tiles.reshape(-1, *tiles.shape[2:])
         vectors = fingerprint.colour(flat)
         keys = fingerprint.keys(vectors, self._directions, tables=_TABLES)
-        answers = np.empty((len(flat), len(LABELS)), np.float32)
+        answers = np.empty((len(flat), self._labels), np.float32)
         unknown = self._look_up(vectors, keys, answers)
         # Those of several captchas share calls.
-        for start in range(0, len(unknown), 8):
-            part = unknown[start : start + 8]
-            answers[part] = network(padded(flat[part], 8))[: len(part)]
+        for start in range(0, len(unknown), self._tiles):
+            part = unknown[start : start + self._tiles]
+            answers[part] = network(padded(flat[part], self._tiles))[: len(part)]
         self._keep(vectors[unknown], keys[unknown], answers[unknown])
         return answers.reshape(*tiles.shape[:2], -1)
 

@@ -12,8 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from models.drawing.fonts import BOLD
 from models.evaluation.score import Outcome, Score
-from tilefleet.geometry import CAPTCHA_HEIGHT, CAPTCHA_WIDTH, TILE, TILE_XS, TILE_YS
-from tilefleet.labels import INDEX
+from tilefleet.kind import BUILTIN, Kind
 
 #: Has the characters of all labels.
 _FONT = BOLD
@@ -25,7 +24,13 @@ _MOST_FAILURES = 60
 _LEGEND = 34
 
 
-def write(folder: Path, model: str, outcomes: Sequence[Outcome], score: Score) -> None:
+def write(
+    folder: Path,
+    model: str,
+    outcomes: Sequence[Outcome],
+    score: Score,
+    kind: Kind = BUILTIN,
+) -> None:
     """Write score.json, reliability.png, selective.png, confusion.png and failures.png.
 
     A picture is left out where there is nothing to show on it. Raises OSError.
@@ -41,19 +46,19 @@ def write(folder: Path, model: str, outcomes: Sequence[Outcome], score: Score) -
         _selective(known, score).savefig(folder / "selective.png", dpi=110)
     pairs = Counter(pair for outcome in known for pair in outcome.seen())
     if pairs:
-        _confusion(pairs).savefig(folder / "confusion.png", dpi=110)
+        _confusion(pairs, kind).savefig(folder / "confusion.png", dpi=110)
     failures = [outcome for outcome in known if not outcome.exact]
     if failures:
-        contact_sheet(failures).save(folder / "failures.png")
+        contact_sheet(failures, kind).save(folder / "failures.png")
 
 
-def contact_sheet(outcomes: Sequence[Outcome]) -> Image.Image:
+def contact_sheet(outcomes: Sequence[Outcome], kind: Kind = BUILTIN) -> Image.Image:
     """The surest failures first, each at twice its size, with what was seen and what was right.
 
     A wide green frame: right. A narrow frame: picked, green rightly and red wrongly. On each tile
     stands what it was taken for, and under the captcha what was right and what was answered.
     """
-    width, height = CAPTCHA_WIDTH * _ZOOM, CAPTCHA_HEIGHT * _ZOOM + _CAPTION
+    width, height = kind.layout.size[0] * _ZOOM, kind.layout.size[1] * _ZOOM + _CAPTION
     chosen = sorted(outcomes, key=lambda each: -each.confidence)[:_MOST_FAILURES]
     columns = min(_COLUMNS, len(chosen))
     rows = -(-len(chosen) // columns)
@@ -77,7 +82,8 @@ def _failure(outcome: Outcome, size: tuple[int, int]) -> Image.Image:
     page = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(page)
     large, small = (ImageFont.truetype(_FONT, points) for points in (17, 13))
-    caption = (4, CAPTCHA_HEIGHT * _ZOOM + 2)
+    width, height = size[0], size[1] - _CAPTION
+    caption = (4, height + 2)
     truth, answer = outcome.truth, outcome.answer
     right = f"right: {' '.join(truth.words)} {_numbers(truth.picks)}"
     pen.text(caption, right, _RIGHT, font=large)
@@ -86,20 +92,22 @@ def _failure(outcome: Outcome, size: tuple[int, int]) -> Image.Image:
         pen.text((caption[0], caption[1] + 20), "could not be read", _WRONG, font=large)
         return page
     with Image.open(io.BytesIO(truth.path.read_bytes())) as file:
-        picture = file.convert("RGB").resize((size[0], CAPTCHA_HEIGHT * _ZOOM))
+        across, down = width / file.width, height / file.height
+        picture = file.convert("RGB").resize((width, height))
     page.paste(picture, (0, 0))
-    places = [(x * _ZOOM, y * _ZOOM) for y in TILE_YS for x in TILE_XS]
+    grid = answer.grid or BUILTIN.grid
+    places = [(x * across, y * down) for y in grid.tops for x in grid.lefts]
+    wide, high = grid.tile[0] * across, grid.tile[1] * down
     for number, ((x, y), tile) in enumerate(zip(places, answer.tiles, strict=True), 1):
-        side = TILE * _ZOOM
         if number in truth.picks:
-            pen.rectangle((x, y, x + side, y + side), outline=_RIGHT, width=5)
+            pen.rectangle((x, y, x + wide, y + high), outline=_RIGHT, width=5)
         if number in answer.picks:
             colour = _RIGHT if number in truth.picks else _WRONG
-            pen.rectangle((x + 8, y + 8, x + side - 8, y + side - 8), outline=colour, width=3)
+            pen.rectangle((x + 8, y + 8, x + wide - 8, y + high - 8), outline=colour, width=3)
         label = f"{tile.label} {tile.confidence:.2f}"
-        box = pen.textbbox((x + 6, y + side - 20), label, font=small)
+        box = pen.textbbox((x + 6, y + high - 20), label, font=small)
         pen.rectangle((box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2), fill="white")
-        pen.text((x + 6, y + side - 20), label, _TEXT, font=small)
+        pen.text((x + 6, y + high - 20), label, _TEXT, font=small)
     read = f"{' '.join(word.label for word in answer.words)} {_numbers(answer.picks)}"
     answered = f"answered: {read}, confidence {answer.confidence:.2f}"
     pen.text((caption[0], caption[1] + 20), answered, _WRONG, font=large)
@@ -161,11 +169,11 @@ def _selective(known: Sequence[Outcome], score: Score) -> Any:
     return figure
 
 
-def _confusion(pairs: Counter[tuple[str, str]]) -> Any:
+def _confusion(pairs: Counter[tuple[str, str]], kind: Kind) -> Any:
     """Tiles that show the word asked for: what they show, and what they are taken for."""
     from matplotlib.font_manager import FontProperties
 
-    labels = sorted({label for pair in pairs for label in pair}, key=INDEX.__getitem__)
+    labels = sorted({label for pair in pairs for label in pair}, key=kind.index.__getitem__)
     place = {label: number for number, label in enumerate(labels)}
     matrix = np.zeros((len(labels), len(labels)))
     for (shown, seen), times in pairs.items():

@@ -16,7 +16,7 @@ from tilefleet.errors import BadRequest, TilefleetError
 
 #: Confidences above which `Score` says how many answers there are and how many of them are right.
 THRESHOLDS: Final = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
-#: An answer to a word outside the 80 should be less confident than this.
+#: An answer to a word that is no label should be less confident than this.
 DOUBT: Final = 0.5
 _BINS = 10
 #: Pairs that a summary keeps.
@@ -51,10 +51,11 @@ class Outcome:
         return self.answer.confidence if self.answer else 0.0
 
     @property
-    def tiles_right(self) -> int:
-        """How many of the eight are rightly picked or rightly left."""
-        picks = self.answer.picks if self.answer else ()
-        return 8 - len(set(picks) ^ set(self.truth.picks))
+    def tiles_right(self) -> float:
+        """The share of the tiles that are rightly picked or rightly left."""
+        if self.answer is None:
+            return 0.0
+        return 1 - len(set(self.answer.picks) ^ set(self.truth.picks)) / len(self.answer.tiles)
 
     def seen(self) -> Iterable[tuple[str, str]]:
         """(what it shows, what the network takes it for) for tiles of a captcha with one word."""
@@ -95,7 +96,7 @@ class Score:
     confusions: tuple[tuple[str, str, int], ...]
     #: Median of decoding and one pass.
     ms: float
-    #: Captchas that ask for a word outside the 80, and how many of the answers to them doubt.
+    #: Captchas that ask for a word that is no label, and how many of the answers to them doubt.
     strange: int
     strange_doubted: int
 
@@ -114,7 +115,7 @@ class Score:
             words=len(asking),
             words_right=sum(outcome.words_right for outcome in asking),
             exact=int(exact.sum()),
-            tiles_right=_mean([outcome.tiles_right / 8 for outcome in known]),
+            tiles_right=_mean([outcome.tiles_right for outcome in known]),
             selective=tuple(_selective(confidence, exact, level) for level in THRESHOLDS),
             calibration_error=calibration_error(confidence, exact),
             confusions=tuple(

@@ -20,9 +20,8 @@ from models.legacy.network import Family, LegacyFile
 from models.legacy.originals import Pictures
 from models.store import Entry, check_free, find, load_network, save
 from models.store.manifest import NETWORKS
-from tilefleet import geometry
 from tilefleet.errors import ModelError, NotANetwork
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +35,7 @@ _EVERY: Final[Mapping[Family, int]] = {"easy12306": 1, "cracking-12306": 3}
 #: What a network of a family takes: height, width, channels.
 _SHAPES: Final[Mapping[tuple[str, Family], tuple[int, int, int]]] = {
     ("words", "easy12306"): (19, 57, 1),
-    ("tiles", "easy12306"): (geometry.TILE, geometry.TILE, 3),
+    ("tiles", "easy12306"): (*BUILTIN.layout.tile_shape, 3),
     ("words", "cracking-12306"): (57, 57, 1),
     ("tiles", "cracking-12306"): (56, 56, 3),
 }
@@ -135,8 +134,10 @@ def _check_shape(file: LegacyFile, expected: tuple[int, int, int], role: str) ->
             f"{file.path} takes pictures of shape {file.input_shape}; "
             f"a {role} network takes {expected} (None: any)"
         )
-    if file.classes != len(LABELS):
-        raise NotANetwork(f"{file.path} tells {file.classes} classes apart, not {len(LABELS)}")
+    if file.classes != len(BUILTIN.labels):
+        raise NotANetwork(
+            f"{file.path} tells {file.classes} classes apart, not {len(BUILTIN.labels)}"
+        )
 
 
 def _compare(
@@ -177,7 +178,7 @@ def _run_litert(network: "keras.Model", pictures: Pictures) -> NDArray[np.float3
 def _headers() -> Pictures:
     """White headers with dark strokes, as many of one word as of two, and a few of noise."""
     random = np.random.default_rng(1)
-    shape = (_PICTURES, geometry.HEADER_HEIGHT, geometry.HEADER_WIDTH, 3)
+    shape = (_PICTURES, *BUILTIN.layout.header_shape, 3)
     headers = np.full(shape, 255, np.uint8)
     for index, header in enumerate(headers):
         for _ in range(60):
@@ -191,7 +192,7 @@ def _headers() -> Pictures:
 def _tiles() -> Pictures:
     """Blocks of colour from coarse to fine, and noise."""
     random = np.random.default_rng(2)
-    side = geometry.TILE
+    side = BUILTIN.layout.tile[0]
     tiles = []
     for index in range(_PICTURES):
         cell = (1, 3, 7, 20, 67)[index % 5]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.legacy import reference
 from models.legacy.network import LegacyFile
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import BUILTIN
 
 Pictures = NDArray[np.uint8]
 Answers = NDArray[np.float64]
@@ -43,16 +43,16 @@ def tiles(networks: Sequence[LegacyFile], tiles: Pictures) -> Answers:
 
 def _cropped_words(network: LegacyFile, grey: NDArray[np.int64]) -> Answers:
     shades = grey / 255
-    answer = np.zeros((2, NONE + 1))
+    answer = np.zeros((2, BUILTIN.none + 1))
     offset = 0
     for word in answer:
         crop = shades[3:22, 4 + offset : 61 + offset]
         if crop.mean() > 0.95:
-            word[NONE] = 1
+            word[BUILTIN.none] = 1
         else:
-            word[:NONE] = reference.forward(network, crop[None, ..., None])[0]
+            word[: BUILTIN.none] = reference.forward(network, crop[None, ..., None])[0]
         first = int(word.argmax())
-        offset = 27 if first == NONE else _OFFSETS[len(LABELS[first])]
+        offset = 27 if first == BUILTIN.none else _OFFSETS[len(BUILTIN.labels[first])]
     return answer
 
 
@@ -61,19 +61,25 @@ def _stretched_words(network: LegacyFile, grey: NDArray[np.int64]) -> Answers:
     ends = {length: 1 + offset for length, offset in _OFFSETS.items()}
     read = {length: _stretched_word(network, grey[3:22, 1:end]) for length, end in ends.items()}
     surest = {
-        length: max(read[length][index] for index in range(NONE) if len(LABELS[index]) == length)
+        length: max(
+            read[length][index]
+            for index in range(BUILTIN.none)
+            if len(BUILTIN.labels[index]) == length
+        )
         for length in _OFFSETS
     }
     right = max(_OFFSETS, key=lambda length: surest[length])
-    answer = np.zeros((2, NONE + 1))
+    answer = np.zeros((2, BUILTIN.none + 1))
     for index, word in enumerate(answer):
         place = 4 + index * _OFFSETS[right]
         if grey[3:22, place : place + 57].mean() > 0.98 * 255:
-            word[NONE] = 1
+            word[BUILTIN.none] = 1
         elif index == 0:
-            word[:NONE] = read[right]
+            word[: BUILTIN.none] = read[right]
         else:
-            word[:NONE] = _stretched_word(network, grey[3:22, ends[right] : ends[right] + 60])
+            word[: BUILTIN.none] = _stretched_word(
+                network, grey[3:22, ends[right] : ends[right] + 60]
+            )
     return answer
 
 
@@ -118,9 +124,9 @@ def _in_parts(network: LegacyFile, pictures: Answers) -> Answers:
 
 
 def _by_name(answers: Answers) -> Answers:
-    """From Cracking-12306's order of the classes, Unicode's, to that of LABELS."""
-    column = {label: index for index, label in enumerate(sorted(LABELS))}
-    return answers[:, [column[label] for label in LABELS]]
+    """From Cracking-12306's order of the classes, Unicode's, to that of BUILTIN.labels."""
+    column = {label: index for index, label in enumerate(sorted(BUILTIN.labels))}
+    return answers[:, [column[label] for label in BUILTIN.labels]]
 
 
 def _grey(pictures: Pictures) -> NDArray[np.int64]:

@@ -9,8 +9,7 @@ import numpy as np
 
 from models.legacy import layers
 from models.legacy.network import Family, LegacyFile
-from tilefleet.geometry import TILE
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +24,14 @@ class Pixels:
 
 #: The means of the first are ImageNet's, those of the second of its own tiles.
 PIXELS: Final[Mapping[Family, Pixels]] = {
-    "easy12306": Pixels(TILE, (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
+    "easy12306": Pixels(BUILTIN.layout.tile[0], (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
     "cracking-12306": Pixels(56, (175.110, 163.988, 154.647), (78.506, 82.464, 88.222)),
 }
 
 
 def build(networks: Sequence[LegacyFile]) -> keras.Model:
     """One network, or the mean of several: of each family's answers, then of the families."""
-    pixels = keras.Input((TILE, TILE, 3), dtype="uint8", name="tiles")
+    pixels = keras.Input((*BUILTIN.layout.tile_shape, 3), dtype="uint8", name="tiles")
     several = len(networks) > 1
     prefixes = [f"n{index}_" if several else "" for index in range(len(networks))]
     means = []
@@ -48,19 +47,19 @@ def build(networks: Sequence[LegacyFile]) -> keras.Model:
 
 
 def in_our_order(network: LegacyFile) -> LegacyFile:
-    """With the classes in the order of LABELS: Cracking-12306's are in that of Unicode."""
+    """With the classes in the order of BUILTIN.labels: Cracking-12306's are in that of Unicode."""
     if network.family != "cracking-12306":
         return network
     dense = network.layers[-1]
-    theirs = sorted(LABELS)
-    columns = [theirs.index(label) for label in LABELS]
+    theirs = sorted(BUILTIN.labels)
+    columns = [theirs.index(label) for label in BUILTIN.labels]
     weights = {"kernel": np.ascontiguousarray(dense.weights["kernel"][:, columns])}
     return replace(network, layers=(*network.layers[:-1], replace(dense, weights=weights)))
 
 
 def _prepare(pixels: Any, family: Family) -> Any:
     chosen = PIXELS[family]
-    if margin := TILE - chosen.side:
+    if margin := BUILTIN.layout.tile[0] - chosen.side:
         before = (margin // 2, margin - margin // 2)
         pixels = keras.layers.Cropping2D((before, before), name=f"middle_{family}")(pixels)
     pairs = list(zip(chosen.means, chosen.deviations, strict=True))

@@ -12,12 +12,12 @@ from models.legacy.network import LegacyFile
 from models.legacy.tiles import in_our_order
 from models.networks.boxes import ChooseBoxes, WordBoxes
 from models.networks.layers import ChooseWords, HeaderCrops
-from tilefleet.geometry import HEADER_HEIGHT, HEADER_WIDTH
+from tilefleet.kind import BUILTIN
 
 
 def build(network: LegacyFile) -> keras.Model:
     """easy12306's and its heirs' take crops of 19×57, Cracking-12306's words stretched to 57×57."""
-    header = keras.Input((HEADER_HEIGHT, HEADER_WIDTH, 3), dtype="uint8", name="header")
+    header = keras.Input((*BUILTIN.layout.header_shape, 3), dtype="uint8", name="header")
     crops = HeaderCrops(name="crops")(header)
     if network.family == "cracking-12306":
         boxes = WordBoxes(name="boxes")(header)

@@ -12,8 +12,7 @@ import keras
 from keras import ops
 
 from models.networks.layers import CROP_HEIGHT, CROP_Y, OFFSETS, grey
-from tilefleet.geometry import HEADER_X, HEADER_Y
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 #: Height and width of what the network takes.
 BOX = 57
@@ -39,7 +38,7 @@ class WordBoxes(keras.layers.Layer):
 
     def call(self, header: Any) -> Any:
         ink = 255.0 - grey(header)[..., 0]
-        top, left = CROP_Y - HEADER_Y, PATCH_X - HEADER_X
+        top, left = CROP_Y - BUILTIN.layout.header[1], PATCH_X - BUILTIN.layout.header[0]
         strip = ink[:, top : top + CROP_HEIGHT]
         firsts = [_padded(strip[:, :, left : left + offset]) for offset in OFFSETS.values()]
         seconds = [
@@ -59,13 +58,13 @@ class WordBoxes(keras.layers.Layer):
 @keras.saving.register_keras_serializable(package="tilefleet")
 class ChooseBoxes(keras.layers.Layer):
     """Crops (4 · batch, 19, 57, 1) as `HeaderCrops` gives them, of which empty ones hold no word,
-    and words (6 · batch, 80) in the order of `WordBoxes`, to (batch, 2, 81)."""
+    and words (6 · batch, labels) in the order of `WordBoxes`, to (batch, 2, labels + 1)."""
 
     def call(self, crops: Any, words: Any) -> Any:
         count = len(OFFSETS)
         empty = ops.cast(ops.mean(crops, axis=(1, 2)) > BLANK, "float32")  # (4 · batch, 1)
         empty = ops.reshape(empty, (1 + count, -1, 1))
-        words = ops.reshape(words, (2 * count, -1, len(LABELS)))
+        words = ops.reshape(words, (2 * count, -1, len(BUILTIN.labels)))
         # (3, batch, 1): the best word that is as long as its cut.
         fits = ops.convert_to_tensor(_lengths(), "float32")
         best = ops.max(words[:count] * fits, axis=-1, keepdims=True)
@@ -78,7 +77,7 @@ class ChooseBoxes(keras.layers.Layer):
 
     def compute_output_shape(self, crops_shape: Any, words_shape: Any) -> Any:
         batch = words_shape[0]
-        return (None if batch is None else batch // (2 * len(OFFSETS)), 2, len(LABELS) + 1)
+        return (None if batch is None else batch // (2 * len(OFFSETS)), 2, len(BUILTIN.labels) + 1)
 
 
 def _padded(cut: Any) -> Any:
@@ -102,8 +101,8 @@ def _stretch(sums: Any) -> Any:
 
 
 def _lengths() -> list[list[list[float]]]:
-    """(3, 1, 80): whether a label has one, two or three characters."""
-    return [[[float(len(label) == length) for label in LABELS]] for length in OFFSETS]
+    """(3, 1, labels): whether a label has one, two or three characters."""
+    return [[[float(len(label) == length) for label in BUILTIN.labels]] for length in OFFSETS]
 
 
 def _or_none(words: Any, empty: Any) -> Any:

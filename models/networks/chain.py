@@ -1,4 +1,4 @@
-"""The tiles network as a chain of blocks: uint8 RGB (batch, 67, 67, 3) to float32 (batch, 80).
+"""The tiles network as a chain of blocks: uint8 RGB (batch, h, w, 3) to float32 (batch, labels).
 
 Between two blocks stands a narrow linear map of the shape that a teacher of the MobileNetV2 family
 has there (Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018), so that
@@ -15,8 +15,7 @@ from typing import Any, Final
 import keras
 from keras import layers
 
-from tilefleet.geometry import TILE
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 #: The maps between the blocks: name → side, side, channels.
 MAPS: Final = {
@@ -47,7 +46,7 @@ def build() -> keras.Model:
 
 def assemble(parts: list[keras.Model]) -> keras.Model:
     """The blocks one after the other, and probabilities behind the last."""
-    pixels = keras.Input((TILE, TILE, 3), dtype="uint8", name="tiles")
+    pixels = keras.Input((*BUILTIN.layout.tile_shape, 3), dtype="uint8", name="tiles")
     x = pixels
     for part in parts:
         x = part(x)
@@ -55,7 +54,7 @@ def assemble(parts: list[keras.Model]) -> keras.Model:
 
 
 def _pixels() -> keras.Model:
-    pixels = keras.Input((TILE, TILE, 3), dtype="uint8")
+    pixels = keras.Input((*BUILTIN.layout.tile_shape, 3), dtype="uint8")
     # What padding adds is the mean of ImageNet's pixels, about what the teacher's adds.
     x = layers.Rescaling(1 / 64, offset=-1.79)(pixels)
     for channels in _STEM:
@@ -85,7 +84,7 @@ def _head() -> keras.Model:
     wide, dense = _HEAD
     x = layers.GlobalAveragePooling2D()(_convolve(given, wide, 1))
     x = layers.Dense(dense, activation="relu")(x)
-    return keras.Model(given, layers.Dense(len(LABELS))(x), name=SCORES)
+    return keras.Model(given, layers.Dense(len(BUILTIN.labels))(x), name=SCORES)
 
 
 def _convolve(x: Any, channels: int, size: int, *, strides: int = 1) -> Any:

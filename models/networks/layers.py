@@ -11,8 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tilefleet.geometry import HEADER_X, HEADER_Y
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 CROP_HEIGHT, CROP_WIDTH = 19, 57
 #: Where the first word's crop begins in a captcha.
@@ -32,7 +31,7 @@ class HeaderCrops(keras.layers.Layer):
 
     def call(self, header: Any) -> Any:
         shades = grey(header) / 255.0
-        top, left = CROP_Y - HEADER_Y, CROP_X - HEADER_X
+        top, left = CROP_Y - BUILTIN.layout.header[1], CROP_X - BUILTIN.layout.header[0]
         crops = [
             shades[:, top : top + CROP_HEIGHT, left + offset : left + offset + CROP_WIDTH]
             for offset in (0, *OFFSETS.values())
@@ -46,14 +45,14 @@ class HeaderCrops(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tilefleet")
 class ChooseWords(keras.layers.Layer):
-    """Crops (4 · batch, 19, 57, 1) and their words (4 · batch, 80) to (batch, 2, 81)."""
+    """Crops (4 · batch, 19, 57, 1) and words (4 · batch, labels) to (batch, 2, labels + 1)."""
 
     def call(self, crops: Any, words: Any) -> Any:
         empty = ops.cast(ops.mean(crops, axis=(1, 2)) > EMPTY, "float32")  # (4 · batch, 1)
         words = ops.concatenate([words * (1.0 - empty), empty], axis=-1)  # (4 · batch, 81)
-        words = ops.reshape(words, (4, -1, len(LABELS) + 1))
+        words = ops.reshape(words, (4, -1, len(BUILTIN.labels) + 1))
         first = words[0]
-        # (batch, 81) one-hot, times (81, 3): which of the three places the second word is at.
+        # (batch, classes) one-hot, times (classes, 3): at which of three places the second word is.
         longest = ops.cast(first >= ops.max(first, axis=-1, keepdims=True), "float32")
         place = ops.matmul(longest, ops.convert_to_tensor(_places(), "float32"))
         second = sum(words[1 + index] * place[:, index : index + 1] for index in range(3))
@@ -61,7 +60,7 @@ class ChooseWords(keras.layers.Layer):
 
     def compute_output_shape(self, crops_shape: Any, words_shape: Any) -> Any:
         batch = words_shape[0]
-        return (None if batch is None else batch // 4, 2, len(LABELS) + 1)
+        return (None if batch is None else batch // 4, 2, len(BUILTIN.labels) + 1)
 
 
 def grey(pixels: Any) -> Any:
@@ -75,5 +74,5 @@ def grey(pixels: Any) -> Any:
 
 def _places() -> list[list[float]]:
     """A row per class of the first word; an empty first crop is followed as by one character."""
-    lengths = [*map(len, LABELS), min(OFFSETS)]
+    lengths = [*map(len, BUILTIN.labels), min(OFFSETS)]
     return [[float(length == characters) for characters in OFFSETS] for length in lengths]

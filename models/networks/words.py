@@ -1,8 +1,9 @@
-"""The words network: uint8 RGB (batch, 28, 176, 3) to float32 (batch, 2, 81) probabilities.
+"""The words network: uint8 RGB (batch, h, w, 3) to float32 (batch, words, labels + 1)
+probabilities.
 
 The whole strip in one pass, both words at once: convolutions until each column has seen a
-character and its neighbours, then one dense layer over the columns. Class 80 means that there is no
-such word.
+character and its neighbours, then one dense layer over the columns. The last class means that there
+is no such word.
 """
 
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import keras
 from keras import layers
 
-from tilefleet.geometry import HEADER_HEIGHT, HEADER_WIDTH
-from tilefleet.labels import NONE
+from tilefleet.kind import BUILTIN, Kind
 
 
-def build() -> keras.Model:
-    """A new network with random weights (set Keras's seed first)."""
-    pixels = keras.Input((HEADER_HEIGHT, HEADER_WIDTH, 3), dtype="uint8", name="header")
+def build(kind: Kind = BUILTIN) -> keras.Model:
+    """A new network with random weights (set Keras's seed first) for that kind's headers; the sizes
+    beside the layers are those of the built-in's."""
+    words, classes = kind.layout.words, kind.none + 1
+    pixels = keras.Input((*kind.layout.header_shape, 3), dtype="uint8", name="header")
     # Ink is positive, so that padding looks like paper.
     x = layers.Rescaling(-1 / 128, offset=1.0, name="scale")(pixels)
     x = _convolve(x, 24, 3, strides=2)  # (14, 88)
@@ -25,14 +27,14 @@ def build() -> keras.Model:
     x = _convolve(x, 64, 3, strides=(2, 1))  # (4, 44)
     x = layers.Add()([x, _convolve(x, 64, 3)])
     # A column each: what stands above one another is one character.
-    x = _convolve(x, 112, (4, 3), padding="valid")  # (1, 42)
+    x = _convolve(x, 112, (x.shape[1], 3), padding="valid")  # (1, 42)
     x = _convolve(x, 112, (1, 5), strides=(1, 2))  # (1, 21)
     x = _convolve(x, 32, 1)
     # Words begin at about the same places, so what stands where says which word it belongs to.
     x = layers.Flatten(name="places")(x)
     x = _normalise(layers.Dense(192, use_bias=False, name="strip")(x))
-    x = layers.Dense(2 * (NONE + 1), name="words")(x)
-    scores = layers.Reshape((2, NONE + 1), name="scores")(x)
+    x = layers.Dense(words * classes, name="words")(x)
+    scores = layers.Reshape((words, classes), name="scores")(x)
     probabilities = layers.Softmax(name="probabilities")(scores)
     return keras.Model(pixels, probabilities, name="words")
 

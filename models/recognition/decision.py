@@ -2,93 +2,74 @@
 
 Taking each tile's most probable label and comparing it with the word loses captchas, because it
 ignores what is known about the whole: every word has at least one tile, mostly two. So every
-assignment of the eight tiles to {no word, first word, second word} is weighed with Bayes' rule,
+assignment of the tiles to {no word, first word, second word} is weighed with Bayes' rule,
 
     P(assignment | pictures) ∝ P(assignment) · ∏ P(tile's class | picture) / P(class),
 
-where a network trained on all labels alike has P(class) = 1/80 for a word and the rest for
-"another thing", and P(assignment) is how often a word has that many tiles (`TILES_PER_WORD`),
-spread evenly over the tiles. The weights of the assignments that pick the same tiles are added;
-the largest sum wins, and its share is the probability that the picks are right if the words are.
-There are 2⁸ assignments for one word and 3⁸ for two, few enough to try them all.
+where a network trained on all labels alike has P(class) = 1/labels for a word and the rest for
+"another thing", and P(assignment) is how often a word has that many tiles (the kind's
+`tiles_per_word`), spread evenly over the tiles. The weights of the assignments that pick the same
+tiles are added; the largest sum wins, and its share is the probability that the picks are right if
+the words are. All sets of tiles are weighed; for two words, the sum over all ways to deal a set's
+tiles out to them is a polynomial's coefficients, which grow tile by tile.
 """
 
 import math
-from collections import Counter
-from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tilefleet.answer import Answer, Reading
-from tilefleet.geometry import POINTS
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import Kind
+
+if TYPE_CHECKING:
+    from models.recognition.place import Place
 
 Probabilities = NDArray[np.float32]
 
-#: P(a word has k matching tiles), k = 1 to 8: relative frequencies in the answers of the 198 real
-#: captchas of 2016 and 2020 that ask for one word (72, 108, 17 and 1 times for k = 1 to 4), with a
-#: little for the rest.
-TILES_PER_WORD = (0.357, 0.537, 0.087, 0.010, 0.005, 0.002, 0.001, 0.001)
-
-#: Networks are never this sure: keeps logarithms finite and one wild tile from deciding alone.
+#: Networks are never this sure: keeps quotients finite and one wild tile from deciding alone.
 _LEAST = 1e-5
 
 
-@dataclass(frozen=True, slots=True)
-class _Assignments:
-    """All assignments of eight tiles to 0 (no word) … `words`, as rows."""
-
-    #: float64 (rows, 8 · (words + 1)): which class each tile has, one-hot.
-    one_hot: NDArray[np.float64]
-    #: float64 (rows,): log P(assignment).
-    log_prior: NDArray[np.float64]
-    #: int64 (rows,): the picked tiles as a bit set, tile 1 in bit 0.
-    picks: NDArray[np.int64]
-
-
-@cache
-def _assignments(words: int) -> _Assignments:
-    rows, log_prior, picks = [], [], []
-    for assignment in product(range(words + 1), repeat=8):
-        counts = Counter(assignment)
-        if not all(counts[word] for word in range(1, words + 1)):
-            continue
-        arrangements = math.factorial(8)
-        for count in counts.values():
-            arrangements //= math.factorial(count)
-        prior = math.prod(TILES_PER_WORD[counts[word] - 1] for word in range(1, words + 1))
-        rows.append(assignment)
-        log_prior.append(math.log(prior / arrangements))
-        picks.append(sum(1 << tile for tile, word in enumerate(assignment) if word))
-    one_hot = np.eye(words + 1)[np.array(rows)].reshape(len(rows), -1)
-    return _Assignments(one_hot, np.array(log_prior), np.array(picks))
-
-
 def decide(
-    words: Probabilities, tiles: Probabilities, *, model: str, sharpness: float = 1.0
+    words: Probabilities,
+    tiles: Probabilities,
+    *,
+    kind: Kind,
+    model: str,
+    sharpness: float = 1.0,
+    place: "Place | None" = None,
 ) -> Answer:
     """Build the answer of one captcha.
 
-    `words` is float32 (2, 81): first and second word, class 80 meaning none; `tiles` is float32
-    (8, 80). Each row sums to 1. `sharpness` is how the answer's confidence is calibrated
-    (`sharpened`); it changes no pick.
+    `words` is float32 (words, labels + 1): first and second word, the last class meaning none;
+    `tiles` is float32 (tiles, labels). Each row sums to 1. `sharpness` is how the answer's
+    confidence is calibrated (`sharpened`); it changes no pick. `place`: where in the picture the
+    captcha was found, if it is not the picture.
     """
-    asked, words_confidence = _read_words(words)
-    labels = tiles.argmax(axis=1)
-    picks, picks_confidence = _pick(tiles[:, sorted({word for word, _ in asked})])
+    labels = kind.labels
+    asked, words_confidence = _read_words(words, kind.none)
+    seen = tiles.argmax(axis=1)
+    picks, picks_confidence = _pick(tiles[:, sorted({word for word, _ in asked})], kind)
+    confidence = sharpened(words_confidence * picks_confidence, sharpness)
+    if place is None:
+        points, grid = kind.layout.points, kind.grid
+    else:
+        points, grid = place.points, place.grid
+        confidence *= place.certainty
     return Answer(
-        words=tuple(Reading(LABELS[word], confidence) for word, confidence in asked),
+        words=tuple(Reading(labels[word], confidence) for word, confidence in asked),
         tiles=tuple(
-            Reading(LABELS[label], float(tile[label]))
-            for label, tile in zip(labels, tiles, strict=True)
+            Reading(labels[label], float(tile[label]))
+            for label, tile in zip(seen, tiles, strict=True)
         ),
         picks=picks,
-        points=tuple(POINTS[pick - 1] for pick in picks),
-        confidence=sharpened(words_confidence * picks_confidence, sharpness),
+        points=tuple(points[pick - 1] for pick in picks),
+        confidence=confidence,
         model=model,
+        grid=grid,
     )
 
 
@@ -101,35 +82,84 @@ def sharpened(confidence: float, sharpness: float) -> float:
     return float(sure / (sure + unsure))
 
 
-def _read_words(words: Probabilities) -> tuple[list[tuple[int, float]], float]:
+def _read_words(words: Probabilities, none: int) -> tuple[list[tuple[int, float]], float]:
     """The header's words with their probabilities, and the probability that all are right."""
-    first = int(words[0, :NONE].argmax())
-    second = int(words[1].argmax())
-    asked = [(first, float(words[0, first]))]
-    if second != NONE:
-        asked.append((second, float(words[1, second])))
-    return asked, float(words[0, first] * words[1, second])
+    first = int(words[0, :none].argmax())
+    asked, sure = [(first, float(words[0, first]))], words[0, first]
+    for row in words[1:]:
+        word = int(row.argmax())
+        sure = sure * row[word]
+        if word != none:
+            asked.append((word, float(row[word])))
+    return asked, float(sure)
 
 
-def _pick(matches: Probabilities) -> tuple[tuple[int, ...], float]:
-    """Choose tiles given float32 (8, words): the probability of each tile to show each word."""
-    shares = posterior(matches)
+def _pick(matches: Probabilities, kind: Kind) -> tuple[tuple[int, ...], float]:
+    """Choose tiles given float32 (tiles, words): the probability of each tile to show each word."""
+    shares = posterior(matches, kind)
     best = int(shares.argmax())
-    return tuple(tile + 1 for tile in range(8) if best >> tile & 1), float(shares[best])
+    return tuple(tile + 1 for tile in range(len(matches)) if best >> tile & 1), float(shares[best])
 
 
-def posterior(matches: Probabilities) -> NDArray[np.float64]:
-    """The probability of each set of picks, float64 (256,), tile 1 in bit 0, summing to 1.
+def posterior(matches: Probabilities, kind: Kind) -> NDArray[np.float64]:
+    """The probability of each set of picks, float64 (2 ** tiles,), tile 1 in bit 0, summing to 1.
 
-    `matches` is float32 (8, words): the probability of each tile to show each of the words, one or
-    two, that are asked for.
+    `matches` is float32 (tiles, words): the probability of each tile to show each of the words, one
+    or two, that are asked for.
     """
-    words = matches.shape[1]
+    tiles, words = matches.shape
     shown = np.clip(matches.astype(np.float64), _LEAST, 1 - _LEAST)
     other = np.clip(1 - shown.sum(axis=1, keepdims=True), _LEAST, 1)
-    each = 1 / len(LABELS)
-    evidence = np.log(np.hstack([other / (1 - words * each), shown / each]))
-    table = _assignments(words)
-    weights = table.one_hot @ evidence.ravel() + table.log_prior
-    shares = np.bincount(table.picks, np.exp(weights - weights.max()), minlength=256)
-    return np.asarray(shares / shares.sum(), np.float64)
+    each = 1 / len(kind.labels)
+    # How much likelier the picture is if it shows the word than if it shows another thing.
+    odds = (shown / each) / (other / (1 - words * each))
+    if words == 1:
+        weights = np.exp(_sets(tiles) @ np.log(odds[:, 0])) * _one_word(kind.tiles_per_word)
+    else:
+        weights = (_dealt(odds) * _two_words(kind.tiles_per_word)).sum(axis=1)
+    return np.asarray(weights / weights.sum(), np.float64)
+
+
+def _dealt(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of float64 (tiles, 2): for each set of tiles, and for k from 0 to all, the sum over the ways
+    to deal k of the set to the first word and the rest to the second; (2 ** tiles, tiles + 1)."""
+    tiles = len(odds)
+    ways = np.zeros((1 << tiles, tiles + 1))
+    ways[0, 0] = 1.0
+    sets = 1
+    for first, second in odds:
+        without = ways[:sets]
+        ways[sets : 2 * sets] = without * second
+        ways[sets : 2 * sets, 1:] += without[:, :-1] * first
+        sets *= 2
+    return ways
+
+
+@cache
+def _sets(tiles: int) -> NDArray[np.float64]:
+    """float64 (2 ** tiles, tiles): which tiles are in each set."""
+    return (np.arange(1 << tiles)[:, np.newaxis] >> np.arange(tiles) & 1).astype(np.float64)
+
+
+@cache
+def _one_word(shares: tuple[float, ...]) -> NDArray[np.float64]:
+    """float64 (2 ** tiles,): P(assignment) for each set of tiles that show the word."""
+    tiles = len(shares)
+    each = [0.0, *(share / math.comb(tiles, k) for k, share in enumerate(shares, 1))]
+    return np.array(each)[_sizes(tiles)]
+
+
+@cache
+def _two_words(shares: tuple[float, ...]) -> NDArray[np.float64]:
+    """float64 (2 ** tiles, tiles + 1): P(assignment) for each set, k of it showing the first."""
+    tiles = len(shares)
+    each = np.zeros((tiles + 1, tiles + 1))
+    for size in range(2, tiles + 1):
+        for first in range(1, size):
+            ways = math.comb(tiles, size) * math.comb(size, first)
+            each[size, first] = shares[first - 1] * shares[size - first - 1] / ways
+    return np.asarray(each[_sizes(tiles)])
+
+
+def _sizes(tiles: int) -> list[int]:
+    return [number.bit_count() for number in range(1 << tiles)]

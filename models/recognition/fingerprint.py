@@ -6,8 +6,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tilefleet.geometry import TILE
-
 Tiles = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
 
@@ -43,11 +41,12 @@ def keys(vectors: Vectors, directions: Vectors, *, tables: int = 1) -> NDArray[n
 
 
 def _colour(tiles: Tiles) -> Vectors:
-    waves, chosen, weights = _waves()
+    chosen, weights = _chosen()
     pixels = tiles.astype(np.float32)
     light = pixels @ _LUMA
     planes = np.stack([light, pixels[..., 2] - light, pixels[..., 0] - light], axis=1)
-    spectrum = waves @ planes @ waves.T  # (n, 3, 8, 8)
+    down, across = map(_waves, tiles.shape[1:3])
+    spectrum = down @ planes @ across.T  # (n, 3, 8, 8)
     vectors = spectrum.reshape(len(tiles), -1)[:, chosen] * weights
     energy = np.square(vectors).sum(axis=1, keepdims=True)
     found: Vectors = vectors / np.sqrt(energy + _FAINT**2)
@@ -55,12 +54,18 @@ def _colour(tiles: Tiles) -> Vectors:
 
 
 @cache
-def _waves() -> tuple[Vectors, NDArray[np.int64], Vectors]:
-    """float32 (8, 67) cosines; which of the 3·8·8 coefficients count, and how much."""
-    places = np.arange(TILE)
+def _waves(side: int) -> Vectors:
+    """float32 (8, side): cosines."""
+    places = np.arange(side)
     waves = np.stack(
-        [np.cos(np.pi * (2 * places + 1) * u / (2 * TILE)) for u in range(_FREQUENCIES)]
-    ) * np.sqrt(2 / TILE)
+        [np.cos(np.pi * (2 * places + 1) * u / (2 * side)) for u in range(_FREQUENCIES)]
+    ) * np.sqrt(2 / side)
+    return np.asarray(waves, np.float32)
+
+
+@cache
+def _chosen() -> tuple[NDArray[np.int64], Vectors]:
+    """Which of the 3·8·8 coefficients count, and how much."""
     chosen, weights = [], []
     for plane in range(3):
         for u in range(_FREQUENCIES):
@@ -68,4 +73,4 @@ def _waves() -> tuple[Vectors, NDArray[np.int64], Vectors]:
                 if plane or u + v:
                     chosen.append((plane * _FREQUENCIES + u) * _FREQUENCIES + v)
                     weights.append(max(0.7, u * u + v * v) ** 0.5 * (_CHROMA if plane else 1.0))
-    return waves.astype(np.float32), np.array(chosen), np.array(weights, np.float32)
+    return np.array(chosen), np.array(weights, np.float32)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from tilefleet import geometry
 from tilefleet.errors import BadMessage, BrokenImage, NotAnImage, TooLarge, WrongSize
+from tilefleet.layout import Layout
 
 # What Pillow finds odd in a file is read or refused here. Muted once and for all, because
 # `warnings.catch_warnings` is not for threads.
@@ -37,9 +37,6 @@ _DECODER_ERRORS = (
     zlib.error,
 )
 
-#: Rows that must be readable in a truncated JPEG: to the middle of the lower tiles.
-_ROWS_NEEDED = geometry.TILE_YS[-1] + geometry.TILE // 2
-
 _END_OF_JPEG = b"\xff\xd9"
 #: A JPEG's segments before the first scan: any fill bytes, the marker, the length with its own two
 #: bytes. (ITU-T T.81, annex B)
@@ -54,12 +51,12 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _COSTLY = ((b"\xff\xd8", b"\xff\xda", 100, "scans"), (b"\x89PNG", b"iCCP", 4, "profiles"))
 
 
-def decode(data: object, *, max_bytes: int) -> Pixels:
-    """Decode one picture: uint8 (190, 293, 3), RGB.
+def decode(data: object, layout: Layout, *, max_bytes: int) -> Pixels:
+    """Decode one picture of that layout: uint8 (h, w, 3), RGB.
 
     Accepts JPEG, PNG, WebP, BMP and GIF (its first frame), in any colour mode; transparency is
     laid on white. A JPEG that is truncated, or has other markers among stray bytes before its end,
-    is read as browsers read it, as long as its rows reach the middle of the lower tiles.
+    is read as browsers read it, as long as its rows reach the middle of the lowest tiles.
 
     Raises BadMessage, TooLarge, NotAnImage, WrongSize or BrokenImage, each naming what it saw.
     """
@@ -68,18 +65,18 @@ def decode(data: object, *, max_bytes: int) -> Pixels:
     if len(data) > max_bytes:
         raise TooLarge(f"{len(data)} bytes; at most {max_bytes} are accepted")
     data = bytes(data)
-    image = _open(data)
-    _check_size(image)
+    image = _open(data, layout)
+    _check_size(image, layout)
     try:
         image.load()
     except _DECODER_ERRORS as error:
         if image.format != "JPEG":
             raise BrokenImage(f"a {image.format} of {len(data)} bytes: {error}") from None
-        return _decode_rows(data)
+        return _decode_rows(data, layout)
     return _to_rgb(image)
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, layout: Layout) -> Image.Image:
     if not data:
         raise NotAnImage("0 bytes")
     for signature, mark, most, what in _COSTLY:
@@ -88,7 +85,7 @@ def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise WrongSize(f"{error}; a captcha is {_wanted()}") from None
+        raise WrongSize(f"{error}; a captcha is {layout}") from None
     except UnidentifiedImageError:
         raise NotAnImage(
             f"{len(data)} bytes that begin with {data[:16]!r} are not {', '.join(FORMATS)}"
@@ -97,19 +94,15 @@ def _open(data: bytes) -> Image.Image:
         raise BrokenImage(f"{len(data)} bytes: {error}") from None
 
 
-def _check_size(image: Image.Image) -> None:
-    if image.size != (geometry.CAPTCHA_WIDTH, geometry.CAPTCHA_HEIGHT):
+def _check_size(image: Image.Image, layout: Layout) -> None:
+    if image.size != layout.size:
         width, height = image.size
-        raise WrongSize(f"{width}×{height} pixels ({image.format}); a captcha is {_wanted()}")
+        raise WrongSize(f"{width}×{height} pixels ({image.format}); a captcha is {layout}")
 
 
-def _wanted() -> str:
-    return f"{geometry.CAPTCHA_WIDTH}×{geometry.CAPTCHA_HEIGHT}"
-
-
-def _decode_rows(data: bytes) -> Pixels:
+def _decode_rows(data: bytes, layout: Layout) -> Pixels:
     """Close the picture's data with an end marker: the decoder fills what is missing with grey."""
-    image = _open(data[: _end_of_scan(data)] + _END_OF_JPEG)
+    image = _open(data[: _end_of_scan(data)] + _END_OF_JPEG, layout)
     try:
         image.load()
     except _DECODER_ERRORS as error:
@@ -117,10 +110,11 @@ def _decode_rows(data: bytes) -> Pixels:
     pixels = _to_rgb(image)
     readable = np.flatnonzero((pixels != 128).any(axis=(1, 2)))
     rows = int(readable[-1]) + 1 if readable.size else 0
-    if rows < _ROWS_NEEDED:
+    needed = layout.tops[-1] + layout.tile[1] // 2
+    if rows < needed:
         raise BrokenImage(
-            f"a JPEG cut off after {len(data)} bytes: {rows} of {geometry.CAPTCHA_HEIGHT} rows "
-            f"can be read, at least {_ROWS_NEEDED} are needed"
+            f"a JPEG cut off after {len(data)} bytes: {rows} of {layout.size[1]} rows "
+            f"can be read, at least {needed} are needed"
         )
     return pixels
 

@@ -4,6 +4,7 @@ import importlib.util
 import os
 from pathlib import Path
 
+from models.runtimes import gpu_memory
 from models.runtimes.native_stderr import messages_as_debug
 from tilefleet.errors import EngineUnavailable
 
@@ -20,6 +21,7 @@ def choose_keras_backend() -> None:
             "the keras engine needs TensorFlow or JAX: pip install 'tilefleet[tensorflow]'"
         )
     os.environ.setdefault("KERAS_BACKEND", found[0])
+    gpu_memory.before_import(os.environ["KERAS_BACKEND"])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with messages_as_debug():
         import keras  # noqa: F401

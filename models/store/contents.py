@@ -6,11 +6,10 @@ types that it is shown and used with; a .keras file is looked at before Keras un
 
 import io
 import json
-import math
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ MOST_NETWORK: Final = 256 << 20
 #: Bytes of a .keras file's description, and the largest number in it: layers are narrower.
 _MOST_CONFIG, _MOST_WIDTH = 4 << 20, 1 << 14
 #: Levels and values of what a manifest says of training and evaluation.
-_MOST_DEEP, _MOST_VALUES = 10, 20_000
+_MOST_DEEP, _MOST_VALUES, _MOST_NUMBER = 10, 20_000, 1e15
 
 #: Where a .keras file's layers come from: Keras imports what it is told.
 _MODULES = ("keras", "models")
@@ -85,7 +84,7 @@ def plain(value: Any) -> bool:
                 return False
         elif isinstance(each, bool) or each is None:
             continue
-        elif not isinstance(each, int | float) or not math.isfinite(each) or abs(each) > 1e15:
+        elif not isinstance(each, int | float) or not abs(each) <= _MOST_NUMBER:
             return False
     return True
 
@@ -107,21 +106,6 @@ def check_file(path: Path) -> None:
         raise BadManifest(f"{path}: {error.strerror}") from None
     if not stat.S_ISREG(found.st_mode):
         raise BadManifest(f"{path} is {'a link' if path.is_symlink() else 'no file'}")
-
-
-def is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**12
-
-
-def is_shape(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(is_count(each) for each in value)
-
-
-def is_mapping(value: Any, each: Callable[[Any], bool]) -> bool:
-    """Whether it has printable names, and values of that kind."""
-    return isinstance(value, Mapping) and all(
-        is_text(name) and each(part) for name, part in value.items()
-    )
 
 
 def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

@@ -20,14 +20,16 @@ from models.store.folders import (
 from models.store.manifest import (
     FILENAME,
     INT8,
-    LITERT_BATCH,
     NETWORKS,
     Manifest,
     file_names,
+    litert_batch,
     sha256,
 )
 from tilefleet.errors import BadManifest, ModelError, TilefleetError, reason
 from tilefleet.files import atomic_write
+from tilefleet.kind import BUILTIN as BUILTIN_KIND
+from tilefleet.kind import Kind
 
 if TYPE_CHECKING:
     import keras
@@ -83,11 +85,13 @@ def save(
     training: Mapping[str, Any],
     evaluation: Mapping[str, Any],
     *,
+    kind: Kind = BUILTIN_KIND,
     root: Path | None = None,
     replace: bool = False,
 ) -> Entry:
     """Convert and store a model's networks, ``{"words": …, "tiles": …}``, all or nothing.
 
+    `kind`: of the captchas that they read.
     Raises ModelError if `name` is taken and not to be replaced, and whatever conversion raises.
     """
     # TensorFlow is needed only to convert.
@@ -100,9 +104,9 @@ def save(
     files = {}
     for network, model in networks.items():
         files[f"{network}.keras"] = _keras_file(model)
-        files[f"{network}.tflite"] = to_litert(model, LITERT_BATCH[network])
+        files[f"{network}.tflite"] = to_litert(model, litert_batch(kind)[network])
     parameters = {network: model.count_params() for network, model in networks.items()}
-    manifest = Manifest(name, _hashes(files), parameters, training, evaluation)
+    manifest = Manifest(name, _hashes(files), parameters, training, evaluation, kind)
     return _write(manifest, files, stores(root)[0])
 
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from models.store.contents import is_name
-from tilefleet.errors import ModelError, ModelNotFound
+from tilefleet.errors import ModelError, ModelNotFound, did_you_mean
 from tilefleet.settings import default_store
 
 BUILTIN = Path(__file__).parents[1] / "builtin"
@@ -43,8 +43,11 @@ def folder_of(name: str, root: Path | None) -> Path:
     for store in stores(root) if is_name(name) else ():
         if (folder := store / name).is_dir():
             return folder
-    known = ", ".join(names(root)) or "none"
-    raise ModelNotFound(f"no model called {name!r} in {stores(root)[0]}; there are: {known}")
+    known = names(root)
+    raise ModelNotFound(
+        f"no model called {name!r} in {stores(root)[0]}; there are: {', '.join(known) or 'none'}"
+        f"{did_you_mean(name, known)}"
+    )
 
 
 def check_name(name: str) -> None:

@@ -1,34 +1,28 @@
-"""manifest.json: what a model of the store is, what it was made from, and what it must hash to."""
+"""manifest.json: what a model of the store is, what it reads, and what it must hash to.
+
+manifest.schema.json is its schema; `models.store.earlier` reads what was written before there was
+one.
+"""
 
 import hashlib
 import json
-import re
-import reprlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self
 
-from models.store import contents
-from tilefleet import geometry
+import fastjsonschema
+
+from models.store import contents, earlier
 from tilefleet.errors import BadManifest, HashMismatch
-from tilefleet.labels import LABELS, LABELS_SHA256
+from tilefleet.kind import Kind
 
 FILENAME: Final = "manifest.json"
-VERSION: Final = 1
+VERSION: Final = 2
 
-#: The networks of a model, and the picture each one takes: uint8, RGB.
-NETWORKS: Final[Mapping[str, tuple[int, int, int]]] = {
-    "words": (geometry.HEADER_HEIGHT, geometry.HEADER_WIDTH, 3),
-    "tiles": (geometry.TILE, geometry.TILE, 3),
-}
-#: What each one gives: float32 probabilities, the last axis summing to 1.
-OUTPUTS: Final[Mapping[str, tuple[int, ...]]] = {
-    "words": (2, len(LABELS) + 1),
-    "tiles": (len(LABELS),),
-}
-#: How many pictures a LiteRT file takes in a call: those of one captcha.
-LITERT_BATCH: Final[Mapping[str, int]] = {"words": 1, "tiles": 8}
+#: The networks of a model.
+NETWORKS: Final = ("words", "tiles")
 
 #: What a model's LiteRT files compute in → the networks that do so in int8; the smallest first.
 PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -41,14 +35,8 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
 #: float32.
 INT8: Final = "int8.tflite"
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_MOST_NAME: Final = 200
-
-PREPROCESSING: Final = (
-    "none outside the graph: RGB pixels, uint8; the words network takes the captcha's "
-    f"[{geometry.HEADER_Y}:{geometry.HEADER_Y + geometry.HEADER_HEIGHT}, "
-    f"{geometry.HEADER_X}:{geometry.HEADER_X + geometry.HEADER_WIDTH}] (y, x)"
-)
+#: Most tiles of a layout: every set of them is weighed.
+_MOST_TILES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +52,13 @@ class Manifest:
     training: Mapping[str, Any]
     #: What it was measured at, and on what.
     evaluation: Mapping[str, Any]
+    #: Which captchas it reads: its words and where things are.
+    kind: Kind
     #: What the LiteRT files compute in, one of PRECISIONS; the Keras files are always float32.
     precision: str = "float32"
     #: How confidences are calibrated: `models.recognition.decision.sharpened`.
     sharpness: float = 1.0
-    labels_sha256: str = LABELS_SHA256
     version: int = VERSION
-    preprocessing: str = PREPROCESSING
-    inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: dict(NETWORKS))
-    outputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: dict(OUTPUTS))
 
     @property
     def in_int8(self) -> list[str]:
@@ -92,39 +78,35 @@ class Manifest:
 
     def encode(self) -> str:
         """As manifest.json has it; `read` is the inverse."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+        encoded = {**asdict(self), "kind": self.kind.encode()}
+        return json.dumps(encoded, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read and check ``folder/manifest.json``; raises BadManifest."""
         path = folder / FILENAME
         encoded = contents.parse(contents.read_file(path, contents.MOST_MANIFEST), path)
+        if not contents.plain(encoded):
+            raise BadManifest(f"{path} is too deep, too long, or has text that cannot be printed")
+        if encoded.get("version") == earlier.VERSION:
+            encoded = earlier.upgraded(encoded, path)
+        elif encoded.get("version") != VERSION:
+            found = encoded.get("version")
+            raise BadManifest(f"{path} is of version {found!r}; this is {VERSION}")
         try:
-            manifest = cls(**encoded)
-        except TypeError as error:
+            _check()(encoded)
+            kind = Kind.decode(encoded["kind"])
+        except fastjsonschema.JsonSchemaValueException as error:
+            raise BadManifest(f"{path}: {_shown(error)}") from None
+        except (ValueError, OverflowError) as error:
             raise BadManifest(f"{path}: {error}") from None
-        _check_types(manifest, path)
+        if not contents.is_name(encoded["name"]):
+            raise BadManifest(f"{path}: name cannot be {encoded['name']!r}")
+        if kind.layout.count > _MOST_TILES:
+            raise BadManifest(f"{path} has {kind.layout.count} tiles; at most {_MOST_TILES} can be")
         # A folder that was copied or renamed is a model of that name; no other says that it is it.
-        manifest = replace(manifest, name=folder.name, sharpness=float(manifest.sharpness))
-        if manifest.version != VERSION:
-            raise BadManifest(f"{path} is of version {manifest.version}; this is {VERSION}")
-        if manifest.labels_sha256 != LABELS_SHA256:
-            raise BadManifest(
-                f"{path} is for labels {manifest.labels_sha256[:8]}; "
-                f"these are {LABELS_SHA256[:8]}: its classes mean other things"
-            )
-        for which, wanted in (("inputs", NETWORKS), ("outputs", OUTPUTS)):
-            shapes = {name: tuple(shape) for name, shape in getattr(manifest, which).items()}
-            if shapes != dict(wanted):
-                raise BadManifest(f"{path}: {which} {shapes}; expected {dict(wanted)}")
-        if manifest.precision not in PRECISIONS:
-            raise BadManifest(
-                f"{path}: precision {manifest.precision!r}; expected one of {', '.join(PRECISIONS)}"
-            )
-        missing = set(file_names()) - set(manifest.files)
-        if missing:
-            raise BadManifest(f"{path} lists no {', '.join(sorted(missing))}")
-        return manifest
+        named = {"name": folder.name, "sharpness": float(encoded["sharpness"]), "kind": kind}
+        return cls(**{**encoded, **named})
 
     def read_file(self, folder: Path, file: str) -> bytes:
         """The contents of one of the model's files; raises HashMismatch or BadManifest."""
@@ -138,36 +120,34 @@ class Manifest:
         return read
 
 
-def _check_types(manifest: Manifest, path: Path) -> None:
-    """Raise BadManifest for a value that it could not be used or shown with."""
-    fits: Mapping[str, Callable[[Any], bool]] = {
-        "name": lambda value: contents.is_name(value) and len(value) <= _MOST_NAME,
-        "files": lambda value: contents.is_mapping(value, _is_sha256),
-        "parameters": lambda value: (
-            contents.is_mapping(value, contents.is_count) and set(value) <= set(NETWORKS)
-        ),
-        "training": lambda value: isinstance(value, Mapping) and contents.plain(value),
-        "evaluation": lambda value: isinstance(value, Mapping) and contents.plain(value),
-        "precision": lambda value: isinstance(value, str),
-        "sharpness": _is_sharpness,
-        "labels_sha256": _is_sha256,
-        "version": contents.is_count,
-        "preprocessing": contents.is_text,
-        "inputs": lambda value: contents.is_mapping(value, contents.is_shape),
-        "outputs": lambda value: contents.is_mapping(value, contents.is_shape),
+def inputs(kind: Kind) -> dict[str, tuple[int, int, int]]:
+    """The picture that each network takes: uint8, RGB."""
+    return {"words": (*kind.layout.header_shape, 3), "tiles": (*kind.layout.tile_shape, 3)}
+
+
+def outputs(kind: Kind) -> dict[str, tuple[int, ...]]:
+    """What each network gives: float32 probabilities, the last axis summing to 1."""
+    return {
+        "words": (kind.layout.words, len(kind.labels) + 1),
+        "tiles": (len(kind.labels),),
     }
-    for name, is_fit in fits.items():
-        if not is_fit(value := getattr(manifest, name)):
-            raise BadManifest(f"{path}: {name} cannot be {reprlib.repr(value)}")
 
 
-def _is_sha256(value: Any) -> bool:
-    return isinstance(value, str) and bool(_SHA256.fullmatch(value))
+def litert_batch(kind: Kind) -> dict[str, int]:
+    """How many pictures a LiteRT file takes in a call: those of one captcha."""
+    return {"words": 1, "tiles": kind.layout.count}
 
 
-def _is_sharpness(value: Any) -> bool:
-    """Beyond these a confidence is 0 or 1 whatever the networks say, or no number at all."""
-    return not isinstance(value, bool) and isinstance(value, int | float) and 0.01 <= value <= 100
+@cache
+def _check() -> Any:
+    schema = (Path(__file__).parent / "manifest.schema.json").read_text(encoding="utf-8")
+    return fastjsonschema.compile(json.loads(schema), use_default=False)
+
+
+def _shown(error: fastjsonschema.JsonSchemaValueException) -> str:
+    """``files.tiles.keras must match pattern …``, with the value that does not."""
+    message = error.message.removeprefix("data.").removeprefix("data ")
+    return f"{message}; it is {str(error.value)[:60]!r}"
 
 
 def file_names() -> list[str]:

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from models.datasets.tiles import MARGIN, MIRRORED
-from tilefleet.geometry import TILE
+from tilefleet.kind import BUILTIN
 
 Tiles = NDArray[np.uint8]
 Random = np.random.Generator
+
+_TILE = BUILTIN.layout.tile[0]
 
 #: Shares of the pictures of a batch that are …
 BLENDED = 0.15
@@ -22,7 +24,7 @@ ZOOM = (0.1, 0.9)
 
 
 def view(image: Image.Image, random: Random, *, zoomed: float = 0.0) -> Image.Image:
-    """A 67×67 view of a picture that has the tile in its middle; of a part of it in a share of
+    """A view of a picture that has the tile in its middle; of a part of it in a share of
     `zoomed`."""
     scale = math.exp(random.normal(0, 0.10))
     zoom = math.exp(random.uniform(*ZOOM)) if zoomed and random.random() < zoomed else 1.0
@@ -31,13 +33,13 @@ def view(image: Image.Image, random: Random, *, zoomed: float = 0.0) -> Image.Im
     angle = random.normal(0, math.radians(5))
     mirror = random.choice((-1.0, 1.0))
     # What is cut off may be on any side.
-    x, y = random.normal(0, 2.0 + TILE / 4 * (1 - 1 / zoom), 2)
+    x, y = random.normal(0, 2.0 + _TILE / 4 * (1 - 1 / zoom), 2)
     cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
     a, b = mirror * cosine * stretch, -mirror * sine
     d, e = sine * stretch, cosine
-    middle, half = image.width / 2, TILE / 2
+    middle, half = image.width / 2, _TILE / 2
     return image.transform(
-        (TILE, TILE),
+        (_TILE, _TILE),
         Image.Transform.AFFINE,
         (a, b, middle + x - (a + b) * half, d, e, middle + y - (d + e) * half),
         resample=Image.Resampling.BILINEAR,
@@ -47,23 +49,23 @@ def view(image: Image.Image, random: Random, *, zoomed: float = 0.0) -> Image.Im
 def shifted(image: Image.Image, random: Random, most: int = 8) -> Image.Image:
     """A view moved by whole pixels, up to `most` each way, and mirrored in half of the cases: every
     pixel stays as sharp as it is."""
-    left, top = (image.width - TILE) // 2 + random.integers(-most, most + 1, 2)
-    part = image.crop((int(left), int(top), int(left) + TILE, int(top) + TILE))
+    left, top = (image.width - _TILE) // 2 + random.integers(-most, most + 1, 2)
+    part = image.crop((int(left), int(top), int(left) + _TILE, int(top) + _TILE))
     return ImageOps.mirror(part) if random.random() < 0.5 else part
 
 
 def on_ground(image: Image.Image, random: Random) -> Image.Image:
     """A transparent drawing on a random light or coloured ground, with room around it."""
-    side = TILE + 2 * (MARGIN + MIRRORED)
+    side = _TILE + 2 * (MARGIN + MIRRORED)
     ground = 255 - random.integers(0, 90) * random.random(3)
     canvas = Image.new("RGB", (side, side), tuple(int(value) for value in ground))
-    corner = (side - TILE) // 2
+    corner = (side - _TILE) // 2
     canvas.paste(image, (corner, corner), image)
     return canvas
 
 
 def recolour(tiles: NDArray[np.float32], random: Random) -> NDArray[np.float32]:
-    """Change brightness, contrast, saturation and tint of float32 (n, 67, 67, 3), 0 to 255."""
+    """Change brightness, contrast, saturation and tint of float32 (n, h, w, 3), 0 to 255."""
     n = len(tiles)
     mean = tiles.mean(axis=(1, 2, 3), keepdims=True)
     contrast = np.exp(random.normal(0, 0.20, (n, 1, 1, 1))).astype(np.float32)
@@ -94,12 +96,12 @@ def mix(
         else:
             side = math.sqrt(1 - kept)
             ratio = math.exp(random.normal(0, 0.3))
-            height = min(TILE, round(TILE * side * ratio))
-            width = min(TILE, round(TILE * side / ratio))
-            y, x = random.integers(0, TILE - height + 1), random.integers(0, TILE - width + 1)
+            height = min(_TILE, round(_TILE * side * ratio))
+            width = min(_TILE, round(_TILE * side / ratio))
+            y, x = random.integers(0, _TILE - height + 1), random.integers(0, _TILE - width + 1)
             part = (slice(y, y + height), slice(x, x + width))
             mixed[index][part] = tiles[others[index]][part]
-            kept = 1 - height * width / TILE**2
+            kept = 1 - height * width / _TILE**2
         share[index] = kept
     return mixed, others, share
 

@@ -213,8 +213,8 @@ def _apart(target: Any, given: Any) -> Any:
 
 
 def _diverge(target: Any, scores: Any) -> Any:
-    """Kullback-Leibler divergence of (batch, 80) logarithms of probabilities and scores, as they
-    are and softened, half and half."""
+    """Kullback-Leibler divergence of (batch, labels) logarithms of probabilities and scores, as
+    they are and softened, half and half."""
     loss = 0.0
     for temperature in (1.0, _TEMPERATURE):
         wanted = ops.log_softmax(target / temperature)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.drawing.strips import UNKNOWN
 from models.recognition.decision import posterior
-from tilefleet.labels import NONE
+from tilefleet.kind import BUILTIN, Kind
 
 #: Temperatures that are tried, and sharpnesses.
 TEMPERATURES = np.geomspace(0.25, 4, 81)
@@ -27,12 +27,15 @@ Scores = NDArray[np.float64]
 
 
 def of_tiles(
-    tiles: NDArray[np.float32], asked: Sequence[Sequence[int]], picks: Sequence[Sequence[int]]
+    tiles: NDArray[np.float32],
+    asked: Sequence[Sequence[int]],
+    picks: Sequence[Sequence[int]],
+    kind: Kind = BUILTIN,
 ) -> Scores:
     """How improbable the right picks are, for each temperature: float64 (captchas, temperatures).
 
-    `tiles` is float32 (captchas, 8, 80); `asked` and `picks` are the classes of each header's words
-    and the right tiles, 1 to 8.
+    `tiles` is float32 (captchas, tiles, labels); `asked` and `picks` are the classes of each
+    header's words and the right tiles, from 1.
     """
     logarithms = np.log(np.maximum(tiles.astype(np.float64), _LEAST))
     right = [sum(1 << (pick - 1) for pick in chosen) for chosen in picks]
@@ -41,13 +44,14 @@ def of_tiles(
         powers = np.exp(logarithms / temperature)
         scaled = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
         for row, (words, chosen) in enumerate(zip(asked, right, strict=True)):
-            probability = posterior(scaled[row][:, sorted(set(words))])[chosen]
+            probability = posterior(scaled[row][:, sorted(set(words))], kind)[chosen]
             surprise[row, column] = -np.log(max(probability, _LEAST))
     return surprise
 
 
 def of_words(words: NDArray[np.float32], labels: NDArray[np.int16]) -> Scores:
-    """The same for headers: `words` is float32 (headers, 2, 81), `labels` int16 (headers, 2).
+    """The same for headers: `words` is float32 (headers, words, labels + 1), `labels` int16
+    (headers, words).
 
     What is UNKNOWN should be taken for any of the labels alike.
     """
@@ -59,7 +63,7 @@ def of_words(words: NDArray[np.float32], labels: NDArray[np.int16]) -> Scores:
         scaled = logarithms / temperature
         scaled -= np.log(np.exp(scaled).sum(axis=-1, keepdims=True))
         right = np.take_along_axis(scaled, known, axis=-1)[..., 0]
-        right[unknown] = scaled[unknown][:, :NONE].mean(axis=-1)
+        right[unknown] = scaled[unknown][:, :-1].mean(axis=-1)
         surprise[:, column] = -right.sum(axis=1)
     return surprise
 

@@ -25,7 +25,7 @@ _HERE: Final = Path(__file__).parents[2]
 #: What a training computes with; documents of it do not count.
 _CODE: Final = (
     *("models/datasets", "models/drawing", "models/networks", "models/recognition"),
-    *("models/training", "tilefleet/labels.py", "tilefleet/geometry.py"),
+    *("models/training", "tilefleet/kind.py", "tilefleet/layout.py", "tilefleet/builtin.json"),
 )
 _LIBRARIES: Final = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
 _LEFT_OUT: Final = frozenset({".pyc", ".md", ".txt"})

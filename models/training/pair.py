@@ -23,7 +23,7 @@ from models.store import Entry
 from models.store.manifest import NETWORKS
 from models.training import blocks, calibration, claims, precision, tiles, views, words
 from tilefleet.errors import BadImage, ModelNotFound
-from tilefleet.labels import INDEX
+from tilefleet.kind import BUILTIN
 
 #: Drawn headers that the words network's temperature is measured on.
 _CALIBRATED_ON, _CALIBRATION_SEED = 3000, 77
@@ -183,11 +183,12 @@ def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[P
         if not captchas:
             return 1.0
         crops = [
-            Crops.from_bytes(truth.path.read_bytes(), max_bytes=_MAX_BYTES) for truth in captchas
+            Crops.from_bytes(truth.path.read_bytes(), BUILTIN.layout, max_bytes=_MAX_BYTES)
+            for truth in captchas
         ]
         surprise = calibration.of_tiles(
             np.stack([_ask(model, crop.tiles) for crop in crops]),
-            [[INDEX[word] for word in truth.words] for truth in captchas],
+            [[BUILTIN.index[word] for word in truth.words] for truth in captchas],
             [truth.picks for truth in captchas],
         )
     temperature = calibration.best(surprise)

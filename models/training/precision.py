@@ -17,7 +17,7 @@ from models.evaluation.score import Score, evaluate
 from models.runtimes.convert import to_litert
 from models.runtimes.quantise import quantise
 from models.store import Entry
-from models.store.manifest import LITERT_BATCH, NETWORKS, PRECISIONS
+from models.store.manifest import NETWORKS, PRECISIONS, litert_batch
 from tilefleet.settings import Settings
 
 #: Pictures that activations are measured on.
@@ -37,7 +37,9 @@ def convert(
     of `data`/tiles.npz, else on drawn ones. Raises ModelError.
     """
     files = {
-        network: to_litert(store.load_network(entry, network), LITERT_BATCH[network])
+        network: to_litert(
+            store.load_network(entry, network), litert_batch(entry.manifest.kind)[network]
+        )
         for network in NETWORKS
     }
     for network in PRECISIONS[precision]:

@@ -36,13 +36,13 @@ class Teacher:
         self._lock = threading.Lock()
 
     def measure(self, tiles: NDArray[np.uint8]) -> None:
-        """Let each channel of its maps vary by 1 on these pictures, uint8 (n, 67, 67, 3)."""
+        """Let each channel of its maps vary by 1 on these pictures, uint8 (n, h, w, 3)."""
         _, maps = self(tiles)
         for side, shown in maps.items():
             self._spread[side] *= np.maximum(shown.std(axis=(0, 1, 2)), _LEAST_SPREAD)
 
     def __call__(self, tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
-        """uint8 (n, 67, 67, 3) to float32 (n, 80) probabilities, and the maps."""
+        """uint8 (n, h, w, 3) to float32 (n, labels) probabilities, and the maps."""
         count = len(tiles)
         filling = np.zeros((-count % _BATCH, *tiles.shape[1:]), np.uint8)
         tiles = np.concatenate([tiles, filling])

@@ -26,7 +26,6 @@ from models.training.loop import Steps, fit
 from models.training.maps import ANSWER, Maps, guess, guessing
 from models.training.teacher import Teacher
 from tilefleet.errors import BadTiles
-from tilefleet.labels import LABELS
 
 _SMOOTHING = 0.02
 #: See `softened`.
@@ -59,8 +58,8 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Makes batches: uint8 (batch, 67, 67, 3), and what should be seen in them, float32: (batch,
-    80), and the teacher's maps."""
+    """Makes batches: uint8 (batch, h, w, 3), and what should be seen in them, float32:
+    (batch, labels), and the teacher's maps."""
 
     recipe: Recipe
     labelled: Pictures
@@ -79,7 +78,7 @@ class Views:
         share = share[:, None]
         truth[:real] = share * truth[:real] + (1 - share) * truth[others]
         rest = 1 - truth.sum(axis=1, keepdims=True)
-        seen = np.full_like(truth, 1 / len(LABELS))
+        seen = np.full_like(truth, 1 / truth.shape[1])
         maps: Maps = {}
         if self.teacher is not None:
             answers, maps = self.teacher(pixels)
@@ -118,7 +117,7 @@ def _targets(answers: NDArray[np.float32], maps: Maps) -> Targets:
 
 
 def softened(target: Any, answer: Any) -> Any:
-    """Divergence of (batch, 80) probabilities, once as they are and once with the odds softened.
+    """Divergence of (batch, labels) probabilities, as they are and with the odds softened.
 
     What a teacher is sure of teaches one number a picture; the odds among all that it rules out
     teach eighty (Hinton et al., "Distilling the knowledge in a neural network", 2015).
@@ -137,7 +136,7 @@ def _measured(kept: Pictures, taught: Teacher | None) -> tuple[NDArray[np.uint8]
     """Held-out pictures, their labels, and what the teacher shows of them."""
     tiles = kept.tiles()
     maps: Maps = taught(tiles)[1] if taught else {}
-    return tiles, _targets(np.eye(len(LABELS), dtype=np.float32)[kept.labels], maps)
+    return tiles, _targets(np.eye(kept.truth.shape[1], dtype=np.float32)[kept.labels], maps)
 
 
 def _accuracy(learner: keras.Model) -> str:

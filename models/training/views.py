@@ -26,7 +26,6 @@ from models.datasets.tiles import Pictures
 from models.networks.chain import MAPS
 from models.training import augment
 from models.training.teacher import look
-from tilefleet.labels import LABELS
 
 #: Views in a shard.
 SHARD = 4096
@@ -93,7 +92,7 @@ def make(
     say: Callable[[str], None],
 ) -> list[Path]:
     """Make the first `count` shards that are not there yet; returns all of them, folders of .npy:
-    `pixels` uint8 (4096, 67, 67, 3), a float16 file for each map, `answers` float16 (4096, 80),
+    `pixels` uint8 (4096, h, w, 3), a float16 file for each map, `answers` float16 (4096, labels),
     logarithms of probabilities."""
     shards = [directory / f"{number:05d}" for number in range(count)]
     missing = [number for number, shard in enumerate(shards) if not shard.is_dir()]
@@ -149,7 +148,7 @@ class _Maker:
         views = np.concatenate(parts)
         shown = self._shown(views)
         for row, truth in labels.items():
-            shown[ANSWERS][row] = _SURE * truth + (1 - _SURE) / len(LABELS)
+            shown[ANSWERS][row] = _SURE * truth + (1 - _SURE) / len(truth)
         shard = self._directory / f"{number:05d}"
         draft = shard.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)

@@ -1,8 +1,8 @@
 """Training the words network: ``tilefleet models train``.
 
 All headers are drawn: no real one is needed. They are drawn once, a plain and a noisy kind, with
-one and two words, then moved and relit a little every time they are shown. Some words are outside
-the 80; their target is "any of them", so that the network is unsure of such.
+one and two words, then moved and relit a little every time they are shown. Some words are no
+labels; their target is "any of them", so that the network is unsure of such.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from models.drawing import fonts
 from models.drawing.strips import UNKNOWN, Strips, draw_strips
 from models.networks import words as network_of_words
 from models.training.loop import Steps, fit
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import BUILTIN, Kind
 
 _BATCH = 128
 _SMOOTHING = 0.02
@@ -28,20 +28,21 @@ _SMOOTHING = 0.02
 _AVERAGE = 0.99
 
 
-def targets(labels: NDArray[np.int16]) -> NDArray[np.float32]:
-    """int16 (n, 2) to float32 (n, 2, 81), smoothed; an unknown word is any of the 80."""
-    classes = np.eye(NONE + 1, dtype=np.float32) * (1 - _SMOOTHING) + _SMOOTHING / (NONE + 1)
+def targets(labels: NDArray[np.int16], kind: Kind = BUILTIN) -> NDArray[np.float32]:
+    """int16 (n, words) to float32 (n, words, labels + 1), smoothed; unknown: any label."""
+    count = kind.none + 1
+    classes = np.eye(count, dtype=np.float32) * (1 - _SMOOTHING) + _SMOOTHING / count
     wanted: NDArray[np.float32] = classes[np.where(labels == UNKNOWN, 0, labels)]
-    any_word = np.full(NONE + 1, 1 / len(LABELS), np.float32)
-    any_word[NONE] = 0
+    any_word = np.full(count, 1 / kind.none, np.float32)
+    any_word[kind.none] = 0
     wanted[labels == UNKNOWN] = any_word
     return wanted
 
 
 def _views(
-    drawn: Callable[[], Strips], random: np.random.Generator
+    drawn: Callable[[], Strips], kind: Kind, random: np.random.Generator
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """A batch: uint8 (128, 28, 176, 3) and float32 (128, 2, 81)."""
+    """A batch: uint8 (128, h, w, 3) and float32 (128, words, labels + 1)."""
     strips = drawn()
     chosen = random.integers(0, len(strips), _BATCH)
     grey = strips.images[chosen]
@@ -52,7 +53,7 @@ def _views(
     lit = 255 - (255 - grey.astype(np.float32)) * contrast
     lit += random.normal(0, 1, grey.shape) * noise
     pixels = np.repeat(lit.clip(0, 255).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
-    return pixels, targets(strips.labels[chosen])
+    return pixels, targets(strips.labels[chosen], kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,13 @@ class Round:
     peak_learning_rate: float
 
 
-ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3))
+ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3), Round(6, 1.5e-3))
 
 
 def train(
     *,
     directory: Path,
+    kind: Kind = BUILTIN,
     font_folders: Sequence[Path] = (),
     strips: int = 80_000,
     held_out: int = 3_000,
@@ -81,27 +83,30 @@ def train(
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train a words network from random weights; run again with the same arguments, it goes on.
 
-    `font_folders`: where to look for fonts besides our own; those that lack a label's character
-    are left out. `strips` headers are drawn for each round, `held_out` others, in fonts of their
-    own where there are such, to choose the best epoch; `epochs`: of each round, instead of the
-    rounds' own; `patience`: so many epochs without a better one on the held-out headers end a
-    round. Returns the network and how it was made, for the manifest. Raises ModelError.
+    `kind`: of the captchas whose headers it reads. `font_folders`: where to look for fonts besides
+    our own; those that lack a label's character are left out. `strips` headers are drawn for each
+    round, `held_out` others, in fonts of their own where there are such, to choose the best epoch;
+    `epochs`: of each round, instead of the rounds' own; `patience`: so many epochs without a better
+    one on the held-out headers end a round. Returns the network and how it was made, for the
+    manifest. Raises ModelError.
     """
     if epochs:
         rounds = [replace(each, epochs=epochs) for each in rounds]
-    train, held_out_faces = fonts.faces(font_folders)
-    kept = draw_strips(held_out, seed=seed + 1_000_000, faces=held_out_faces)
+    train, held_out_faces = fonts.faces(font_folders, kind)
+    kept = draw_strips(held_out, seed=seed + 1_000_000, faces=held_out_faces, kind=kind)
     kept_pixels = np.repeat(kept.images[..., np.newaxis], 3, axis=-1)
     keras.utils.set_random_seed(seed)
-    network = network_of_words.build()
+    network = network_of_words.build(kind)
     minutes = []
     for number, each in enumerate(rounds, 1):
         # Drawn when the first batch is asked for: a round that is finished needs none.
-        drawn = cache(partial(draw_strips, strips, seed=seed + 1000 * (number - 1), faces=train))
+        drawn = cache(
+            partial(draw_strips, strips, seed=seed + 1000 * (number - 1), faces=train, kind=kind)
+        )
         history = fit(
             network,
-            Steps(partial(_views, drawn), steps=steps_per_epoch, seed=seed + number - 1),
-            (kept_pixels, targets(kept.labels)),
+            Steps(partial(_views, drawn, kind), steps=steps_per_epoch, seed=seed + number - 1),
+            (kept_pixels, targets(kept.labels, kind)),
             directory=directory / f"round{number}",
             epochs=each.epochs,
             steps_per_epoch=steps_per_epoch,

@@ -3,53 +3,28 @@
 Only the commands that need networks import them, and only when they run.
 """
 
-from typing import Any
+import os
+from pathlib import Path
 
 import click
+from click.shell_completion import get_completion_class
 
 from producer.cli.bench import bench
-from producer.cli.health import health
 from producer.cli.keys import keys
 from producer.cli.models import models
+from producer.cli.monitoring.doctor import doctor
+from producer.cli.monitoring.health import health
+from producer.cli.monitoring.top import top
 from producer.cli.samples import samples
 from producer.cli.serve import serve
 from producer.cli.solve import solve
-from producer.cli.top import top
 from producer.cli.up import up
-from producer.terminal.text import printable
+from producer.cli.worker import worker
+from producer.terminal.group import OneLine
 from tilefleet.errors import TilefleetError
 from tilefleet.settings import Settings, unknown_variables
 
-#: What some commands need and a client has not, and the extra that brings it.
-_EXTRAS = {
-    **dict.fromkeys(("numpy", "ai_edge_litert"), "worker"),
-    **dict.fromkeys(("PIL", "rich", "matplotlib"), "terminal"),
-    **dict.fromkeys(
-        ("starlette", "uvicorn", "uvloop", "httptools", "python_multipart", "prometheus_client"),
-        "gateway",
-    ),
-    **dict.fromkeys(("keras", "tensorflow", "h5py", "ai_edge_quantizer", "imagehash"), "train"),
-}
-
-
-class OneLine(click.Group):
-    """A group that shows our own errors as one line, exit code 1, never as a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TilefleetError as error:
-            click.echo(f"tilefleet: {printable(str(error))}", err=True)
-            ctx.exit(1)
-        except ModuleNotFoundError as error:
-            package = (error.name or "").partition(".")[0]
-            if package not in _EXTRAS:
-                raise
-            needed = f"pip install 'tilefleet[{_EXTRAS[package]}]'"
-            click.echo(
-                f"tilefleet: this needs {package}, which a client does not: {needed}", err=True
-            )
-            ctx.exit(1)
+_SHELLS = ("bash", "zsh", "fish")
 
 
 def _print_settings(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -68,8 +43,25 @@ def _print_settings(ctx: click.Context, _: click.Parameter, wanted: bool) -> Non
     ctx.exit()
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from producer.monitoring.about import versions
+
+    for what, which in versions():
+        click.echo(f"{what:<9}  {which}")
+    ctx.exit()
+
+
 @click.group(cls=OneLine, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tilefleet", prog_name="tilefleet")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the versions of this, Python, Celery, the server and the model, and end.",
+)
 @click.option(
     "--settings",
     is_flag=True,
@@ -81,9 +73,28 @@ def _print_settings(ctx: click.Context, _: click.Parameter, wanted: bool) -> Non
 def main() -> None:
     """Read grid captchas with a fleet of Celery workers.
 
-    Workers are started with "celery -A worker worker".
+    Workers are started with "tilefleet worker", one alone with "celery -A worker worker";
+    "tilefleet up" starts everything here.
     """
 
 
-for command in (solve, serve, up, top, bench, health, keys, samples, models):
+@click.command()
+@click.argument("shell", type=click.Choice(_SHELLS), required=False)
+def completion(shell: str | None) -> None:
+    """Print what makes a shell complete commands, options, models and files.
+
+    For bash: eval "$(tilefleet completion bash)" in ~/.bashrc; zsh the same in ~/.zshrc; fish:
+    tilefleet completion fish | source. Without SHELL: the one that $SHELL names.
+    """
+    name = shell or Path(os.environ.get("SHELL", "")).name
+    made = get_completion_class(name) if name in _SHELLS else None
+    if made is None:
+        raise click.UsageError(f"which shell? One of {', '.join(_SHELLS)}")
+    click.echo(made(main, {}, "tilefleet", "_TILEFLEET_COMPLETE").source())
+
+
+for command in (
+    *(solve, serve, worker, up, top, bench, health, doctor),
+    *(keys, samples, models, completion),
+):
     main.add_command(command)

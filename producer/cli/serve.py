@@ -1,9 +1,11 @@
 """``tilefleet serve``: the gateway, and who it lets in."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from tilefleet import values
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
 
@@ -22,6 +24,12 @@ from tilefleet.settings import Settings
     type=click.Path(dir_okay=False, path_type=Path),
     help="File of API keys (tilefleet keys add); TILEFLEET_KEYS if not given.",
 )
+@click.option(
+    "--cors",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Its pages may ask from browsers; may be repeated. TILEFLEET_CORS if not given.",
+)
 @click.option("--open", "open_", is_flag=True, help="Serve other machines without keys.")
 @click.option(
     "--legacy",
@@ -38,6 +46,7 @@ def serve(
     host: str,
     port: int,
     keys: Path | None,
+    cors: tuple[str, ...],
     open_: bool,
     legacy: str,
     max_requests: int,
@@ -49,6 +58,11 @@ def serve(
     from producer.gateway.keys import KeyFile
 
     settings = Settings.from_environ()
+    if cors:
+        try:
+            settings = replace(settings, cors=values.origins(",".join(cors)))
+        except ValueError as error:
+            raise SettingError(f"--cors is not usable: give {error}") from None
     file = keys or (Path(settings.keys) if settings.keys else None)
     app = Gateway(
         settings,

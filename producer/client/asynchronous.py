@@ -7,14 +7,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import nullcontext
+from itertools import repeat
 from time import monotonic
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import (
     BadRequest,
     FleetUnreachable,
+    Overloaded,
     SettingError,
     TilefleetError,
 )
@@ -22,18 +25,23 @@ from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
 
 from . import message
-from .backlog import Backlog
+from .backlog import FRESH_S, Backlog
 from .message import Message
 from .pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
+from .retries import Retries
 from .source import Source, read, read_all
 from .transport import Transport
 from .window import Window
+
+if TYPE_CHECKING:
+    from .tracing import Spans, Tracing
 
 S = TypeVar("S", bound=Source)
 #: What one message holds: an image, or a list of them.
 A = TypeVar("A")
 
-#: Seconds in which a captcha has to be on its queue, connecting included.
+#: Seconds in which a captcha has to be on its queue, connecting included; longer where more
+#: tries need longer.
 _SENT_S = 10.0
 
 #: Captchas of the bulk lane that go in one message.
@@ -53,17 +61,39 @@ def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
     return max(1, min(_MOST_AT_ONCE, window // _SHARES)) if ordered else 1
 
 
+def _tracing(settings: Settings) -> "Tracing | None":
+    """None: nothing is traced. Raises SettingError where that is asked for and not installed."""
+    if not settings.traces:
+        return None
+    try:
+        from .tracing import Tracing
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"TILEFLEET_TRACES needs {error.name}: pip install 'tilefleet[tracing]'"
+        ) from None
+    return Tracing(settings.traces)
+
+
 class AsyncClient:
     """One program's way to the fleet, in the event loop that uses it first.
 
     When that loop is closed, the next one may use it; another one beside it gets a RuntimeError.
     """
 
-    def __init__(self, broker_url: str | None = None, result_backend: str | None = None) -> None:
+    def __init__(
+        self,
+        broker_url: str | None = None,
+        result_backend: str | None = None,
+        *,
+        retries: Retries | int | None = None,
+    ) -> None:
         """Connects at the first captcha, to the arguments, else to what the settings say.
 
+        `retries`: how often sending is tried again, over a connection that breaks or when the fleet
+        has too much to do; None: a connection is mended three times, a refusal raised at once.
         Raises SettingError.
         """
+        self._retries = Retries.of(retries)
         self._settings = Settings.from_environ()
         self._broker = broker_url or self._settings.broker_url
         default = self._broker if broker_url else self._settings.result_backend
@@ -75,6 +105,7 @@ class AsyncClient:
                 raise SettingError(
                     f"{without_password(url)!r} is not usable: give {error}"
                 ) from None
+        self._tracing = _tracing(self._settings)
         self._opened: Transport | None = None
 
     async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
@@ -192,26 +223,50 @@ class AsyncClient:
             self._results,
             settings=self._settings,
             name=without_password(self._broker),
+            retries=self._retries,
         )
 
     async def _send(
         self, arguments: Sequence[A], lane: str, expires: float, write: Callable[..., Message]
     ) -> list[AsyncPending]:
         """A message for each argument, all of them or none; raises FleetUnreachable, Overloaded."""
-        line, within = self._wire, min(expires if expires > 0 else _SENT_S, _SENT_S)
-        try:
-            async with asyncio.timeout(within):
-                return await self._send_on(line, arguments, lane, expires, write)
-        except TimeoutError:
-            raise FleetUnreachable(f"{line.name}: nothing accepted within {within:g} s") from None
+        ends, pauses = monotonic() + expires, self._retries.pauses(Overloaded)
+        while True:
+            try:
+                return await self._send_once(arguments, lane, expires, write)
+            except Overloaded as refused:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                wait_s = self._retries.after(refused, pause, least=FRESH_S)
+                if monotonic() + wait_s > ends:
+                    raise
+            await asyncio.sleep(wait_s)
+            # Nobody waits longer for having been refused at first.
+            expires = ends - monotonic()
 
-    @staticmethod
+    async def _send_once(
+        self, arguments: Sequence[A], lane: str, expires: float, write: Callable[..., Message]
+    ) -> list[AsyncPending]:
+        line, most = self._wire, max(_SENT_S, self._retries.total_s)
+        within = min(expires if expires > 0 else most, most)
+        calls = self._tracing.calls(len(arguments), lane) if self._tracing else nullcontext(())
+        with calls as spans:
+            try:
+                async with asyncio.timeout(within):
+                    return await self._send_on(line, arguments, lane, expires, write, spans)
+            except TimeoutError:
+                why = f"{line.name}: nothing accepted within {within:g} s"
+                raise FleetUnreachable(why) from None
+
     async def _send_on(
+        self,
         line: Transport,
         arguments: Sequence[A],
         lane: str,
         expires: float,
         write: Callable[..., Message],
+        spans: "Spans",
     ) -> list[AsyncPending]:
         count = len(arguments)
         if line.backlog.needs_look(lane, count) or line.clock.was_set:
@@ -220,8 +275,14 @@ class AsyncClient:
             raise line.backlog.overloaded(lane, count)
         line.backlog.sent(lane, count)
         now = line.clock.now()
-        messages = [write(each, lane=lane, now=now, expires=expires) for each in arguments]
+        more = self._tracing.headers(spans) if self._tracing else repeat(message.NO_HEADERS)
+        messages = [
+            write(each, lane=lane, now=now, expires=expires, headers=headers)
+            for each, headers in zip(arguments, more, strict=False)
+        ]
         futures = await line.send(messages)
+        if self._tracing:
+            self._tracing.follow(spans, messages, futures)
         line.look_soon(lane)
         return [
             AsyncPending(sent, future, line, expires=expires)

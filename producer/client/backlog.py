@@ -8,7 +8,7 @@ from tilefleet.errors import Overloaded
 from tilefleet.report import Fleet
 
 #: Seconds for which a look is good.
-_FRESH_S = 0.25
+FRESH_S = 0.25
 
 
 class Backlog:
@@ -36,7 +36,7 @@ class Backlog:
         self._sent[lane] += count
 
     def is_fresh(self, lane: str) -> bool:
-        return monotonic() - self._looked.get(lane, float("-inf")) < _FRESH_S
+        return monotonic() - self._looked.get(lane, float("-inf")) < FRESH_S
 
     def is_full(self, lane: str, count: int = 1) -> bool:
         """Whether so many more are too many; never when nothing waits."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import ssl
 from typing import Any, Final
 
@@ -21,9 +22,6 @@ from . import places
 
 #: What a connection that breaks, or that cannot be had, raises.
 TROUBLE: Final = (RedisError, OSError, asyncio.TimeoutError)
-
-#: Pauses before it is tried again, seconds; each is taken with jitter.
-PAUSES_S: Final = (0.1, 0.3, 0.9)
 
 
 def connect(
@@ -91,6 +89,9 @@ def why(error: BaseException) -> str:
         if isinstance(begun, ssl.SSLError):
             # Its number is none of the system's.
             return str(begun)
+        if isinstance(begun, socket.gaierror):
+            # Nor is that of a name that is not found.
+            return begun.strerror or str(begun)
         if isinstance(begun, OSError) and begun.errno:
             return os.strerror(begun.errno)
         begun = begun.__cause__ or begun.__context__

@@ -4,10 +4,10 @@ For the asyncio client, which has no Celery under it. The format is Celery's sec
 (https://docs.celeryq.dev/en/stable/internals/protocol.html) in kombu's envelope for Redis.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import msgpack
@@ -22,6 +22,8 @@ from .source import describe
 
 #: kombu's lists of one queue: the most urgent priority, then one list for each further step.
 _STEPS = ("", "\x06\x163", "\x06\x166", "\x06\x169")
+
+NO_HEADERS: Final[Mapping[str, str]] = {}
 
 #: Bytes of images that go in one message, unless one alone has more.
 _MOST_BYTES = 8 << 20
@@ -42,12 +44,29 @@ def lists(lane: str) -> list[str]:
     return [lane + step for step in _STEPS]
 
 
-def solve(image: bytes, *, lane: str, now: float, expires: float) -> Message:
-    """Read one captcha; not any more after `expires` seconds. `now`: by the server's clock."""
-    return _task(wire.TASK_SOLVE, image, lane, now, expires, describe(image))
+def solve(
+    image: bytes,
+    *,
+    lane: str,
+    now: float,
+    expires: float,
+    headers: Mapping[str, str] = NO_HEADERS,
+) -> Message:
+    """Read one captcha; not any more after `expires` seconds. `now`: by the server's clock.
+
+    `headers`: that come on top of Celery's.
+    """
+    return _task(wire.TASK_SOLVE, image, lane, now, expires, describe(image), headers)
 
 
-def solve_many(images: Sequence[bytes], *, lane: str, now: float, expires: float) -> Message:
+def solve_many(
+    images: Sequence[bytes],
+    *,
+    lane: str,
+    now: float,
+    expires: float,
+    headers: Mapping[str, str] = NO_HEADERS,
+) -> Message:
     """Read a list of captchas."""
     total = sum(map(len, images))
     return _task(
@@ -57,6 +76,7 @@ def solve_many(images: Sequence[bytes], *, lane: str, now: float, expires: float
         now,
         expires,
         f"(<{len(images)} images, {total} bytes>)",
+        headers,
     )
 
 
@@ -112,7 +132,13 @@ def _error(name: str, why: str) -> TilefleetError:
 
 
 def _task(
-    name: str, argument: object, lane: str, now: float, expires: float, described: str
+    name: str,
+    argument: object,
+    lane: str,
+    now: float,
+    expires: float,
+    described: str,
+    more: Mapping[str, str],
 ) -> Message:
     task_id = str(uuid4())
     until = datetime.fromtimestamp(now + expires, UTC)
@@ -132,6 +158,7 @@ def _task(
         "kwargsrepr": "{}",
         "ignore_result": False,
         wire.SENT_AT: round(now, 3),
+        **more,
     }
     item = _envelope(
         [[argument], {}, embed], headers, exchange="", routing_key=lane, correlation_id=task_id

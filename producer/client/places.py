@@ -1,6 +1,8 @@
 """redis-py's connections for several servers: the first that answers, and then the same again."""
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
@@ -10,6 +12,10 @@ from redis.asyncio import connection
 from redis.exceptions import RedisError
 
 from tilefleet.urls import Server
+
+#: Closed, a connection takes what it has not sent with it: it must not arrive after what is sent
+#: again on the next one.
+_LINGER: Final = struct.pack("ii", 1, 0)
 
 #: What the connections of one pool share: the place that answered last is the first.
 Places = deque[dict[str, Any]]
@@ -48,6 +54,8 @@ class _Several:
 
 
 class _Later(_Several):
+    _writer: asyncio.StreamWriter
+
     async def _connect(self) -> None:
         attempt = 0
         while True:
@@ -55,10 +63,12 @@ class _Later(_Several):
             attempt += 1
             try:
                 await super()._connect()  # type: ignore[misc]
-                return
+                break
             except _AWAY:
                 if not self._turn(attempt):
                     raise
+        opened = self._writer.get_extra_info("socket")
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
 
 
 class _Now(_Several):

@@ -21,11 +21,12 @@ import orjson
 
 from tilefleet.errors import FleetUnreachable
 
-from .connection import PAUSES_S, TROUBLE
+from .connection import TROUBLE
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_PAUSE_S = 2.0
+#: Before it connects anew; each is taken with jitter.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 #: Seconds between questions whether the connection lives, and of silence after which it does not.
 _ASK_S, _SILENT_S = 5.0, 15.0
 #: Seconds for which a subscription may be unconfirmed.
@@ -144,7 +145,7 @@ class Results:
                 await self._changed.wait()
 
     async def _listen(self) -> None:
-        pause = PAUSES_S[0]
+        pause = _FIRST_PAUSE_S
         while True:
             check_cancelled()
             try:

@@ -19,6 +19,7 @@ from tilefleet.errors import FleetUnreachable
 from .asynchronous import AsyncClient, group_size
 from .loop_thread import Background
 from .pending import TIMEOUT_S, AsyncPending, Outcome
+from .retries import Retries
 from .source import Source, read, read_all
 from .window import Window
 
@@ -63,12 +64,21 @@ class Client:
     way stays the parent's.
     """
 
-    def __init__(self, broker_url: str | None = None, result_backend: str | None = None) -> None:
+    def __init__(
+        self,
+        broker_url: str | None = None,
+        result_backend: str | None = None,
+        *,
+        retries: Retries | int | None = None,
+    ) -> None:
         """Connects at the first captcha, to the arguments, else to what the settings say.
 
+        `retries`: how often sending is tried again, over a connection that breaks or when the fleet
+        has too much to do; None: a connection is mended three times, a refusal raised at once.
         Raises SettingError.
         """
         self._urls = broker_url, result_backend
+        self._retries = Retries.of(retries)
         self._lock = Lock()
         self._running: tuple[int, Background, AsyncClient] | None = None
         # A wrong setting is an error here, not at the first captcha.
@@ -179,7 +189,7 @@ class Client:
             return self._running[1:]
 
     def _connect(self) -> AsyncClient:
-        return AsyncClient(*self._urls)
+        return AsyncClient(*self._urls, retries=self._retries)
 
 
 def _close(process: int, background: Background, client: AsyncClient) -> None:

@@ -4,15 +4,15 @@
 
     send ─→ outbox ─→ subscribed to their results (`producer.client.results`) ─→ LPUSH, all at once
 
-Nothing polls: what waits goes out together as soon as the connection is free.
+Nothing polls: what waits goes out together as soon as the connection is free. Where the connection
+breaks meanwhile, the same goes out again, and is accepted once (`producer.client.outbox`).
 """
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from math import ceil
 from time import time
 from typing import Any
 
@@ -24,44 +24,39 @@ from tilefleet.urls import parse
 
 from . import message
 from .backlog import Backlog
-from .connection import PAUSES_S, TROUBLE, connect, why
+from .connection import TROUBLE, connect, why
 from .message import Message
+from .outbox import Batch, Sending
 from .results import Results, check_cancelled, stop
+from .retries import Retries
 
 #: Seconds in which each connection has to be closed; a server that hangs takes nothing more.
 _CLOSED_S = 0.5
 
-#: Bytes of a message above which it goes out alone; a captcha has a tenth.
-_HEAVY_BYTES = 512 << 10
+#: Seconds that one try may take, and for which the server knows what it accepted after the last.
+_TRY_S, _NOTED_S = 20.0, 60.0
 
 #: Captchas after which no more join those that go out together: some megabytes.
 _MOST = 128
 
 
-@dataclass(slots=True)
-class _Sending:
-    """Messages of one lane, which are accepted together or not at all."""
-
-    messages: Sequence[Message]
-    #: Done when they are on their queue.
-    accepted: "asyncio.Future[None]"
-
-    @property
-    def is_heavy(self) -> bool:
-        return any(len(each.item) > _HEAVY_BYTES for each in self.messages)
-
-
 class Transport:
     """Belongs to the event loop that opens it."""
 
-    def __init__(self, broker: str, results: str, *, settings: Settings, name: str) -> None:
+    def __init__(
+        self, broker: str, results: str, *, settings: Settings, name: str, retries: Retries
+    ) -> None:
         """`settings`: the key prefix, and what they say of sentinels. `name`: how errors call the
-        server: its URL without the password."""
+        server: its URL without the password. `retries`: of connections that break."""
         self.loop = asyncio.get_running_loop()
         self.backlog = Backlog()
         self.clock = ServerClock()
         self.name = name
         self._prefix = settings.key_prefix
+        self._retries = retries
+        self._pauses = list(retries.pauses(FleetUnreachable))
+        tries_s = retries.total_s + _TRY_S * (1 + len(self._pauses))
+        self._noted_s = ceil(tries_s + _NOTED_S)
         self._sender = connect(broker, settings, socket_timeout=10)
         self._listener = connect(results, settings, socket_timeout=None, protocol=2)
         #: Where results and the fleet's lines are looked up: with the sending, if it is one server.
@@ -69,7 +64,7 @@ class Transport:
         if parse(results) != parse(broker):
             self._store = connect(results, settings, socket_timeout=10)
         self._database = parse(broker)[0].database
-        self._outbox: deque[_Sending] = deque()
+        self._outbox: deque[Sending] = deque()
         self._revoked: list[str] = []
         self._looks: set[str] = set()
         self._work, self._looked = asyncio.Event(), asyncio.Event()
@@ -83,7 +78,7 @@ class Transport:
         Raises FleetUnreachable.
         """
         futures = [self._results.expect(each.id) for each in messages]
-        sending = _Sending(messages, asyncio.get_running_loop().create_future())
+        sending = Sending(messages, asyncio.get_running_loop().create_future())
         self._outbox.append(sending)
         self._work.set()
         try:
@@ -120,7 +115,7 @@ class Transport:
         """What was sent is still read and stored."""
         await stop(self._publishing)
         for sending in self._outbox:
-            self._fail(sending, "the client was closed")
+            sending.fail(f"{self.name}: the client was closed")
         await self._results.close(f"{self.name}: the client was closed")
         for client in {self._sender, self._store, self._listener}:
             pool = client.connection_pool
@@ -146,40 +141,40 @@ class Transport:
                 await self._publish_with_patience(self._next())
                 check_cancelled()
 
-    def _next(self) -> list[_Sending]:
+    def _next(self) -> Batch:
         """What goes out together: what is heavy alone, so that it fails alone."""
-        batch: list[_Sending] = []
+        batch: list[Sending] = []
         left = _MOST
         while self._outbox and left > 0 and not (batch and self._outbox[0].is_heavy):
             batch.append(self._outbox.popleft())
             left = 0 if batch[-1].is_heavy else left - len(batch[-1].messages)
-        return batch
+        return Batch(batch, name=self.name, key_prefix=self._prefix, noted_s=self._noted_s)
 
-    async def _publish_with_patience(self, batch: list[_Sending]) -> None:
+    async def _publish_with_patience(self, batch: Batch) -> None:
         # A server hangs up on what is too large for it; others do not wait while that is repeated.
-        pauses = PAUSES_S[:1] if batch and batch[0].is_heavy else PAUSES_S
-        for pause in (*pauses, None):
+        pauses = self._pauses[:1] if batch.is_heavy else self._pauses
+        for attempt, pause in enumerate((*pauses, None)):
             try:
-                await self._publish_once([each for each in batch if not each.accepted.done()])
+                await self._publish_once(batch, again=attempt > 0)
                 return
             except TROUBLE as error:
-                if pause is None:
-                    for sending in batch:
-                        self._fail(sending, why(error))
+                # What nobody waits for any more holds up no others.
+                if pause is None or batch.is_given_up:
+                    batch.fail(why(error))
                     return
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                await asyncio.sleep(self._retries.jittered(pause))
 
-    async def _publish_once(self, batch: list[_Sending]) -> None:
+    async def _publish_once(self, batch: Batch, *, again: bool) -> None:
         results = self._results
-        await results.tidy([one.id for each in batch for one in each.messages])
+        await results.tidy(batch.ids)
+        if batch and again:
+            await batch.push_again(self._sender)
         # Copies: more come while the server is being spoken to.
         revoked, missed, looks = list(self._revoked), list(results.missed), list(self._looks)
         if not (batch or revoked or missed or looks):
             return
         async with self._sender.pipeline(transaction=False) as pipe:
-            for each in batch:
-                lane = each.messages[0].lane
-                pipe.lpush(self._prefix + lane, *(one.item for one in each.messages))
+            pushed = batch.push(pipe) if batch else 0
             for task_id in revoked:
                 topic = f"{self._prefix}/{self._database}.celery.pidbox"
                 pipe.publish(topic, message.revoke(task_id))
@@ -193,11 +188,8 @@ class Transport:
             answered = time()
         self._revoked, results.missed = self._revoked[len(revoked) :], results.missed[len(missed) :]
         self._looks.difference_update(looks)
-        for each, reply in zip(batch, replies, strict=False):
-            if isinstance(reply, Exception):
-                self._fail(each, str(reply))
-            elif not each.accepted.done():
-                each.accepted.set_result(None)
+        if pushed:
+            batch.take(replies[:pushed])
         if self._store is not self._sender and (missed or looks):
             async with self._store.pipeline(transaction=False) as pipe:
                 self._look_up(pipe, missed, looks)
@@ -206,7 +198,7 @@ class Transport:
         if looks and not isinstance(replies[-2], Exception):
             seconds, microseconds = replies[-2]
             self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
-        self._read_rest(replies[len(batch) + len(revoked) :], missed, looks)
+        self._read_rest(replies[pushed + len(revoked) :], missed, looks)
 
     def _look_up(self, pipe: Any, missed: list[bytes], looks: list[str]) -> None:
         """Ask for results that were missed, and for what the workers tell."""
@@ -232,8 +224,4 @@ class Transport:
             self._looked.set()
             self.backlog.saw(Fleet.read(now[0], lines), dict(zip(looks, sums, strict=True)))
             for each in self._outbox:  # Counted as sent, and not on the server yet.
-                self.backlog.sent(each.messages[0].lane, len(each.messages))
-
-    def _fail(self, sending: _Sending, reason: str) -> None:
-        if not sending.accepted.done():
-            sending.accepted.set_exception(FleetUnreachable(f"{self.name}: {reason}"))
+                self.backlog.sent(each.lane, len(each.messages))

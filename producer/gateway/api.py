@@ -1,21 +1,26 @@
 """The clean API: a captcha in, the answer object out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from producer.gateway import body, context, metrics
+from producer.gateway import body, context, idempotency, lines, metrics, problem
 from producer.gateway.context import Context
+from producer.gateway.idempotency import Reply
+from producer.gateway.lines import Lines
 from producer.gateway.long_json import LongJson
 from producer.gateway.openapi import LONGEST_S, TIMEOUT_S
 from tilefleet import wire
 from tilefleet.errors import BadMessage, BadRequest
+
+#: Of JSON, in the place of pictures.
+_ADDRESSES = ("url", "urls", "image_url", "image_urls")
 
 
 async def solve(request: Request) -> Response:
@@ -24,22 +29,29 @@ async def solve(request: Request) -> Response:
     data = await body.read(request, here.most_body)
     kind = body.kind(request)
     if kind == "application/json":
-        read = await LongJson.parse(data)
+        read = await _parse(data)
         data = body.decode(read.text(read.get("image"), here.most_body))
     elif kind == "multipart/form-data":
         async with body.form(request, data) as form:
-            files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+            files = _files(form)
             if len(files) != 1:
                 raise BadMessage(f"a form with {len(files)} files; exactly one is wanted")
             data = await files[0].read()
-    answer = await context.solve(request, data, timeout=timeout)
-    return _json(answer.encode())
+    else:
+        body.refuse_address(data)
+
+    async def reply() -> Response:
+        answer = await context.solve(request, data, timeout=timeout)
+        return _json(answer.encode())
+
+    return await _once(request, [data], reply, timeout=timeout)
 
 
 async def solve_many(request: Request) -> Response:
     """``POST /v1/solve-many``: a form with files, or JSON with ``images`` as base64.
 
-    Answers, or error objects in their places, in the same order; read when nobody waits.
+    Answers, or error objects in their places, in the same order; read when nobody waits. To whom
+    accepts NDJSON, a line for each as soon as it is there.
     """
     timeout = _timeout(request)
     here = context.of(request)
@@ -47,12 +59,19 @@ async def solve_many(request: Request) -> Response:
     images: list[bytes | BadRequest]
     if body.kind(request) == "multipart/form-data":
         async with body.form(request, data) as form:
-            files = [v for _, v in form.multi_items() if isinstance(v, UploadFile)]
+            files = _files(form)
             _check_length(files, here)
             images = [await here.content(file) for file in files]
     else:
         images = await _listed(data, here)
-    return _json(await context.solve_many(request, images, timeout=timeout))
+    del data
+
+    async def reply() -> Response:
+        if lines.wanted(request):
+            return Lines(await context.solve_as_they_come(request, images, timeout=timeout))
+        return _json(await context.solve_many(request, images, timeout=timeout))
+
+    return await _once(request, images, reply, timeout=timeout)
 
 
 async def healthz(_: Request) -> Response:
@@ -110,9 +129,71 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
 
 
-async def _listed(data: bytes, here: Context) -> list[bytes | BadRequest]:
-    """The pictures of a JSON list, or what is wrong with each in its place."""
+async def _once(
+    request: Request,
+    pictures: Sequence[bytes | BadRequest],
+    reply: Callable[[], Awaitable[Response]],
+    *,
+    timeout: float,
+) -> Response:
+    """What `reply` gives; where the request has a key, once for all requests with that key."""
+    key = request.headers.get(idempotency.HEADER)
+    if key is None:
+        return await reply()
+    replies, owner = context.of(request).replies, request.state.key
+    what = f"{request.url.path} {lines.wanted(request)}"
+    this, kept = await replies.begin(
+        key,
+        owner="" if owner is None else owner.name,
+        asked=await asyncio.to_thread(idempotency.asked, what, pictures),
+        timeout=timeout,
+    )
+    if kept is not None:
+        headers = {idempotency.REPLAYED: "true"}
+        return Response(kept.body, kept.status, headers, media_type=kept.kind)
+    try:
+        made = await reply()
+    except BadRequest as error:
+        # It stays wrong however often it is sent.
+        made = problem.reply(error)
+    except BaseException:
+        replies.forget(this)
+        raise
+    kind = made.media_type or ""
+    if isinstance(made, Lines):
+        made.whole = lambda all_of_it: replies.keep(this, Reply(200, kind, all_of_it))
+        made.broken = lambda: replies.forget(this)
+    else:
+        await replies.keep(this, Reply(made.status_code, kind, bytes(made.body)))
+    return made
+
+
+async def _parse(data: bytes) -> LongJson:
+    """JSON; raises BadMessage for what has addresses in the place of pictures, too."""
     read = await LongJson.parse(data)
+    for name in _ADDRESSES:
+        given = read.get(name)
+        for each in given if isinstance(given, list) else [given]:
+            if isinstance(each, str):
+                body.refuse_address(read.text(each, wire.MOST_IMAGE_BYTES))
+    return read
+
+
+def _files(form: FormData) -> list[UploadFile]:
+    """The files of a form; raises BadMessage where there are addresses in their place."""
+    values = [value for _, value in form.multi_items()]
+    for value in values:
+        if isinstance(value, str):
+            body.refuse_address(value.encode("utf-8", "replace"))
+    return [value for value in values if isinstance(value, UploadFile)]
+
+
+async def _listed(data: bytes, here: Context) -> list[bytes | BadRequest]:
+    """The pictures of a JSON list, or what is wrong with each in its place.
+
+    Raises BadMessage for addresses: who sends one has to change the program, not the picture.
+    """
+    read = await _parse(data)
     listed = read.get("images")
     if not isinstance(listed, list):
         raise BadMessage("images is missing or no list")
@@ -120,7 +201,13 @@ async def _listed(data: bytes, here: Context) -> list[bytes | BadRequest]:
     images: list[bytes | BadRequest] = []
     for each in listed:
         try:
-            images.append(body.decode(read.text(each, here.most_body)))
+            text = read.text(each, here.most_body)
+        except BadRequest as error:
+            images.append(error)
+            continue
+        body.refuse_address(text)
+        try:
+            images.append(body.decode(text))
         except BadRequest as error:
             images.append(error)
         await asyncio.sleep(0)

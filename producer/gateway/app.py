@@ -8,7 +8,7 @@ outcomes, nothing that a client sent.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from ipaddress import ip_address
@@ -16,16 +16,19 @@ from time import perf_counter
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.client.asynchronous import AsyncClient
 from producer.client.connection import connect
 from producer.gateway import api, legacy, metrics, openapi, page, problem
 from producer.gateway.connection.idle import address
 from producer.gateway.context import Context
+from producer.gateway.idempotency import HEADER, REPLAYED, Replies
 from producer.gateway.keys import Key, KeyFile
 from producer.gateway.quota import Quota
+from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -55,10 +58,11 @@ class Gateway:
         self._keys = keys
         self._legacy = legacy_paths
         self._most = most_requests
+        self._go_on = _tracing(settings)
         self._now = 0
         #: Requests that are being served, by who shares bounds; one may have half of all.
         self._now_of: Counter[str] = Counter()
-        self._metrics = metrics.Metrics()
+        self._metrics = metrics.Metrics(settings.fleet)
         self._metrics.watch(lambda: self._now)
         old = legacy.ROUTES if legacy_paths != "off" else []
         self._legacy_paths = {route.path for route in old}
@@ -71,6 +75,16 @@ class Gateway:
             settings, version=metrics.VERSION, keys=keys is not None, legacy=bool(old)
         )
         self._router = Router(lifespan=self._lifespan)
+        # In front of everything else: a browser asks whether it may before it sends a key.
+        self._served: ASGIApp = self._serve
+        if settings.cors:
+            self._served = CORSMiddleware(
+                self._serve,
+                allow_origins=settings.cors.split(","),
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", "X-API-Key", HEADER],
+                expose_headers=["Retry-After", REPLAYED],
+            )
 
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[dict[str, Any]]:
@@ -78,7 +92,8 @@ class Gateway:
         store = connect(settings.broker_url, settings, socket_timeout=5)
         async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
             quota = Quota(store, key_prefix=settings.key_prefix)
-            here = Context(settings, fleet, quota, self._metrics, store, self.document)
+            replies = Replies(store, key_prefix=settings.key_prefix)
+            here = Context(settings, fleet, quota, replies, self._metrics, store, self.document)
             yield {
                 "gateway": here,
                 "key": None,
@@ -90,9 +105,12 @@ class Gateway:
         await store.connection_pool.disconnect()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            await self._served(scope, receive, send)
+        else:
             await self._router(scope, receive, send)
-            return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
         began, status = perf_counter(), 0
 
@@ -105,6 +123,8 @@ class Gateway:
         state = scope["state"]
         # `server` cancels it when the client goes away, and says so.
         state["task"] = asyncio.current_task()
+        if self._go_on is not None:
+            self._go_on(scope["headers"])
         who = state["who"] = address(scope.get("client"))
         self._now += 1
         self._now_of[who] += 1
@@ -175,6 +195,23 @@ class Gateway:
                 "%s %s %d, %d bytes, %.0f ms",
                 *(scope["method"], path, status, received, seconds * 1000),
             )
+
+
+def _tracing(settings: Settings) -> Callable[[Iterable[tuple[bytes, bytes]]], None] | None:
+    """What has a request's captchas be under its ``traceparent``; None: nothing is traced.
+
+    Raises SettingError.
+    """
+    if not settings.traces:
+        return None
+    try:
+        from tilefleet.tracing import carrier, provider
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"TILEFLEET_TRACES needs {error.name}: pip install 'tilefleet[tracing]'"
+        ) from None
+    provider.tracer("tilefleet-gateway")
+    return carrier.go_on
 
 
 def _is_near(scope: Scope) -> bool:

@@ -21,6 +21,8 @@ from tilefleet.errors import BadMessage, TooLarge
 #: Bytes that are worked on before others have their turn; of a form, which may have many parts.
 _SLICE, _FORM_SLICE = 64 << 10, 16 << 10
 _DATA_URL = re.compile(rb"\s*data:[^,]{0,100},")
+#: An address, in the place of a picture.
+_ADDRESS = re.compile(rb"\s*(?:https?|ftp|file|s3|gs)://", re.IGNORECASE)
 _CLOSE = {"Connection": "close"}
 
 # What is held in memory anyway does not go to the disk first.
@@ -146,11 +148,25 @@ def _unescaped(value: bytes) -> bytes:
     return unquote_to_bytes(value)
 
 
+def refuse_address(text: bytes) -> None:
+    """Raises BadMessage for an address, where a picture is wanted.
+
+    What a gateway fetched for a client, it would fetch from where the client itself cannot reach.
+    """
+    if _ADDRESS.match(text):
+        shown = text.strip()[:60].decode("ascii", "replace")
+        raise BadMessage(
+            f"{shown!r} is an address: this gateway fetches nothing, since it would reach what its "
+            "clients may not; fetch it yourself and send the picture"
+        )
+
+
 def decode(text: bytes) -> bytes:
     """Base64 as clients write it: after ``data:…,``, with spaces for +, URL-safe, unpadded.
 
     Raises BadMessage.
     """
+    refuse_address(text)
     if prefix := _DATA_URL.match(text):
         text = text[prefix.end() :]
     try:

@@ -1,8 +1,10 @@
 """What all requests share, and the one way from any of them to the fleet."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -10,7 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from producer.client.asynchronous import AsyncClient
+from producer.gateway.idempotency import Replies
 from producer.gateway.keys import Key
+from producer.gateway.lines import Placed
 from producer.gateway.metrics import Metrics
 from producer.gateway.quota import Quota
 from tilefleet import wire
@@ -26,6 +30,7 @@ class Context:
     settings: Settings
     fleet: AsyncClient
     quota: Quota
+    replies: Replies
     metrics: Metrics
     #: A connection to the server, for what is no captcha.
     store: Any
@@ -127,13 +132,57 @@ async def solve_many(
     answers = here.fleet.outcomes(decoded, window=window, timeout=left_s, bulk=True)
     for picture in checked:
         outcome = (await anext(answers))[1] if isinstance(picture, bytes) else picture
-        if isinstance(outcome, Answer):
-            here.metrics.solved(key)
-            outcomes.append(outcome.encode())
-        else:
-            here.metrics.solved(key, type(outcome).__name__)
-            outcomes.append(wire.encode_error(outcome))
+        _count(here, key, outcome)
+        outcomes.append(
+            outcome.encode() if isinstance(outcome, Answer) else wire.encode_error(outcome)
+        )
     return outcomes
+
+
+async def solve_as_they_come(
+    request: Request, pictures: Sequence[bytes | BadRequest], *, timeout: float
+) -> AsyncGenerator[Placed, None]:
+    """The same, each with its place in the list as soon as there is an outcome.
+
+    Raises 429 before there is any.
+    """
+    here, key = of(request), _key(request)
+    left_s = await here.quota.take(key, len(pictures), timeout=timeout)
+    return _as_they_come(here, key, [here.checked(picture) for picture in pictures], left_s)
+
+
+async def _as_they_come(
+    here: Context, key: Key | None, pictures: Sequence[bytes | BadRequest], timeout: float
+) -> AsyncGenerator[Placed, None]:
+    ends = monotonic() + timeout
+
+    async def read(place: int, picture: bytes | BadRequest) -> Placed:
+        if not isinstance(picture, bytes):
+            return place, picture
+        try:
+            pending = await here.fleet.submit(picture, expires=timeout, bulk=True)
+            try:
+                return place, await pending.result(max(0.0, ends - monotonic()))
+            finally:
+                pending.cancel()
+        except TilefleetError as error:
+            return place, error
+
+    tasks = [asyncio.create_task(read(*each)) for each in enumerate(pictures)]
+    try:
+        for task in asyncio.as_completed(tasks):
+            place, outcome = await task
+            _count(here, key, outcome)
+            yield place, outcome
+    finally:
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _count(here: Context, key: Key | None, outcome: Answer | Exception) -> None:
+    good = isinstance(outcome, Answer)
+    here.metrics.solved(key, *(() if good else (type(outcome).__name__,)))
 
 
 def _key(request: Request) -> Key | None:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from producer.gateway import body, context
 from tilefleet.answer import Answer
 from tilefleet.errors import TilefleetError
+from tilefleet.kind import BUILTIN
 
 #: The oldest clients give up after five seconds.
 _TIMEOUT_S = 4.5
@@ -94,8 +95,9 @@ def _labels(answer: Answer | None) -> dict[str, Any]:
     """The words and what each tile shows; columns and rows count from 0."""
     if answer is None:
         return {"questions": [], "pictures": []}
+    columns = (answer.grid or BUILTIN.grid).columns
     pictures = [
-        {"x": number % 4, "y": number // 4, "desc": tile.label}
+        {"x": number % columns, "y": number // columns, "desc": tile.label}
         for number, tile in enumerate(answer.tiles)
     ]
     return {"questions": [word.label for word in answer.words], "pictures": pictures}

@@ -18,13 +18,15 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import NoScriptError, RedisError
 
-from producer.client import backlog, message
+from producer.client import backlog
+from producer.client import oldest as oldest_of_lanes
 from producer.gateway.keys import Key
 from tilefleet import wire
+from tilefleet.figures import labelled
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -41,25 +43,15 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 #: Seconds in which the server has to say that; a scrape waits for it.
 _LOOK_S = 1.0
 
-#: When the oldest message of each list was sent, by its sender's clock, and the server's now.
-#: KEYS: the lists. ARGV: the header.
-_OLDEST = """
-local sent = {redis.call('TIME')[1]}
-for number, list in ipairs(KEYS) do
-    local oldest = redis.call('LINDEX', list, -1)
-    local at = oldest and string.match(oldest, '"' .. ARGV[1] .. '": ?(%d[%d.]*)')
-    sent[number + 1] = at or (oldest and 'unknown' or '')
-end
-return sent
-"""
-_OLDEST_SHA = hashlib.sha1(_OLDEST.encode(), usedforsecurity=False).hexdigest()
+_OLDEST_SHA = hashlib.sha1(oldest_of_lanes.SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
 class Metrics:
     """What is counted, request by request."""
 
-    def __init__(self) -> None:
-        self._registry, self._names = CollectorRegistry(), CollectorRegistry()
+    def __init__(self, fleet: str = "tilefleet") -> None:
+        """`fleet`: the label of all."""
+        self._registry, self._names = _Registry(fleet), _Registry(fleet)
         self._fleet = _Fleet()
         self._registry.register(self._fleet)
         ProcessCollector(registry=self._registry)
@@ -153,31 +145,33 @@ async def oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:
     A lane whose oldest message does not say when it was sent, by another Celery application, is
     left out; so are all if the server does not answer.
     """
-    lanes = (wire.LANE, wire.BULK_LANE)
-    lists = {lane: message.lists(key_prefix + lane) for lane in lanes}
-    keys = [key for each in lists.values() for key in each]
     try:
         async with asyncio.timeout(_LOOK_S):
-            now, *sent = await _look(connection, keys)
+            return oldest_of_lanes.ages(await _look(connection, key_prefix))
     except (RedisError, OSError):
         return {}
-    ages: dict[str, float] = {}
-    for lane, each in lists.items():
-        times, sent = sent[: len(each)], sent[len(each) :]
-        if b"unknown" not in times:
-            ages[lane] = max([0.0, *(float(now) - float(time) for time in times if time)])
-    return ages
 
 
-async def _look(connection: Any, keys: list[str]) -> list[Any]:
+async def _look(connection: Any, key_prefix: str) -> list[Any]:
     """By a script that may only read: the gateway's account has rights for no other on lanes."""
-    command = ("EVALSHA_RO", _OLDEST_SHA, len(keys), *keys, wire.SENT_AT)
+    command = ("EVALSHA_RO", _OLDEST_SHA, *oldest_of_lanes.arguments(key_prefix))
     try:
         found: list[Any] = await connection.execute_command(*command)
     except NoScriptError:
-        await connection.script_load(_OLDEST)
+        await connection.script_load(oldest_of_lanes.SCRIPT)
         found = await connection.execute_command(*command)
     return found
+
+
+class _Registry(CollectorRegistry):
+    """With a label that all metrics have."""
+
+    def __init__(self, fleet: str) -> None:
+        super().__init__()
+        self._name = fleet
+
+    def collect(self) -> Iterator[Metric]:
+        yield from labelled(super().collect(), fleet=self._name)
 
 
 class _Fleet:

@@ -40,6 +40,11 @@ async def root(request: Request) -> Response:
     return _file("index.html", {"Vary": "Accept"})
 
 
+async def docs(_: Request) -> Response:
+    """``GET /docs``: the API's description as a page, with requests that can be sent from there."""
+    return _file("docs.html", {})
+
+
 async def part(request: Request) -> Response:
     """``GET /site/…``: what the page is made of."""
     return _file(request.url.path.removeprefix("/site/"), {})
@@ -61,4 +66,8 @@ def _load() -> dict[str, tuple[bytes, str]]:
 
 _SITE = _load()
 
-ROUTES = [Route("/", root), *(Route(f"/site/{name}", part) for name in sorted(_SITE))]
+ROUTES = [
+    Route("/", root),
+    Route("/docs", docs),
+    *(Route(f"/site/{name}", part) for name in sorted(_SITE)),
+]

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import click
 
+from producer.terminal import verbosity
+
 #: Seconds in which a part has to be ready.
 _READY_S: Final = 120.0
 #: Pauses before a part is started again, seconds; from the first again if it has lived for a while.
@@ -27,13 +29,15 @@ class Output:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        # Threads have no context of click's to ask.
+        self._colour = verbosity.colour()
         self._width = max(map(len, _COLOURS))
 
     def say(self, part: str, text: str) -> None:
         name = click.style(f"{part:<{self._width}}", fg=_COLOURS.get(part))
         # A terminal that is gone must not keep the parts from being ended.
         with self._lock, suppress(OSError):
-            click.echo(f"{name} {click.style('│', dim=True)} {text}")
+            click.echo(f"{name} {click.style('│', dim=True)} {text}", color=self._colour)
 
 
 class Process:

@@ -18,9 +18,9 @@ from urllib.parse import quote
 from redis import Redis
 from redis.exceptions import RedisError
 
-from producer.client.connection import connect_now
+from producer.client.connection import connect_now, why
 from tilefleet.errors import FleetUnreachable
-from tilefleet.settings import Settings
+from tilefleet.settings import SERVER_VARIABLES, Settings
 from tilefleet.urls import without_password
 
 from .ports import free_port
@@ -50,14 +50,14 @@ def broker() -> Iterator[str]:
 
     Raises SettingError and FleetUnreachable.
     """
-    if os.environ.get("CELERY_BROKER_URL") or os.environ.get("CELERY_BROKER_URL_FILE"):
+    if any(os.environ.get(name) for name in SERVER_VARIABLES):
         settings = Settings.from_environ()
         url = settings.broker_url
         try:
             with connect_now(url, settings) as client:
                 client.ping()
         except (RedisError, ValueError) as error:
-            raise FleetUnreachable(f"{without_password(url)}: {error}") from None
+            raise FleetUnreachable(f"{without_password(url)}: {why(error)}") from None
         yield url
     else:
         with EmbeddedServer() as server:

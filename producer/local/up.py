@@ -30,7 +30,7 @@ from producer.local.ports import free_port
 from producer.local.process import STOP_S, Output, Process, ending
 from producer.local.server import EmbeddedServer, broker
 from producer.monitoring import health
-from tilefleet.settings import Settings
+from tilefleet.settings import SERVER_VARIABLES, Settings
 from tilefleet.urls import without_password
 
 #: Where people look first.
@@ -156,11 +156,13 @@ def run(
     settings = Settings.from_environ()
     output = Output()
     with ExitStack() as stack:
-        server = None if os.environ.get("CELERY_BROKER_URL") else EmbeddedServer(port=SERVER_PORT)
+        named = _named()
+        server = None if named else EmbeddedServer(port=SERVER_PORT)
         url = stack.enter_context(broker()) if server is None else stack.enter_context(server).url
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tilefleet-up-")))
-        environ = {"CELERY_BROKER_URL": url}
-        parts, greeting = [], [_line("server", without_password(url), _about(server))]
+        # What names a server names it to the parts too, with whatever else is in the environment.
+        environ = {"CELERY_BROKER_URL": url} if server else {}
+        parts, greeting = [], [_line("server", without_password(url), _about(server, named))]
 
         parts.append(_gateway(free_port(port), environ, settings, greeting))
         parts.append(_worker(folder, environ, settings, concurrency))
@@ -241,9 +243,14 @@ def _listens(port: int) -> bool:
     return False
 
 
-def _about(server: EmbeddedServer | None) -> str:
+def _named() -> str:
+    """Which variable names a server, as workers read them; none: there is to be one of our own."""
+    return next((name for name in SERVER_VARIABLES if os.environ.get(name)), "")
+
+
+def _about(server: EmbeddedServer | None, named: str) -> str:
     if server is None:
-        return "as CELERY_BROKER_URL says"
+        return f"as {named} says"
     if server.port == SERVER_PORT:
         return "in memory; where programs look without being told"
     return f"in memory; for programs: export CELERY_BROKER_URL={server.url}"

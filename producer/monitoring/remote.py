@@ -10,10 +10,10 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from producer.client.connection import connect_now
+from producer.client.connection import connect_now, why
 from producer.monitoring.celery_app import application, living
 from producer.monitoring.deadline import within
-from tilefleet.errors import AnswerTimeout, FleetError, FleetUnreachable, reason
+from tilefleet.errors import AnswerTimeout, FleetError, FleetUnreachable, did_you_mean
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
 
@@ -81,7 +81,7 @@ class Remote:
             yield
         except (OperationalError, RedisError, OSError) as error:
             self._disconnect()
-            raise FleetUnreachable(f"{self._server}: {reason(error)}") from None
+            raise FleetUnreachable(f"{self._server}: {why(error)}") from None
         except FleetUnreachable:
             self._disconnect()
             raise
@@ -105,6 +105,7 @@ def use_model(
     if missing := sorted(set(workers) - set(living)):
         raise FleetError(
             f"no worker called {', '.join(missing)}; there are: {', '.join(living) or 'none'}"
+            f"{did_you_mean(missing[0], living)}"
         )
     open_ = list(workers) or living
     if not open_:

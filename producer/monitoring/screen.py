@@ -1,102 +1,57 @@
-"""``tilefleet top``: the fleet on one screen, as its workers tell it once a second.
+"""What ``tilefleet top`` shows, on a screen or as JSON: the fleet, its lanes, its workers."""
 
-A look costs the server a few reads, however large the fleet is; nothing is asked of the workers
-(`producer.monitoring.watch`). Rates, pass sizes and latencies are those of the last seconds
-(`producer.monitoring.trend`).
-"""
+from collections import Counter
+from time import strftime
+from typing import TYPE_CHECKING, Any
 
-import json
-import sys
-from collections import Counter, deque
-from time import sleep, strftime
-from typing import Any, Final
-
-import click
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from producer.monitoring.trend import Trend
-from producer.monitoring.watch import View, Watch
-from producer.monitoring.workers import Workers
+from producer.monitoring.detail import detail
+from producer.monitoring.trend import Trend, latency_s, oldest_s
+from producer.monitoring.watch import View
+from producer.monitoring.workers import Workers, ordered, plain
 from producer.terminal.progress import span
-from producer.terminal.text import sizes
-from tilefleet import report, wire
-from tilefleet.errors import FleetUnreachable
+from producer.terminal.text import curve, sizes
+from tilefleet import wire
 from tilefleet.figures import Figures
 from tilefleet.report import Report
-from tilefleet.settings import Settings
 
-_STEPS: Final = "▁▂▃▄▅▆▇█"
-#: Width where there is no screen: a line for each worker, whatever they are called.
-_WIDTH: Final = 500
+if TYPE_CHECKING:
+    from producer.monitoring.top import Choice
 
 
-def run(settings: Settings, *, every_s: float, once: bool, as_json: bool) -> None:
-    """Until Ctrl-C, or one look; raises FleetUnreachable if the first one shows nothing."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH)
-    trend = Trend()
-    with Watch(settings) as watch:
-        trend.add(watch.look())
-        try:
-            if once:
-                # What has happened is the difference of two lines.
-                sleep(1.5 * report.EVERY_S)
-                view = watch.look()
-                trend.add(view)
-                _print(console, watch.server, view, trend, as_json=as_json)
-            elif as_json or not console.is_terminal:
-                while True:
-                    sleep(every_s)
-                    view = watch.look()
-                    trend.add(view)
-                    _print(console, watch.server, view, trend, as_json=as_json)
-            else:
-                _live(console, watch, trend, every_s)
-        except KeyboardInterrupt:
-            # How one leaves it.
-            pass
-
-
-def _live(console: Console, watch: Watch, trend: Trend, every_s: float) -> None:
-    view, trouble = View(), ""
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        while True:
-            try:
-                view, trouble = watch.look(), ""
-                trend.add(view)
-            except FleetUnreachable as error:
-                trouble = str(error)
-            live.update(screen(watch.server, view, trend, trouble=trouble), refresh=True)
-            sleep(every_s)
-
-
-def _print(console: Console, server: str, view: View, trend: Trend, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(as_object(server, view, trend), ensure_ascii=False))
-        sys.stdout.flush()
-    else:
-        console.print(screen(server, view, trend))
-
-
-def as_object(server: str, view: View, trend: Trend) -> dict[str, Any]:
-    """As plain JSON types."""
+def as_object(server: str, view: View, trend: Trend, choice: "Choice") -> dict[str, Any]:
+    """As plain JSON types; of one worker's detail, that worker alone."""
     recent = trend.total
+    names = ordered(view, trend, choice.order, reverse=choice.reverse)
     return {
         "server": server,
         "rate": round(trend.rate, 1),
         "capacity": round(_capacity(view), 1) or None,
         "waiting": dict(view.waiting),
+        "lanes": {
+            lane: {
+                "waiting": count,
+                "may_wait": _may_wait(view, lane),
+                "oldest_s": _rounded(view.oldest_s.get(lane)),
+                "workers": sum(lane in worker.bounds for worker in view.workers.values()),
+            }
+            for lane, count in view.waiting.items()
+        },
         "claimed": view.claimed,
+        "oldest_s": round(oldest_s(view), 1),
         "drain_s": _drain_s(view, trend),
         "latency_ms": _latencies(recent),
         "pass_size": round(recent.pass_size, 2),
         "pass_sizes": {str(size): recent.passes[size] for size in sorted(recent.passes)},
         "errors": dict(Counter(recent.errors)),
-        "workers": {name: _worker(name, worker, trend) for name, worker in view.workers.items()},
+        "workers": {
+            name: _worker(name, view.workers[name], trend)
+            for name in names
+            if choice.node in ("", name)
+        },
     }
 
 
@@ -112,6 +67,8 @@ def _worker(name: str, worker: Report, trend: Trend) -> dict[str, Any]:
         "lanes": figures.lanes,
         "waiting": figures.waiting,
         "running": figures.running,
+        "claimed": figures.claimed,
+        "oldest_s": figures.oldest_s,
         "captchas": figures.captchas,
         "joined": figures.joined,
         "errors": dict(figures.errors),
@@ -120,14 +77,37 @@ def _worker(name: str, worker: Report, trend: Trend) -> dict[str, Any]:
     }
 
 
-def screen(server: str, view: View, trend: Trend, *, trouble: str = "") -> RenderableType:
-    """What is seen: the fleet, each worker, and what passes and errors there were."""
-    parts: list[RenderableType] = [_head(server, trouble), _fleet(view, trend), Text()]
-    if view.workers:
-        parts += [Workers(view, trend), Text(), _recent(trend.total)]
+def screen(
+    server: str,
+    view: View,
+    trend: Trend,
+    *,
+    choice: "Choice",
+    trouble: str = "",
+    keys: bool = False,
+) -> RenderableType:
+    """The fleet, its lanes, each worker or one in detail, and what passes and errors there were.
+
+    `keys`: with what may be pressed.
+    """
+    parts: list[RenderableType] = [_head(server, trouble)]
+    if worker := view.workers.get(choice.node):
+        parts += [Text(), detail(choice.node, worker, trend)]
+    elif choice.node:
+        parts.append(Text(f"\n{plain(choice.node)} is gone", style="bold yellow"))
     else:
-        advice = "no worker lives; start one with: celery -A worker worker"
-        parts.append(Text(advice, style="bold yellow"))
+        parts += [_fleet(view, trend), Text(), _lanes(view), Text()]
+        if view.workers:
+            names = ordered(view, trend, choice.order, reverse=choice.reverse)
+            parts += [Workers(view, trend, names, marked=choice.marked), Text()]
+            parts.append(_recent(trend.total))
+        else:
+            advice = "no worker lives; start one with: celery -A worker worker"
+            parts.append(Text(advice, style="bold yellow"))
+    if keys:
+        by = f"{choice.order}{', reversed' if choice.reverse else ''}"
+        told = f"\ns sort (by {by})  r reverse  ↑↓ choose  ⏎ one worker  esc all  q quit"
+        parts.append(Text(told, style="dim"))
     return Group(*parts)
 
 
@@ -138,24 +118,52 @@ def _head(server: str, trouble: str) -> Text:
     return head
 
 
-def _fleet(view: View, trend: Trend) -> Text:
+def _fleet(view: View, trend: Trend) -> Table:
+    """A figure a line, with how it has been for a minute."""
     capacity, drain_s = _capacity(view), _drain_s(view, trend)
-    line = Text()
-    line.append(f"\n{trend.rate:8,.0f}", style="bold green")
-    line.append(" captchas/s  ")
-    line.append(_curve(trend.curve), style="green")
-    line.append(f"\n{sum(view.waiting.values()):8,}", style="bold")
-    bulk = view.waiting.get(wire.BULK_LANE, 0)
-    line.append(" wait" + (f", {bulk:,} of them in bulk" if bulk else ""))
-    if drain_s is not None:
-        line.append(f"; read in about {span(drain_s) if drain_s >= 1 else '1 s'}")
-    line.append(f"\n{view.claimed:8,}", style="bold")
-    line.append(" in workers")
-    line.append(f"\n{len(view.workers):8,}", style="bold")
-    line.append(" worker" + ("s" if len(view.workers) != 1 else ""))
-    if capacity:
-        line.append(f", which can do about {capacity:,.0f}/s")
-    return line
+    waiting, oldest, latency = sum(view.waiting.values()), oldest_s(view), latency_s(trend.total)
+    count = len(view.workers)
+    rows = (
+        (f"{trend.rate:,.0f}", "captchas/s", curve(trend.rates), "green"),
+        (f"{oldest:.1f} s", "the oldest waits", curve(trend.ages, least=1.0), "yellow"),
+        (f"{latency * 1000:.3g} ms", "in a worker, median", curve(trend.latencies), "cyan"),
+        (
+            f"{waiting:,}",
+            "wait" + (f"; read in about {span(max(drain_s, 1))}" if drain_s is not None else ""),
+            "",
+            "",
+        ),
+        (f"{view.claimed:,}", "in workers", "", ""),
+        (
+            f"{count:,}",
+            ("worker" if count == 1 else "workers")
+            + (f", which can do about {capacity:,.0f}/s" if capacity else ""),
+            "",
+            "",
+        ),
+    )
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", min_width=8)
+    table.add_column(no_wrap=True)
+    for figure, what, shape, style in rows:
+        table.add_row(Text(figure, style="bold"), Text.assemble(what, "  ", (shape[-40:], style)))
+    return table
+
+
+def _lanes(view: View) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for title in ("lane", "wait", "may wait", "oldest", "workers"):
+        table.add_column(title, justify="left" if title == "lane" else "right", no_wrap=True)
+    for lane in wire.LANES:
+        bound, age = _may_wait(view, lane), view.oldest_s.get(lane)
+        table.add_row(
+            lane,
+            f"{view.waiting.get(lane, 0):,}",
+            "any" if bound is None else f"{bound:,}",
+            "-" if age is None else f"{age:.1f} s",
+            f"{sum(lane in worker.bounds for worker in view.workers.values())}",
+        )
+    return table
 
 
 def _recent(recent: Figures) -> Table:
@@ -165,9 +173,9 @@ def _recent(recent: Figures) -> Table:
         Text("passes of the last seconds, by size", "dim"), Text("failed, by class", "dim")
     )
     passes = Text(
-        "\n".join(f"{name:>11} {row}" for name, row in sizes(recent.passes, 30)) or "none"
+        "\n".join(f"{name:>11} {row}" for name, row in sizes(recent.passes, 24)) or "none"
     )
-    errors = [f"{count:8,} {name}" for name, count in Counter(recent.errors).most_common()]
+    errors = [f"{count:8,} {plain(name)}" for name, count in Counter(recent.errors).most_common()]
     grid.add_row(passes, Text("\n".join(errors) or "none", style="red" if errors else ""))
     return grid
 
@@ -189,6 +197,12 @@ def _capacity(view: View) -> float:
     return sum(worker.rate for worker in view.workers.values())
 
 
+def _may_wait(view: View, lane: str) -> int | None:
+    """Messages that may wait on a lane before senders are refused; None: any number."""
+    bounds = [worker.bounds[lane] for worker in view.workers.values() if lane in worker.bounds]
+    return sum(bounds) if bounds else None
+
+
 def _drain_s(view: View, trend: Trend) -> float | None:
     """Seconds until what waits is read; None if nothing does, or nobody knows."""
     waiting = sum(view.waiting.values())
@@ -196,8 +210,5 @@ def _drain_s(view: View, trend: Trend) -> float | None:
     return round(waiting / rate, 1) if waiting and rate else None
 
 
-def _curve(rates: deque[float]) -> str:
-    most = max(rates, default=0.0)
-    if not most:
-        return ""
-    return "".join(_STEPS[round(rate / most * (len(_STEPS) - 1))] for rate in rates)
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

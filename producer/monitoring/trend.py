@@ -23,8 +23,13 @@ class Trend:
         self._lines: dict[str, deque[Figures]] = {}
         #: When each worker's newest line was seen first, by the monotonic clock.
         self._heard: dict[str, float] = {}
-        #: The fleet's rates, oldest first.
-        self.curve: deque[float] = deque(maxlen=_CURVE)
+        #: Of the fleet, oldest first: captchas a second; seconds that the oldest captcha waits, in
+        #: a lane or in a worker; seconds that half of them took at most in a worker.
+        self.rates: deque[float] = deque(maxlen=_CURVE)
+        self.ages: deque[float] = deque(maxlen=_CURVE)
+        self.latencies: deque[float] = deque(maxlen=_CURVE)
+        #: Captchas a second of each worker.
+        self.rates_of: dict[str, deque[float]] = {}
 
     def add(self, view: View, now: float | None = None) -> None:
         """The next look, at this time of the monotonic clock."""
@@ -40,7 +45,15 @@ class Trend:
             if not lines or worker.figures.uptime_s > lines[-1].uptime_s:
                 lines.append(worker.figures)
                 self._heard[name] = now
-        self.curve.append(self.rate)
+        self.rates.append(self.rate)
+        self.ages.append(oldest_s(view))
+        self.latencies.append(latency_s(self.total))
+        self.rates_of = {
+            name: self.rates_of.get(name, deque(maxlen=_CURVE)) for name in view.workers
+        }
+        for name, rates in self.rates_of.items():
+            recent = self.of(name)
+            rates.append(0.0 if recent is None else recent.rate)
 
     def silent_s(self, name: str) -> float:
         """How long a worker has told nothing new; 0 while it tells as it should.
@@ -66,3 +79,16 @@ class Trend:
 
     def _each(self) -> list[Figures]:
         return [each for name in self._lines if (each := self.of(name)) is not None]
+
+
+def oldest_s(view: View) -> float:
+    """Seconds that the oldest captcha waits, as far as that is known: in a lane, or in a worker."""
+    in_workers = (worker.figures.oldest_s for worker in view.workers.values())
+    return max([0.0, *view.oldest_s.values(), *in_workers])
+
+
+def latency_s(recent: Figures) -> float:
+    """Seconds that half of the captchas took at most from their arrival in a worker to an answer:
+    the sum of its steps' medians, each to its bucket's end; 0 if there were none."""
+    medians = (recent.quantile(name, 0.5) for name in recent.durations)
+    return sum(median for median in medians if median not in (None, float("inf")))

@@ -6,15 +6,17 @@ Workers tell it themselves, once a second, into a hash (`tilefleet.report`); a l
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from kombu.exceptions import ChannelError, OperationalError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
-from producer.client.connection import connect_now
+from producer.client import oldest
+from producer.client.connection import connect_now, why
 from producer.monitoring.celery_app import application, living
 from producer.monitoring.deadline import within
 from tilefleet import wire
-from tilefleet.errors import FleetUnreachable, reason
+from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Report
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
@@ -31,6 +33,9 @@ class View:
     workers: Mapping[str, Report] = field(default_factory=dict)
     #: Messages that wait, by lane.
     waiting: Mapping[str, int] = field(default_factory=dict)
+    #: Seconds that the oldest of these has waited, by its sender's clock; a lane of which that is
+    #: not known, or may not be asked, is left out.
+    oldest_s: Mapping[str, float] = field(default_factory=dict)
     #: Messages that workers have taken and not answered yet; what is parked until it is due is not
     #: among them.
     claimed: int = 0
@@ -66,13 +71,22 @@ class Watch(AbstractContextManager["Watch"]):
             workers = living(self._store, self._settings)
             channel = self._connection.default_channel
             waiting = {lane: self._waiting(channel, lane) for lane in wire.LANES}
+            oldest_s = self._oldest(channel)
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):
                 self._connection.close()
-            raise FleetUnreachable(f"{self.server}: {reason(error)}") from None
+            raise FleetUnreachable(f"{self.server}: {why(error)}") from None
         # What workers tell, not the length of `unacked`: other applications keep theirs there too.
         claimed = sum(report.figures.claimed for report in workers.values())
-        return View(workers, waiting, claimed)
+        return View(workers, waiting, oldest_s, claimed)
+
+    def _oldest(self, channel: Any) -> dict[str, float]:
+        command = ("EVAL_RO", oldest.SCRIPT, *oldest.arguments(self._settings.key_prefix))
+        try:
+            return oldest.ages(channel.client.execute_command(*command))
+        except ResponseError:
+            # Who may look at the fleet need not be one who may read what waits.
+            return {}
 
     @staticmethod
     def _waiting(channel: object, lane: str) -> int:

@@ -3,6 +3,7 @@
 What a worker is called can always be read in full: it is what other commands take.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -21,11 +22,31 @@ _UNBOUNDED: Final = 10_000
 _FIGURES: Final = ("rate/s", "wait", "run", "size", "wait p50 p99", "pass p50 p99", "failed")
 
 
+#: What workers can be sorted by; the largest first, but names.
+ORDERS: Final[Mapping[str, Callable[[Report, Figures | None], float]]] = {
+    "name": lambda worker, recent: 0.0,
+    "rate": lambda worker, recent: recent.rate if recent else 0.0,
+    "wait": lambda worker, recent: worker.figures.waiting,
+    "oldest": lambda worker, recent: worker.figures.oldest_s,
+    "failed": lambda worker, recent: worker.figures.failed,
+    "up": lambda worker, recent: worker.figures.uptime_s,
+}
+
+
+def ordered(view: View, trend: Trend, by: str, *, reverse: bool) -> list[str]:
+    """The workers' names, sorted by one of `ORDERS`, and by name where they are alike."""
+    size = ORDERS[by]
+    found = sorted(view.workers, key=lambda name: (-size(view.workers[name], trend.of(name)), name))
+    return found[::-1] if reverse else found
+
+
 class Workers:
     """Rendered for the width that there is."""
 
-    def __init__(self, view: View, trend: Trend) -> None:
-        self._workers, self._trend = view.workers, trend
+    def __init__(self, view: View, trend: Trend, names: list[str], *, marked: str = "") -> None:
+        """In the order of `names`; one of them is `marked`."""
+        self._workers = {name: view.workers[name] for name in names}
+        self._trend, self._marked = trend, marked
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         wide = self._wide()
@@ -38,7 +59,7 @@ class Workers:
         yield Segment.line()
         for (name, worker), line in zip(self._workers.items(), figures, strict=False):
             about = (_model(worker), _engine(worker), _up(worker))
-            yield Text("  ").join([Text(_printable(name), style="bold"), *about])
+            yield Text("  ").join([self._name(name, "bold"), *about])
             yield from line
             yield Segment.line()
 
@@ -49,9 +70,12 @@ class Workers:
         self._add_figures(table)
         table.add_column("up", justify="right", no_wrap=True)
         for name, worker in self._workers.items():
-            about = (Text(_printable(name)), _model(worker), _engine(worker))
+            about = (self._name(name), _model(worker), _engine(worker))
             table.add_row(*about, *self._cells(name, worker), _up(worker))
         return table
+
+    def _name(self, name: str, style: str = "") -> Text:
+        return Text(plain(name), style="reverse" if name == self._marked else style)
 
     def _figures(self) -> Table:
         table = _table()
@@ -83,18 +107,18 @@ def _table() -> Table:
 
 
 def _model(worker: Report) -> Text:
-    return Text(_printable(worker.model))
+    return Text(plain(worker.model))
 
 
 def _engine(worker: Report) -> Text:
-    return Text(_printable(f"{worker.figures.engine} ×{worker.figures.lanes}"))
+    return Text(plain(f"{worker.figures.engine} ×{worker.figures.lanes}"))
 
 
 def _up(worker: Report) -> Text:
     return Text(span(worker.figures.uptime_s))
 
 
-def _printable(text: str) -> str:
+def plain(text: str) -> str:
     """What anybody may have written into the hash, without what moves a terminal's cursor."""
     return "".join(each if each.isprintable() else "�" for each in text)
 
@@ -109,10 +133,11 @@ def _pair(recent: Figures | None, name: str) -> str:
     """Median and 99th percentile, milliseconds, to the next bucket's end."""
     if recent is None or recent.quantile(name, 0.5) is None:
         return "-"
-    return " ".join(_milliseconds(recent.quantile(name, share)) for share in (0.5, 0.99))
+    return " ".join(milliseconds(recent.quantile(name, share)) for share in (0.5, 0.99))
 
 
-def _milliseconds(seconds: float | None) -> str:
+def milliseconds(seconds: float | None) -> str:
+    """For people; a dash where there is none."""
     if seconds is None:
         return "-"
     return ">10 s" if seconds == float("inf") else f"{seconds * 1000:g} ms"

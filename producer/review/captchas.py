@@ -1,7 +1,7 @@
 """The captchas of a folder by doubt, answers to answers.csv before they are answered."""
 
 import mimetypes
-from typing import Any, Final
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -11,15 +11,11 @@ from starlette.routing import Route
 from models.datasets.answers import Answer
 from producer.review.labelling import Labelling
 from producer.review.server import application, odd_span, refused, said, span
-from tilefleet import geometry
 from tilefleet.errors import BadAnswers
-from tilefleet.labels import LABELS
+from tilefleet.layout import Layout
 
 #: Words of a header, and characters of a word, at most.
 _MOST_WORDS, _LONGEST = 4, 20
-_TILES: Final = len(geometry.TILE_YS) * len(geometry.TILE_XS)
-#: Where the tiles are in a picture, in pixels: x, y, side.
-_BOXES: Final = [[x, y, geometry.TILE] for y in geometry.TILE_YS for x in geometry.TILE_XS]
 
 
 def make(labelling: Labelling, *, secret: str = "") -> Starlette:
@@ -47,15 +43,16 @@ class _Pages:
         if wanted is None:
             return odd_span()
         start, count = wanted
-        total = len(self._labelling.captchas)
+        total, kind = len(self._labelling.captchas), self._labelling.kind
         return JSONResponse(
             {
                 "captchas": [self._describe(n) for n in range(start, min(start + count, total))],
                 "total": total,
                 "decided": self._labelling.decided,
-                "labels": LABELS,
-                "size": [geometry.CAPTCHA_WIDTH, geometry.CAPTCHA_HEIGHT],
-                "boxes": _BOXES,
+                "labels": kind.labels,
+                "size": kind.layout.size,
+                # x, y, width, height.
+                "boxes": [[*corner, *kind.layout.tile] for corner in kind.layout.corners],
             },
             headers={"Cache-Control": "no-store"},
         )
@@ -82,7 +79,7 @@ class _Pages:
             return refused('expected {"number": number, "words": list or null, "picks": list}')
         if type(number) is not int or not 0 <= number < len(self._labelling.captchas):
             return self._unknown(number)
-        if words is not None and (why := _odd(words, picks)):
+        if words is not None and (why := _odd(words, picks, self._labelling.kind.layout)):
             return refused(why)
         answer = None if words is None else Answer(tuple(words), tuple(sorted(picks)))
         try:
@@ -127,7 +124,7 @@ class _Pages:
         }
 
 
-def _odd(words: Any, picks: Any) -> str:
+def _odd(words: Any, picks: Any, layout: Layout) -> str:
     """Why that is no answer, or nothing."""
     if not isinstance(words, list) or not 1 <= len(words) <= _MOST_WORDS:
         return f"an answer has 1 to {_MOST_WORDS} words"
@@ -138,8 +135,8 @@ def _odd(words: Any, picks: Any) -> str:
             return f"{word!r} is more than one word"
     if not isinstance(picks, list) or not picks:
         return "an answer has one tile at least"
-    if any(type(pick) is not int or not 1 <= pick <= _TILES for pick in picks):
-        return f"tiles are numbered 1 to {_TILES}"
+    if any(type(pick) is not int or not 1 <= pick <= layout.count for pick in picks):
+        return f"tiles are numbered 1 to {layout.count}"
     if len(set(picks)) != len(picks):
         return "a tile is picked once"
     return ""

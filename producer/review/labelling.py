@@ -8,7 +8,8 @@ from typing import Final, Self
 from models.datasets.answers import FILENAME, Answer, Answers
 from models.engines.reader import Reader
 from tilefleet import answer
-from tilefleet.errors import TilefleetError, reason
+from tilefleet.errors import BadCollection, TilefleetError, reason
+from tilefleet.kind import Kind
 
 _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 
@@ -29,12 +30,13 @@ class Labelling:
     that file meanwhile stays, unless it is of the same captcha.
     """
 
-    def __init__(self, folder: Path, captchas: list[Captcha]) -> None:
-        """Raises BadAnswers for an answers.csv that cannot be understood."""
+    def __init__(self, folder: Path, captchas: list[Captcha], kind: Kind) -> None:
+        """`kind`: of all of them. Raises BadAnswers if answers.csv cannot be understood."""
         self.folder = folder
+        self.kind = kind
         self.captchas = sorted(captchas, key=lambda each: (each.guess.confidence, each.file))
         self._path = folder / FILENAME
-        self.known = Answers.read(self._path, missing=True).known
+        self.known = self._answers().known
         #: Which were decided, and what was said of them before, oldest first.
         self._before: list[tuple[int, Answer | None]] = []
 
@@ -52,20 +54,22 @@ class Labelling:
         `tick` is told how many are done, and of how many; `skip` gets each file that is no captcha,
         and why. Raises BadAnswers, before anything is read.
         """
-        Answers.read(folder / FILENAME, missing=True)
+        kind = reader.engine.kind
+        Answers.read(folder / FILENAME, tiles=kind.layout.count, missing=True)
         paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _SUFFIXES]
         captchas = []
         for done, path in enumerate(paths, 1):
             file = path.relative_to(folder).as_posix()
             try:
-                file.encode()
+                if not file.isprintable():
+                    raise BadCollection("its name cannot be written into a table")
                 captchas.append(Captcha(file, reader.read(path.read_bytes())))
             except TilefleetError as error:
                 skip(file, str(error))
-            except (OSError, UnicodeEncodeError) as error:
+            except OSError as error:
                 skip(file, reason(error))
             tick(done, len(paths))
-        return cls(folder, captchas)
+        return cls(folder, captchas, kind)
 
     @property
     def decided(self) -> int:
@@ -96,9 +100,12 @@ class Labelling:
         self._before.pop()
         return number
 
+    def _answers(self) -> Answers:
+        return Answers.read(self._path, tiles=self.kind.layout.count, missing=True)
+
     def _write(self, number: int, said: Answer | None) -> Answer | None:
         file = self.captchas[number].file
-        answers = Answers.read(self._path, missing=True)
+        answers = self._answers()
         before = answers.known.get(file)
         if said is None:
             answers.drop(file)

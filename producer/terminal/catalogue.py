@@ -7,12 +7,25 @@ from typing import Any, Final
 from models.store.difference import Difference
 from models.store.entries import Entry
 from models.store.manifest import Manifest
-from tilefleet.errors import ModelError
+from tilefleet.errors import ModelError, TilefleetError
+from tilefleet.settings import Settings
 
 #: What a network's training tells of where it comes from, in this order; the rest is in --json.
 _ORIGIN: Final = ("from", "imported_from", "teacher", "headers", "pictures", "minutes")
 #: Workers that are named; the others are counted.
 _NAMED: Final = 4
+
+
+def chosen(settings: Settings) -> str:
+    """The model that is set, as answers name it; or why there is none."""
+    if settings.engine == "null":
+        return "null: answers without looking"
+    from models import store
+
+    try:
+        return store.find(settings.model, root=settings.store).identity
+    except TilefleetError as error:
+        return str(error)
 
 
 def show_model(manifest: Manifest, *, chosen: bool, workers: Sequence[str] = ()) -> str:
@@ -59,7 +72,7 @@ def describe(entry: Entry, *, workers: Sequence[str] | None) -> dict[str, Any]:
         "workers": None if workers is None else list(workers),
         "precision": manifest.precision,
         "sharpness": manifest.sharpness,
-        "labels_sha256": manifest.labels_sha256,
+        "kind": manifest.kind.encode(),
         "parameters": dict(manifest.parameters),
         "files": files,
         "training": dict(manifest.training),

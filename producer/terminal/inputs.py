@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from producer.terminal.options import beside
+
 #: What counts as a picture in a folder; a file that is named is taken whatever it is called.
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp"})
 
@@ -38,7 +40,11 @@ class Input:
         if self.name == STDIN:
             self.kept = self.kept or sys.stdin.buffer.read()
             return self.kept
-        return Path(self.name).read_bytes()
+        try:
+            return Path(self.name).read_bytes()
+        except FileNotFoundError as error:
+            why = f"{error.strerror}{beside(self.name)}"
+            raise FileNotFoundError(errno.ENOENT, why, self.name) from None
 
     @property
     def place(self) -> Path:
@@ -72,6 +78,12 @@ def listed(file: str) -> Iterator[str]:
         yield from (line.rstrip("\r\n") for line in lines if line.strip())
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file of that name in a folder counts as one; what is hidden does not."""
+    hidden = any(part.startswith(".") for part in path.parts)
+    return path.suffix.lower() in _SUFFIXES and not hidden
+
+
 def is_one(arguments: Sequence[str]) -> bool:
     """Whether these can be one captcha only."""
     if len(arguments) != 1:
@@ -88,7 +100,7 @@ def _in_folder(folder: str) -> Iterator[Input]:
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if Path(name).suffix.lower() in _SUFFIXES and not name.startswith("."):
+            if is_picture(Path(name)):
                 found = True
                 yield Input(str(Path(parent) / name), below=folder)
     if not found:

@@ -1,33 +1,44 @@
 """Kinds of arguments that several commands take."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
-from tilefleet.errors import TilefleetError
+from tilefleet.errors import TilefleetError, did_you_mean
 from tilefleet.settings import Settings
 
-#: A folder that is there, and one to write to.
-FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
-OUT: Final = click.Path(file_okay=False, path_type=Path)
+
+class _Folder(click.Path):
+    """One that is there; another one beside it may have been meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(error.message.rstrip(".") + beside(str(value)), param, ctx)
 
 
-class _Model(click.types.StringParamType):
-    """The name of a stored model, which the shell completes; the store says if there is none."""
+class _Model(click.ParamType[str]):
+    """A model's name; completed from the store."""
+
+    name = "text"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from models import store
-
+        try:
+            from models import store
+        except ModuleNotFoundError:
+            # A client alone has no models.
+            return []
         given = ctx.params.get(param.name or "")
         taken = set(given) if isinstance(given, tuple) else set()
         try:
             names = store.names(Settings.from_environ().store)
         except (TilefleetError, OSError):
-            return []
+            names = store.names(store.BUILTIN)
         return [
             CompletionItem(name)
             for name in names
@@ -35,4 +46,18 @@ class _Model(click.types.StringParamType):
         ]
 
 
+def beside(path: str) -> str:
+    """``; did you mean PATH?`` if there is something of a like name in the same folder."""
+    wanted = Path(path)
+    try:
+        names = [each.name for each in wanted.parent.iterdir()]
+    except OSError:
+        return ""
+    return did_you_mean(path, [str(wanted.with_name(name)) for name in names])
+
+
+#: A folder that is there, and one to write to.
+FOLDER: Final[Any] = _Folder(exists=True, file_okay=False, path_type=Path)
+OUT: Final = click.Path(file_okay=False, path_type=Path)
+#: The name of a model that there should be.
 MODEL: Final = _Model()

@@ -1,4 +1,4 @@
-"""How far a long command is, on the standard error, if that is a terminal.
+"""How far a long command is, on the standard error, if that is a terminal and ``-q`` was not given.
 
 ::
 
@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from types import TracebackType
 from typing import Final, Self, TextIO, TypeVar
+
+from producer.terminal.verbosity import is_quiet
 
 #: Seconds between two drawings, and before the first: what is short needs none.
 _EVERY_S: Final = 0.2
@@ -27,7 +29,7 @@ class Progress:
     def __init__(self, total: int | None = None, *, stream: TextIO | None = None) -> None:
         """`total`: how many there are, if that is known."""
         self._stream = sys.stderr if stream is None else stream
-        self._shown = self._stream.isatty()
+        self._shown = self._stream.isatty() and not is_quiet()
         self._total = total
         self._began = monotonic()
         self._next = self._began + _FIRST_S
@@ -76,11 +78,21 @@ class Progress:
             self._next = min(self._next, monotonic())
 
     @property
+    def is_shown(self) -> bool:
+        """Whether this is a terminal, and progress is wanted."""
+        return self._shown
+
+    @property
+    def rate(self) -> float:
+        """Done a second."""
+        return self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
     def elapsed_s(self) -> float:
         return monotonic() - self._began
 
     def line(self) -> str:
-        rate = self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        rate = self.rate
         parts = [f"{self.done:,} of {self._total:,}" if self._total else f"{self.done:,}"]
         parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
         if self._total and rate:

@@ -24,7 +24,7 @@ def show_score(model: str, score: Score) -> str:
     rows.append(("calibration error", f"{score.calibration_error:.3f}"))
     if score.strange:
         rows.append(
-            ("word outside the 80, confidence < 0.5", _of(score.strange_doubted, score.strange))
+            ("word that is no label, confidence < 0.5", _of(score.strange_doubted, score.strange))
         )
     if score.confusions:
         pairs = ", ".join(

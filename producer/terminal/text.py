@@ -1,18 +1,23 @@
 """Answers and errors for people."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Final
 from unicodedata import east_asian_width
 
 from tilefleet.answer import Answer
+from tilefleet.kind import BUILTIN
+
+_STEPS: Final = "▁▂▃▄▅▆▇█"
 
 
 def text(answer: Answer, *, title: str | None = None) -> str:
     """The words; row, column and label of each tile; the picks and where to click."""
+    columns = _columns_of(answer)
     lines = [] if title is None else [f"{title}:"]
     lines.append(" ".join(word.label for word in answer.words))
     lines += [
-        f"{number // 4 + 1} {number % 4 + 1} {tile.label}"
+        f"{number // columns + 1} {number % columns + 1} {tile.label}"
         for number, tile in enumerate(answer.tiles)
     ]
     lines.append("picks " + " ".join(str(pick) for pick in answer.picks))
@@ -21,17 +26,23 @@ def text(answer: Answer, *, title: str | None = None) -> str:
 
 
 def grid(answer: Answer, *, title: str) -> str:
-    """A small table: the words, then two rows of four labels with the picks in brackets."""
+    """A small table: the words, then the rows of labels with the picks in brackets."""
     words = " ".join(f"{word.label} {word.confidence:.2f}" for word in answer.words)
     lines = [f"{title}  {words}  sure {answer.confidence:.2f}"]
-    for row in (range(4), range(4, 8)):
+    columns = _columns_of(answer)
+    for start in range(0, len(answer.tiles), columns):
+        row = range(start, start + columns)
         cells = (_cell(answer.tiles[tile].label, tile + 1 in answer.picks) for tile in row)
         lines.append("  " + "".join(cells).rstrip())
     return "\n".join(lines)
 
 
+def _columns_of(answer: Answer) -> int:
+    return (answer.grid or BUILTIN.grid).columns
+
+
 def error_line(error: Exception) -> str:
-    """``WrongSize: 292×190 pixels …``; an OSError's own words are clear enough."""
+    """``WrongSize: 292×189 pixels …``; an OSError's own words are clear enough."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return printable(f"{type(error).__name__}: {error}")
@@ -51,6 +62,15 @@ def bar(share: float, width: int) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
+def curve(values: Iterable[float], *, least: float = 0.0) -> str:
+    """A sparkline, its highest step the largest of these, or `least`; empty if all are 0."""
+    values = list(values)
+    if not any(values):
+        return ""
+    most = max([least, *values])
+    return "".join(_STEPS[round(value / most * (len(_STEPS) - 1))] for value in values)
+
+
 def sizes(passes: Mapping[int, int], width: int) -> list[tuple[str, str]]:
     """Passes by their sizes, in powers of two: ("5 to 8", a bar of up to `width` and the count)."""
     groups: Counter[int] = Counter()
@@ -67,9 +87,9 @@ def sizes(passes: Mapping[int, int], width: int) -> list[tuple[str, str]]:
 
 def _cell(label: str, picked: bool) -> str:
     shown = f"[{label}]" if picked else f" {label} "
-    return shown + " " * max(1, 12 - _columns(shown))
+    return shown + " " * max(1, 12 - columns(shown))
 
 
-def _columns(shown: str) -> int:
+def columns(shown: str) -> int:
     """Columns on a terminal, where a Chinese character takes two."""
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in shown)

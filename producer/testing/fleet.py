@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from ..client import AsyncClient, Client
+from ..client import AsyncClient, Client, Retries
 from .script import Reply, Script, Which
 from .transport import FakeTransport
 
@@ -37,22 +37,34 @@ class _Scripted:
 class AsyncFakeFleet(_Scripted, AsyncClient):
     """An `AsyncClient`; without a rule, each image gets an answer of its own."""
 
-    def __init__(self, script: Script | None = None) -> None:
-        """Fleets with the same `script` are one fleet."""
-        super().__init__()
+    def __init__(
+        self, script: Script | None = None, *, retries: Retries | int | None = None
+    ) -> None:
+        """Fleets with the same `script` are one fleet.
+
+        `retries`: as a client's, after pauses that are real; None: what the script says is raised
+        at once.
+        """
+        super().__init__(retries=retries or 0)
         self.script = script or Script()
 
     def _connect(self) -> FakeTransport:
-        return FakeTransport(self.script)
+        return FakeTransport(self.script, self._retries)
 
 
 class FakeFleet(_Scripted, Client):
     """A `Client`; without a rule, each image gets an answer of its own."""
 
-    def __init__(self, script: Script | None = None) -> None:
-        """Fleets with the same `script` are one fleet."""
+    def __init__(
+        self, script: Script | None = None, *, retries: Retries | int | None = None
+    ) -> None:
+        """Fleets with the same `script` are one fleet.
+
+        `retries`: as a client's, after pauses that are real; None: what the script says is raised
+        at once.
+        """
         self.script = script or Script()
-        super().__init__()
+        super().__init__(retries=retries or 0)
 
     def _connect(self) -> AsyncFakeFleet:
-        return AsyncFakeFleet(self.script)
+        return AsyncFakeFleet(self.script, retries=self._retries)

@@ -15,6 +15,7 @@ from tilefleet.report import ServerClock
 
 from ..client.backlog import Backlog
 from ..client.message import Message
+from ..client.retries import Retries
 from ..client.transport import Transport
 from .script import Reply, Script
 
@@ -29,27 +30,39 @@ class _Backlog(Backlog):
 class FakeTransport(Transport):
     """Speaks to a script; everything that touches a server is replaced."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, retries: Retries) -> None:
         self.loop = asyncio.get_running_loop()
         self.backlog: Backlog = _Backlog()
         self.clock = ServerClock()
         self.name = "a fake fleet"
         self._script = script
+        self._retries = retries
         self._expected: dict[str, asyncio.Future[Any]] = {}
 
     async def send(self, messages: Sequence[Message]) -> "list[asyncio.Future[Any]]":
         """As a fleet that begins at once with what it is sent."""
         arguments = [_argument(each.item) for each in messages]
         images = [image for each in arguments for image in _images(each)]
-        for image in images:
-            reply, _ = self._script.reply(image)
-            if isinstance(reply, FleetUnreachable | Overloaded):
-                raise reply
+        for pause in (*self._retries.pauses(FleetUnreachable), None):
+            refusal = self._refusal(images)
+            if refusal is None:
+                break
+            if pause is None or isinstance(refusal, Overloaded):
+                raise refusal
+            await asyncio.sleep(self._retries.jittered(pause))
         self._script.received += images
         return [
             self._begin(each.id, argument)
             for each, argument in zip(messages, arguments, strict=True)
         ]
+
+    def _refusal(self, images: Sequence[bytes]) -> FleetUnreachable | Overloaded | None:
+        """What keeps them from being sent, if anything does."""
+        for image in images:
+            reply, _ = self._script.reply(image)
+            if isinstance(reply, FleetUnreachable | Overloaded):
+                return reply
+        return None
 
     def forget(self, task_id: str, *, revoke: bool = False) -> None:
         if self._expected.pop(task_id, None) is not None and revoke:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from models.recognition import image
 from tests.fuzz.strategies import PICTURES, images, not_bytes
 from tilefleet.errors import BadRequest
+from tilefleet.kind import BUILTIN
 
 LONG = bool(os.environ.get("TILEFLEET_CHAOS"))
 FUZZ = settings(
@@ -27,7 +28,7 @@ def read(data: object) -> bool:
     started = monotonic()
     why, pixels = "", None
     try:
-        pixels = image.decode(data, max_bytes=1 << 20)
+        pixels = image.decode(data, BUILTIN.layout, max_bytes=1 << 20)
     except BadRequest as error:
         why = str(error)
     assert monotonic() - started < 2
@@ -48,7 +49,7 @@ def test_any_bytes_are_a_captcha_or_a_bad_request(data):
 @given(not_bytes)
 def test_what_is_no_bytes_is_a_bad_request(data):
     with pytest.raises(BadRequest):
-        image.decode(data, max_bytes=1 << 20)
+        image.decode(data, BUILTIN.layout, max_bytes=1 << 20)
 
 
 def resident_kb() -> int:

@@ -29,7 +29,7 @@ def page(folder):
 
 
 def written(folder) -> dict[str, Answer]:
-    return Answers.read(folder / "answers.csv", missing=True).known
+    return Answers.read(folder / "answers.csv", missing=True, tiles=8).known
 
 
 def picked(page) -> list[int]:

@@ -18,6 +18,7 @@ from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support import promql
 from tests.support.fleet import NULL, wait_until
+from tests.support.many import Supervised
 from tilefleet import errors
 from tilefleet.settings import Settings
 
@@ -62,11 +63,12 @@ def port():
 
 
 @pytest.fixture(scope="module")
-def worker(server, port):
+def worker(server, port, tmp_path_factory):
+    """One under a supervisor, whose page says what the worker's own says, and more."""
     environ = {"TILEFLEET_METRICS": str(port), "TILEFLEET_CACHE_S": "60"}
     environ["TILEFLEET_TILE_CACHE"] = "100"
-    with WorkerProcess(server.url, environ=environ) as worker:
-        yield worker
+    with Supervised(server.url, 1, folder=tmp_path_factory.mktemp("signs"), environ=environ) as one:
+        yield one
 
 
 @pytest.fixture
@@ -109,6 +111,14 @@ def test_tiles_that_are_known_again_are_counted(fleet, port, sample):
     hits, misses, captchas = counted()
     fleet.solve(sample + b"seen again", timeout=30)
     wait_until(lambda: counted() == (hits + 8, misses, captchas + 1))
+
+
+def test_every_metric_says_of_which_fleet_it_is(fleet, port, sample):
+    fleet.solve(sample, timeout=20)
+    page = Page(port)
+    assert page.labels()
+    assert all("fleet" in labels for labels in page.labels().values())
+    assert page.value("tilefleet_worker_ready", fleet="tilefleet") == 1
 
 
 def test_names_and_units_follow_the_conventions_of_prometheus(worker, port):

@@ -5,7 +5,7 @@ import pytest
 from models.bootstrap.dataset import Dataset
 from tests.conftest import missing
 from tests.support import browser, review
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +29,24 @@ def test_labels_are_given_by_the_keyboard_and_are_on_disk_at_once(page, folder):
     def decided():
         return Dataset.open(folder).corrections
 
-    assert page.all("#offered li")[0].text.split() == ["1", LABELS[4], "0.300"]
+    assert page.all("#offered li")[0].text.split() == ["1", BUILTIN.labels[4], "0.300"]
     page.type("1")
     page.wait(lambda: page["where"].text == "2 of 5")
-    assert decided() == {4: LABELS[4]}
+    assert decided() == {4: BUILTIN.labels[4]}
     page.type("0")
     page.wait(lambda: page["where"].text == "3 of 5")
-    assert decided() == {4: LABELS[4], 3: ""}
+    assert decided() == {4: BUILTIN.labels[4], 3: ""}
     page.type("/")
-    page.type("2" + LABELS[79])
+    page.type("2" + BUILTIN.labels[79])
     page.press("Enter")
     page.wait(lambda: "none of the 80 labels" in page["error"].text)
     page.wait(lambda: page["where"].text == "3 of 5")
     page.press("Escape")
     page.type("/")
-    page.type(LABELS[79])
+    page.type(BUILTIN.labels[79])
     page.press("Enter")
     page.wait(lambda: page["where"].text == "4 of 5")
-    assert decided() == {4: LABELS[4], 3: "", 2: LABELS[79]}
+    assert decided() == {4: BUILTIN.labels[4], 3: "", 2: BUILTIN.labels[79]}
     assert page["decided"].text == "3 decided"
 
 
@@ -54,20 +54,20 @@ def test_one_can_go_back_and_change_ones_mind(page, folder):
     for _ in range(3):
         page.press("Left")
     page.wait(lambda: page["where"].text == "1 of 5")
-    assert f"decided: {LABELS[4]}" in page["about"].text
-    assert page.all("#offered li.chosen")[0].text.split()[1] == LABELS[4]
+    assert f"decided: {BUILTIN.labels[4]}" in page["about"].text
+    assert page.all("#offered li.chosen")[0].text.split()[1] == BUILTIN.labels[4]
     page.press("Backspace")
     page.wait(lambda: page["decided"].text == "2 decided")
     assert page["where"].text == "1 of 5"
     assert 4 not in Dataset.open(folder).corrections
     page.type("2")
     page.wait(lambda: page["where"].text == "2 of 5")
-    assert Dataset.open(folder).corrections[4] != LABELS[4]
+    assert Dataset.open(folder).corrections[4] != BUILTIN.labels[4]
     page.type("n")
     page.wait(lambda: page["where"].text == "4 of 5")
     page.all("#offered li")[0].click()
     page.wait(lambda: page["where"].text == "5 of 5")
-    assert Dataset.open(folder).corrections[1] == LABELS[1]
+    assert Dataset.open(folder).corrections[1] == BUILTIN.labels[1]
 
 
 def test_after_a_visit_one_begins_where_nothing_is_decided(page):

@@ -112,8 +112,27 @@ def test_progress_is_shown_on_a_terminal_only(tilefleet, tmp_path):
     assert process.returncode == 0
     assert len(answers.splitlines()) == 160
     assert re.search(rb"\d+  [\d.]+/s", shown)
-    # And it is wiped out at the end.
-    assert shown.endswith(b"\x1b[K")
+    # And it is wiped out at the end, where the summary stands.
+    assert b"tilefleet: 160 answered, in " in shown.rpartition(b"\x1b[K")[2]
+
+
+def test_what_appears_in_a_folder_is_answered_until_ctrl_c(tilefleet, tmp_path):
+    pytest.importorskip("watchfiles")
+    process = subprocess.Popen(
+        interruptible([*COMMAND, "solve", "--json", "--watch", str(tmp_path)]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        env={**tilefleet.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert b"watching" in process.stderr.readline()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"any")
+        assert json.loads(process.stdout.readline())["file"] == str(tmp_path / name)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"stopped; 2 answered" in told
 
 
 def test_ctrl_c_prints_what_is_done_and_exits_with_130(tilefleet, tmp_path):

@@ -13,10 +13,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from redis import Redis
 
 from producer import Client
 from producer.local.server import EmbeddedServer
 from tests.support.fleet import NULL, interruptible, wait_until
+from tilefleet import report
 
 pytest.importorskip("uvicorn")
 
@@ -124,6 +126,31 @@ def test_a_worker_that_dies_is_started_again_and_a_server_that_dies_ends_all():
         assert up.ended() == 1
         assert "is gone, and with it what waited" in up.text
     assert all(gone(pid) for pid, _ in children)
+
+
+def test_a_server_and_results_that_files_name_are_used_by_every_part(sample, tmp_path):
+    with EmbeddedServer() as server, EmbeddedServer() as results:
+        for name, url in (("broker", server.url), ("results", results.url)):
+            (tmp_path / name).write_text(url + "\n")
+        with running(
+            "--no-flower",
+            CELERY_BROKER_URL_FILE=str(tmp_path / "broker"),
+            CELERY_RESULT_BACKEND_FILE=str(tmp_path / "results"),
+            CELERY_WORKER_HOSTNAME="mine@here",
+        ) as up:
+            up.shows("Ctrl-C ends all of it")
+            assert f"{server.url}" in up.text
+            assert "as CELERY_BROKER_URL_FILE says" in up.text
+            assert not any("producer" not in line and ":" in line for _, line in up.children())
+            link = up.shows(r"gateway +(http://127\.0\.0\.1:(\d+)/)")
+            posted = urllib.request.Request(f"{link[1]}v1/solve", sample)
+            with urllib.request.urlopen(posted, timeout=20) as response:
+                assert json.load(response)["model"] == "null"
+            with Redis.from_url(results.url) as redis:
+                assert b"mine@here" in redis.hgetall(report.KEY)
+                assert redis.keys("celery-task-meta-*")
+            with Redis.from_url(server.url) as redis:
+                assert not redis.keys("celery-task-meta-*")
 
 
 def test_a_worker_that_cannot_start_ends_all_and_a_server_of_others_is_left():

@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import sys
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from time import sleep
 
@@ -19,6 +20,9 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+
+#: The rules of accessibility, as one script.
+AXE = files("axe_selenium_python") / "node_modules" / "axe-core" / "axe.min.js"
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -30,16 +34,20 @@ class Page:
         self.driver = driver
         self.address = address
 
-    def open(self, *, width: int = 1160, height: int = 860, dark: bool = False) -> None:
+    def open(
+        self, *, width: int = 1160, height: int = 860, dark: bool = False, touch: bool = False
+    ) -> None:
         """A fresh visit: no key, nothing shown."""
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        hover = {"name": "hover", "value": "none" if touch else "hover"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme, hover]})
+        self.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": touch})
         self.driver.get(self.address)
-        self.script("sessionStorage.clear()")
+        self.script("sessionStorage.clear(); localStorage.clear()")
         self.driver.get(self.address)
 
     def __getitem__(self, name: str):
@@ -64,6 +72,46 @@ class Page:
     def type(self, text: str) -> None:
         """Characters, to wherever the keyboard goes."""
         ActionChains(self.driver).send_keys(text).perform()
+
+    def tap(self, selector: str) -> None:
+        """With a finger, in the middle of an element."""
+        x, y = self.script(
+            "const box = document.querySelector(arguments[0]).getBoundingClientRect();"
+            "return [box.x + box.width / 2, box.y + box.height / 2]",
+            selector,
+        )
+        touched = [{"x": x, "y": y}]
+        for kind, points in (("touchStart", touched), ("touchEnd", [])):
+            self.driver.execute_cdp_cmd(
+                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points}
+            )
+
+    def drop(self, *files: tuple[str, bytes], paste: bool = False) -> None:
+        """Files, dropped on the page or pasted into it."""
+        self.script(
+            """
+            const [files, paste] = arguments;
+            const transfer = new DataTransfer();
+            for (const [name, text] of files) {
+              const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+              transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+            }
+            const [kind, name, carrier] = paste
+              ? [ClipboardEvent, "paste", "clipboardData"] : [DragEvent, "drop", "dataTransfer"];
+            document.body.dispatchEvent(
+              new kind(name, { bubbles: true, cancelable: true, [carrier]: transfer }));
+            """,
+            [(name, b64encode(data).decode()) for name, data in files],
+            paste,
+        )
+
+    def violations(self) -> list[str]:
+        """What axe finds wrong with it: rule, and where."""
+        self.script(AXE.read_text(encoding="utf-8"))
+        found = self.driver.execute_async_script(
+            "const done = arguments[0]; axe.run().then((found) => done(found.violations));"
+        )
+        return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in found]
 
     def contrast(self, selector: str) -> float:
         """Of an element's text to what is behind it, as WCAG 2 reckons it: 1 to 21."""

@@ -5,6 +5,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import yaml
+from celery.bin.worker import worker as celery_worker
 
 from producer.cli.main import main
 from tests.conftest import REPOSITORY
@@ -105,6 +106,9 @@ def check_command(command: list[str]) -> None:
     if program == "tilefleet":
         assert arguments[0] in main.commands, command
         known = {option for each in main.commands[arguments[0]].params for option in each.opts}
+        if arguments[0] == "worker":
+            # It passes them on.
+            known |= {option for each in celery_worker.params for option in each.opts}
         assert {each for each in arguments[1:] if each.startswith("--")} <= known, command
     elif program == "celery":
         assert arguments[:2] == ["-A", "worker"], command

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.bootstrap import dataset
 from tests.support.fleet import interruptible
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 #: How sure the label of each of the five pictures is.
 CERTAINTIES = (0.99, 0.9, 0.7, 0.5, 0.3)
@@ -20,7 +20,7 @@ CERTAINTIES = (0.99, 0.9, 0.7, 0.5, 0.3)
 def write(folder: Path) -> None:
     """Five pictures, of falling certainty."""
     groups = np.arange(8, dtype=np.int32)[np.newaxis] % 5
-    labels = np.full((5, len(LABELS)), 0.001, np.float32)
+    labels = np.full((5, len(BUILTIN.labels)), 0.001, np.float32)
     labels[np.arange(5), np.arange(5)] = CERTAINTIES
     pictures = np.lib.format.open_memmap(
         folder / dataset.PICTURES, mode="w+", dtype=np.uint8, shape=(5, 67, 67, 3)

@@ -45,6 +45,7 @@ class Wire:
         self.delay_s = 0.0
         self._is_cut = False
         self._flowing = True
+        self._losing = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
 
@@ -60,6 +61,10 @@ class Wire:
     def freeze(self) -> None:
         """Nothing goes through, and nobody is told."""
         self._flowing = False
+
+    def lose_replies(self, count: int) -> None:
+        """So many times, break a connection when the server replies; it has heard all the same."""
+        self._losing = count
 
     def mend(self) -> None:
         self._is_cut, self._flowing = False, True
@@ -115,11 +120,17 @@ class Wire:
         far_writer: asyncio.StreamWriter,
     ) -> None:
         """Until both ends have ended."""
-        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        back = self._pump(far_reader, writer, replies=True)
+        await asyncio.gather(self._pump(reader, far_writer), back)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool = False
+    ) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             while data := await reader.read(1 << 16):
+                if replies and self._losing:
+                    self._losing -= 1
+                    break
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 while not self._flowing:

@@ -1,15 +1,18 @@
 """Images, compose and Prometheus fit together: commands that exist, known settings, ports."""
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, missing
 from tests.support.deployment import (
     DEPLOY,
     MARGIN_S,
@@ -74,12 +77,51 @@ def test_everything_that_an_image_is_built_from_is_there_and_not_ignored():
     assert set(extras) <= set(project["optional-dependencies"])
 
 
+def test_the_build_file_makes_every_image_for_both_processors():
+    bake = json.loads((DEPLOY / "docker-bake.json").read_text())
+    targets, groups = bake["target"], bake["group"]
+    assert {*groups["default"]["targets"], *groups["all"]["targets"]} == OURS | {"default"}
+    assert targets.keys() - {"image"} == OURS
+    for name in OURS:
+        assert targets[name]["inherits"] == ["image"]
+        assert targets[name]["target"] == name
+        assert targets[name]["tags"] == [f"${{REGISTRY}}tilefleet-{name}:${{TAG}}"]
+        # TensorFlow's CUDA libraries are for amd64.
+        arm = [] if name == "worker-gpu" else ["linux/arm64"]
+        assert {**targets["image"], **targets[name]}["platforms"] == ["linux/amd64", *arm]
+    assert set(re.findall(r"\$\{(\w+)\}", json.dumps(targets))) == bake["variable"].keys()
+
+
+def test_the_dockerfile_is_written_as_a_linter_wants_it():
+    folders = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    if (hadolint := shutil.which("hadolint", path=folders)) is None:
+        missing("hadolint is not installed")
+    done = subprocess.run(
+        [hadolint, DEPLOY / "Dockerfile"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
 # compose -----------------------------------------------------------------------------------------
 
 
 def test_every_variable_of_compose_is_explained_in_the_example_and_none_is_left_over():
     used = set(re.findall(r"(?<!\$)\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
-    assert used == example().keys()
+    # What compose itself reads.
+    assert used == example().keys() - {"COMPOSE_PROFILES"}
+
+
+def test_the_example_says_which_parts_there_are():
+    services = compose()["services"]
+    profiles = {each for service in services.values() for each in service.get("profiles", [])}
+    text = (DEPLOY / "env.example").read_text()
+    (line,) = re.findall(r"^# What runs beside .*?: (.*)\.", text, re.MULTILINE)
+    assert profiles == {re.match(r"\w+", each.strip())[0] for each in line.split(", ")}
+    assert set(example()["COMPOSE_PROFILES"].split(",")) == profiles - {"gpu"}
+    # Nothing depends on a part that may not be there.
+    for service in services.values():
+        for needed in service.get("depends_on", []):
+            assert {*services[needed].get("profiles", [])} <= {*service.get("profiles", [])}
 
 
 @pytest.mark.parametrize("name", sorted(OURS))

@@ -28,6 +28,21 @@ def test_a_unit_runs_a_command_that_exists_as_a_user_of_its_own(name):
         assert int(service["TimeoutStopSec"]) >= settings.shutdown_s + MARGIN_S
 
 
+def test_a_unit_gives_away_little():
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    for path in (DEPLOY / "systemd").glob("*.service"):
+        # Of 0 to 10, times ten; from 3 on it is called medium.
+        done = subprocess.run(
+            ["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=29", path],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout[-200:] + done.stderr
+        assert "Overall exposure level" in done.stdout
+
+
 def test_systemd_takes_the_units(tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")

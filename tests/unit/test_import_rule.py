@@ -58,6 +58,8 @@ RULE = {
     "producer.monitoring": ("tilefleet", "producer.client", "producer.terminal"),
     "producer.gateway": ("tilefleet", "producer.client"),
     "producer.bench": _SHOWN,
+    "producer.reading": ("tilefleet", "models", "producer.client", "producer.terminal"),
+    "producer.doctor": (*_SHOWN, "models"),
     "producer.review": ("tilefleet", "models"),
     "producer.local": _SHOWN,
     "producer": ("tilefleet", "models", "producer"),
@@ -69,7 +71,11 @@ FACES = {
     "tilefleet.testing": ("producer.testing", "producer.local"),
 }
 #: Modules with a library that their room must not import: only who has it loads them.
-WITH = {"tilefleet.testing.plugin": {"pytest"}}
+WITH = {
+    "tilefleet.testing.plugin": {"pytest"},
+    "tilefleet.tracing.carrier": {"opentelemetry"},
+    "tilefleet.tracing.provider": {"opentelemetry"},
+}
 #: What a room must not import, however it is installed.
 FOREIGN = {
     "tilefleet": {"*"},

@@ -5,12 +5,12 @@ from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 from tilefleet.answer import Answer, Reading
-from tilefleet.geometry import POINTS
-from tilefleet.labels import INDEX, LABELS
+from tilefleet.kind import BUILTIN
 
 #: The model that made answers name.
 MODEL = "fake@00000000"
-_SURE, _TILES = 0.97, len(POINTS)
+_SURE = 0.97
+_LABELS, _TILES = BUILTIN.labels, BUILTIN.layout.count
 
 
 class AnswerFactory:
@@ -28,7 +28,7 @@ class AnswerFactory:
         *,
         confidence: float = _SURE,
     ) -> Answer:
-        """An answer for one or two of the 80 words, with these tiles (1 to 8) picked.
+        """An answer for one or two of the built-in's words, with these tiles (1 to 8) picked.
 
         `confidence`: how sure it is of its picks, 0 to 1. Raises ValueError for what no captcha
         can have.
@@ -48,9 +48,9 @@ def _build(
     confidence: float,
 ) -> Answer:
     if words is None:
-        words = source.sample(LABELS, 1)
-    if not 1 <= len(words) <= 2 or any(word not in INDEX for word in words):
-        raise ValueError(f"words are {words!r}; a captcha has one or two of tilefleet.labels")
+        words = source.sample(_LABELS, 1)
+    if not 1 <= len(words) <= 2 or any(word not in BUILTIN.index for word in words):
+        raise ValueError(f"words are {words!r}; a captcha has one or two of the built-in model's")
     if picks is None:
         picks = source.sample(range(1, _TILES + 1), source.randint(len(words), 3))
     if any(not 1 <= pick <= _TILES for pick in picks):
@@ -58,7 +58,7 @@ def _build(
     if not 0 <= confidence <= 1:
         raise ValueError(f"confidence is {confidence}; give 0 to 1")
     picked = sorted(set(picks))
-    others = [label for label in LABELS if label not in words]
+    others = [label for label in _LABELS if label not in words]
     tiles = [Reading(label, _SURE) for label in source.sample(others, _TILES)]
     for place, pick in enumerate(picked):
         tiles[pick - 1] = Reading(words[place % len(words)], _SURE)
@@ -66,7 +66,8 @@ def _build(
         words=tuple(Reading(word, _SURE) for word in words),
         tiles=tuple(tiles),
         picks=tuple(picked),
-        points=tuple(POINTS[pick - 1] for pick in picked),
+        points=tuple(BUILTIN.layout.points[pick - 1] for pick in picked),
         confidence=confidence,
         model=MODEL,
+        grid=BUILTIN.grid,
     )

@@ -8,6 +8,17 @@ from tilefleet import wire
 from tilefleet.answer import Answer
 
 
+@dataclass(slots=True, eq=False)
+class Trace:
+    """Of a delivery whose sender wants to know what took how long; by the monotonic clock."""
+
+    #: The sender's span, as who tells of it has it.
+    under: Any
+    claimed: float = field(default_factory=monotonic)
+    #: Which part took from when to when; threads append.
+    marks: list[tuple[str, float, float]] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A task's result or its error; neither, when nobody wants it any more."""
@@ -43,10 +54,17 @@ class Job:
     followers: "list[Job]" = field(default_factory=list)
     #: Nobody wants it any more, but some that joined it.
     only_for_twins: bool = False
+    #: Its delivery's.
+    trace: Trace | None = None
 
     def __str__(self) -> str:
         """For the log: which task; never the image."""
         return str(self.delivery)
+
+    def mark(self, part: str, started: float, ended: float) -> None:
+        """Remember for its trace, where it has one, how long a part took."""
+        if self.trace is not None:
+            self.trace.marks.append((part, started, ended))
 
     def dropped(self) -> bool:
         """Whether nobody wants it any more."""
@@ -69,6 +87,8 @@ class Delivery:
     open: int = 0
     #: What is wrong with the message as a whole.
     refused: Exception | None = None
+    #: None: it is not traced.
+    trace: Trace | None = None
     #: Set by `close`, unless it is known before.
     outcome: Outcome = Outcome()
 

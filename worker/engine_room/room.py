@@ -225,7 +225,9 @@ class EngineRoom:
             job.error = EngineError(f"decoding failed: {reason(error)}")
         # The image is many times the size of everything else in flight.
         job.data = None
-        self.durations["decode"].add(monotonic() - started)
+        ended = monotonic()
+        self.durations["decode"].add(ended - started)
+        job.mark("decode", started, ended)
 
     def _run(self) -> None:
         """On a lane's thread."""
@@ -287,5 +289,10 @@ class EngineRoom:
             queued_s = started - job.arrived
             job.answer = answer.timed(Timing(queued_s * 1000, pass_s * 1000, size))
             self.durations["wait"].add(queued_s)
+            for each in (job, *job.followers):
+                # One may have joined while the pass ran.
+                begun = max(started, each.arrived)
+                each.mark("wait", each.arrived, begun)
+                each.mark("pass", begun, started + pass_s)
         self.durations["pass"].add(pass_s, len(jobs))
         logger.debug("A pass of %d took %.1f ms", size, pass_s * 1000)

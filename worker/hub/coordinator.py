@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Lock
 from time import monotonic, time
-from typing import Any
+from typing import Any, Protocol
 
 from celery import signals
 from celery.backends.redis import RedisBackend
@@ -29,7 +29,7 @@ from celery.worker.state import task_ready
 
 from tilefleet import wire
 from tilefleet.errors import BadMessage, EngineError, reason
-from worker.engine_room.job import Delivery, Job
+from worker.engine_room.job import Delivery, Job, Trace
 from worker.engine_room.room import EngineRoom
 from worker.hub.waker import Waker
 from worker.results import failure
@@ -48,6 +48,17 @@ _SIGNALS = (
 
 #: Admitted captchas that do not wait for the rest of their claim to be handed to the engine room.
 _MOST_ADMITTED = 16
+
+
+class Tracing(Protocol):
+    """Who is told of what is traced (`worker.monitoring.tracing`)."""
+
+    def begin(self, delivery: Delivery) -> None:
+        """It was claimed: sets its trace if its sender wants one."""
+
+    def end(self, delivery: Delivery, trace: Trace) -> None:
+        """It is done with, and has its outcome and its jobs still."""
+
 
 #: What other threads have the hub thread do, and with which deliveries.
 _HubCall = tuple[Callable[[Delivery], None], Sequence[Delivery]]
@@ -70,12 +81,23 @@ class Coordinator:
         self._admitted: list[Delivery] = []
         self._inbox: deque[_HubCall] = deque()
         self._executing: set[Any] = set()
+        self._tracing: Tracing | None = None
+        self._failed: Callable[[Delivery], None] | None = None
         self._counting = Lock()
         self._fast_backend = isinstance(worker.app.backend, RedisBackend)
 
-    def open(self, room: EngineRoom, writer: Writer, quarantine: Quarantine) -> None:
-        """Say where requests go from here."""
+    def open(
+        self,
+        room: EngineRoom,
+        writer: Writer,
+        quarantine: Quarantine,
+        *,
+        tracing: Tracing | None = None,
+        failed: Callable[[Delivery], None] | None = None,
+    ) -> None:
+        """Say where requests go from here, and who is told of those that are traced or fail."""
         self._room, self._writer, self._quarantine = room, writer, quarantine
+        self._tracing, self._failed = tracing, failed
 
     # On the hub thread ---------------------------------------------------------------------------
 
@@ -83,13 +105,16 @@ class Coordinator:
         """Take a request that is due; Celery's strategy calls this."""
         self.claimed += 1
         delivery = Delivery(request, many=request.task.many)
+        if self._tracing is not None:
+            self._tracing.begin(delivery)
         bulk = request.delivery_info.get("routing_key") == wire.BULK_LANE
         try:
             images = request.task.images(request.args, request.kwargs)
         except BadMessage as error:
             delivery.refused = error.with_traceback(None)
             images = []
-        delivery.jobs = [Job(image, delivery, bulk=bulk) for image in images]
+        trace = delivery.trace
+        delivery.jobs = [Job(image, delivery, bulk=bulk, trace=trace) for image in images]
         delivery.open = len(delivery.jobs)
         if not delivery.jobs:
             self._pass_on([delivery])
@@ -144,6 +169,8 @@ class Coordinator:
     def _conclude(self, delivery: Delivery) -> None:
         self.claimed -= 1
         request, outcome = delivery.request, delivery.outcome
+        if self._tracing is not None and delivery.trace is not None:
+            self._tracing.end(delivery, delivery.trace)
         # A job refers to its delivery: as a circle they would keep message and image until the next
         # collection, many captchas later.
         delivery.jobs = []
@@ -168,6 +195,8 @@ class Coordinator:
             logger.info("%s failed: %r", request, outcome.error)
             task_ready(request)
             request.acknowledge_here()
+            if self._failed is not None:
+                self._failed(delivery)
             shown = repr(outcome.error)
             request.send_event("task-failed", exception=shown, traceback=shown)
 

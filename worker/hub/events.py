@@ -41,12 +41,14 @@ class SampledDispatcher(EventDispatcher):
         super().__init__(*args, **options)
         #: Tasks whose id has a checksum below this are seen.
         self._below = self.app.settings.events * _CHECKSUMS
+        self._fleet = self.app.settings.fleet
         #: What `utcoffset` said when events were published last: it looks at the clock's zone.
         self._utcoffset = utcoffset()
 
     def send(self, type: str, *args: Any, **fields: Any) -> Any:
         # Events of workers have no task's id.
         task_id = fields.get("uuid")
+        fields["fleet"] = self._fleet
         if task_id is None:
             return super().send(type, *args, **fields)
         if self._below < _CHECKSUMS and crc32(str(task_id).encode()) >= self._below:

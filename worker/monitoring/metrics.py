@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -23,11 +23,11 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from tilefleet.errors import SettingError
-from tilefleet.figures import BOUNDS
+from tilefleet.figures import BOUNDS, labelled
 from worker.engine_room.durations import Durations
 from worker.engine_room.room import EngineRoom
 from worker.hub.coordinator import Coordinator
+from worker.monitoring.page import Page
 from worker.monitoring.presence import bounds
 from worker.monitoring.reporter import Pace
 from worker.results.quarantine import Quarantine
@@ -62,21 +62,30 @@ class Parts:
 class Metrics:
     """The page, for as long as the worker runs."""
 
-    def __init__(self, parts: Parts, address: str) -> None:
-        """`address`: ``host:port``. Raises SettingError where nobody can listen there."""
-        host, _, port = address.rpartition(":")
-        registry = CollectorRegistry()
+    def __init__(self, parts: Parts, address: str, *, fleet: str) -> None:
+        """`address`: see `Page`. Raises SettingError where nobody can listen there.
+
+        `fleet`: the label of all.
+        """
+        registry = _Registry(fleet)
         registry.register(_Collector(parts))
         ProcessCollector(registry=registry)
-        try:
-            self._server, self._thread = start_http_server(int(port), host.strip("[]"), registry)
-        except OSError as error:
-            raise SettingError(f"TILEFLEET_METRICS={address!r} is not usable: {error}") from None
+        self._page = Page(registry, address)
+        self._page.start()
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._page.close()
+
+
+class _Registry(CollectorRegistry):
+    """With a label that all metrics have."""
+
+    def __init__(self, fleet: str) -> None:
+        super().__init__()
+        self._name = fleet
+
+    def collect(self) -> Iterator[Metric]:
+        yield from labelled(super().collect(), fleet=self._name)
 
 
 class _Collector(Collector):

@@ -1,9 +1,11 @@
 """A node's name is one worker's: a second one that is started under it takes the next free one.
 
+Without one of its own, ``-n``, it is the first of ``tilefleet@HOST-1``, ``-2`` … that is free.
 A line that is written anew is a living worker's; one that is not, for a moment, was left by a
 worker that is gone.
 """
 
+from collections.abc import Iterable, Iterator
 from itertools import count
 from time import monotonic, sleep
 from typing import Final
@@ -12,6 +14,8 @@ from tilefleet import report
 from tilefleet.report import Report
 from worker.monitoring.line import Line
 
+#: What workers are called that were given no name.
+UNNAMED: Final = "tilefleet"
 #: Seconds after which a worker that has not written its line anew is gone; it does every second.
 _SILENT_S: Final = 3.0
 _LOOK_S: Final = 0.2
@@ -19,20 +23,33 @@ _LOOK_S: Final = 0.2
 STARTING: Final = Report(rate=0.0, bounds={})
 
 
-def take(line: Line) -> None:
-    """Write the line under its node's name, or under the next one; raises what redis-py raises."""
-    wanted = line.node
+def take(line: Line, nodes: Iterable[str] | None = None) -> None:
+    """Write the line under the first of the names that is free; raises what redis-py raises.
+
+    `nodes`: any number of them; its node's own and those after it, if not given.
+    """
     seen = line.all()
-    for number in count(2):
-        if _is_taken(line, seen.get(line.node)):
+    for node in nodes or numbered(line.node):
+        line.node = node
+        if _is_taken(line, seen.get(node)):
             return
-        line.node = numbered(wanted, number)
 
 
-def numbered(node: str, number: int) -> str:
+def numbered(node: str) -> Iterator[str]:
+    """``celery@here``, ``celery-2@here`` …"""
+    yield node
+    yield from (one_of(node, number) for number in count(2))
+
+
+def one_of(node: str, number: int) -> str:
     """``celery@here`` → ``celery-2@here``."""
     name, at, host = node.partition("@")
     return f"{name}-{number}{at}{host}"
+
+
+def unnamed(host: str) -> Iterator[str]:
+    """``tilefleet@host-1``, ``tilefleet@host-2`` …: for workers that were given no name."""
+    return (f"{UNNAMED}@{host}-{number}" for number in count(1))
 
 
 def _is_taken(line: Line, seen: bytes | None) -> bool:

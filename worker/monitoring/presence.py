@@ -4,12 +4,14 @@ A Worker bootstep between the pool, which may fork, and what takes time to start
 """
 
 import logging
+import os
 from functools import partial
 from time import monotonic
 from typing import Any
 
 from celery import bootsteps
 from celery.backends.redis import RedisBackend
+from celery.utils.nodenames import nodesplit
 from redis.exceptions import RedisError
 
 from tilefleet import wire
@@ -22,9 +24,16 @@ from worker.monitoring.reporter import Reporter
 logger = logging.getLogger(__name__)
 
 
-def take_name(worker: Any) -> None:
-    """Give Celery's worker a name of its own, before it is used; needs the server to know."""
-    app = worker.app
+def take_name(worker: Any, *, named: bool) -> None:
+    """Give Celery's worker a name of its own, before it is used; needs the server to know.
+
+    `named`: it was given one, which it keeps if no other worker has it.
+    """
+    app, host = worker.app, nodesplit(worker.hostname)[1]
+    if not named:
+        # Unless the server says which number is free.
+        worker.hostname = f"tilefleet@{host}-{os.getpid()}"
+    worker.wanted_name = worker.hostname
     if not isinstance(app.backend, RedisBackend):
         worker.line = None
         return
@@ -35,11 +44,13 @@ def take_name(worker: Any) -> None:
         key_prefix=app.settings.key_prefix,
     )
     try:
-        name.take(worker.line)
+        name.take(worker.line, None if named else name.unnamed(host))
         worker.line.hang_up()
     except (RedisError, OSError) as error:
         logger.info("Whether another worker is called %s is not known: %r", worker.hostname, error)
-    worker.wanted_name, worker.hostname = worker.hostname, worker.line.node
+    worker.hostname = worker.line.node
+    if not named:
+        worker.wanted_name = worker.hostname
 
 
 def lanes(worker: Any) -> list[str]:

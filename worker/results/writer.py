@@ -108,7 +108,11 @@ class Writer:
                 logger.warning("The result of %s could not be written: %s", delivery, refusal)
                 failed.append(delivery)
         if stored:
-            self.durations.add(monotonic() - started, len(stored))
+            ended = monotonic()
+            self.durations.add(ended - started, len(stored))
+            for delivery in stored:
+                if delivery.trace is not None:
+                    delivery.trace.marks.append(("store", started, ended))
             self._stored(stored)
         return failed
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from models.bootstrap.estimation.beliefs import Rates, Sightings
 from models.bootstrap.estimation.counts import count_tiles, factors_of_one
-from tilefleet.labels import NONE
+from tilefleet.kind import BUILTIN
 
 
 def agree(
@@ -13,7 +13,7 @@ def agree(
 ) -> tuple[float, float]:
     """Of all 80 words, which one was asked for, by the tiles alone?
 
-    `labels`: float32 (groups, 80), P(label); `wrong_words`: share of words in headers that name
+    `labels`: float32 (groups, labels), P(label); `wrong_words`: share of words in headers that name
     another thing. Returns the mean log probability of the headers' words, and the share of these
     words that some tile shows, more likely than not; NaN for no words. (That share cannot reach 1
     where headers are wrong, and the first figure not 0: every tile shows something that might have
@@ -23,13 +23,13 @@ def agree(
     log_probabilities, hits = [], []
     for start in range(0, len(held_out), 2_000):
         part = slice(start, start + 2_000)
-        # (n, 8, 80): each tile's probability of each label.
+        # (n, 8, labels): each tile's probability of each label.
         shown = labels[held_out.groups[part]].astype(np.float64)
         counts = count_tiles(shown.swapaxes(1, 2)[:, :, np.newaxis])  # (n, 80, MOST + 2)
         score = counts @ likelier * (1 - wrong_words) + wrong_words
         words = held_out.words[part]
         for column in range(2):
-            rows = np.flatnonzero(words[:, column] != NONE)
+            rows = np.flatnonzero(words[:, column] != BUILTIN.none)
             if column == 1 and len(rows) == 0:
                 continue
             word = words[rows, column]
@@ -37,7 +37,7 @@ def agree(
             others = score[rows].copy()
             # The header's other word is explained by itself.
             other_word = words[rows, 1 - column]
-            two = np.flatnonzero(other_word != NONE)
+            two = np.flatnonzero(other_word != BUILTIN.none)
             others[two, other_word[two]] = 0
             others[np.arange(len(rows)), word] = own
             log_probabilities.append(np.log(own / others.sum(axis=1)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recognition.decision import TILES_PER_WORD
+from tilefleet.kind import BUILTIN
 
 #: Most tiles that show one word.
 MOST = 4
@@ -17,7 +17,7 @@ class Sightings:
 
     #: int32 (captchas, 8): the group of each tile.
     groups: NDArray[np.int32]
-    #: int16 (captchas, 2): the header's words as read; NONE for no second one.
+    #: int16 (captchas, 2): the header's words as read; BUILTIN.none for no second one.
     words: NDArray[np.int16]
     #: float (captchas, 2): how sure the words network is of each.
     confidence: NDArray[np.float64]
@@ -38,7 +38,7 @@ class Rates:
     header_errors: tuple[float, ...] = (0.4, 0.15, 0.05, 0.02)
     #: Share of words with 1 … MOST tiles.
     tiles_per_word: tuple[float, ...] = tuple(
-        rate / sum(TILES_PER_WORD[:MOST]) for rate in TILES_PER_WORD[:MOST]
+        rate / sum(BUILTIN.tiles_per_word[:MOST]) for rate in BUILTIN.tiles_per_word[:MOST]
     )
 
 
@@ -46,7 +46,7 @@ class Rates:
 class Beliefs:
     """What came out."""
 
-    #: float32 (groups, 80): P(label).
+    #: float32 (groups, labels): P(label).
     labels: NDArray[np.float32]
     rates: Rates
     #: Of the held-out headers' words: mean log probability by the tiles, and share that the tiles

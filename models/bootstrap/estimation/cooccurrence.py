@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from models.bootstrap.estimation.agreement import agree
 from models.bootstrap.estimation.beliefs import MOST, Beliefs, Rates, Sightings
 from models.bootstrap.estimation.counts import Floats, count_tiles, factors
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import BUILTIN
 
 #: Exchanges of messages at most, and the share of an old message that stays in a new one.
 _EXCHANGES = 25
@@ -52,14 +52,14 @@ def fit(
 ) -> Beliefs:
     """Estimate labels of `groups` groups.
 
-    `prior`: float32 (groups, 80), the log probability of each label before any header; alike if
+    `prior`: float32 (groups, labels), the log probability of each label before any header; alike if
     not given. With `held_out` captchas the exchange of messages ends when these agree no better;
     without, after as many as it takes for the beliefs to settle. `tick` is told after each
     exchange its number and the agreement.
     """
     rates = rates or Rates()
     parts = [_Part(seen, words) for words in (1, 2)]
-    base = np.zeros((groups, len(LABELS))) if prior is None else prior.astype(np.float64)
+    base = np.zeros((groups, len(BUILTIN.labels))) if prior is None else prior.astype(np.float64)
     best: Beliefs | None = None
     before = _normalised(base)
     for exchange in range(1, _EXCHANGES + 1):
@@ -88,7 +88,7 @@ class _Part:
     """The captchas with one word, or those with two, and the messages they sent last."""
 
     def __init__(self, seen: Sightings, words: int) -> None:
-        two = (seen.words[:, 1] != NONE) & (seen.words[:, 1] != seen.words[:, 0])
+        two = (seen.words[:, 1] != BUILTIN.none) & (seen.words[:, 1] != seen.words[:, 0])
         chosen = two if words == 2 else ~two
         self._words = words
         self._groups = seen.groups[chosen]
@@ -98,8 +98,11 @@ class _Part:
         self.messages = np.zeros((len(self._groups), 8, words))
 
     def add_to(self, flat: Floats) -> None:
-        """Add the messages to log beliefs, (groups · 80)."""
-        cells = self._groups[:, :, None].astype(np.int64) * len(LABELS) + self._asked[:, None, :]
+        """Add the messages to log beliefs, (groups · labels)."""
+        cells = (
+            self._groups[:, :, None].astype(np.int64) * len(BUILTIN.labels)
+            + self._asked[:, None, :]
+        )
         flat += np.bincount(cells.ravel(), self.messages.ravel(), minlength=len(flat))
 
     def exchange(

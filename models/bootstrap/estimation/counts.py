@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bootstrap.estimation.beliefs import MOST, Rates
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def count_tiles(shown: Floats) -> Floats:
 
 def factors_of_one(rates: Rates) -> Floats:
     """How much likelier it is that k tiles show a word if it was asked for: (MOST + 2,)."""
-    chance = 1 / len(LABELS)
+    chance = 1 / len(BUILTIN.labels)
     likelier = np.zeros(MOST + 2)
     for k, rate in enumerate(rates.tiles_per_word, 1):
         likelier[k] = rate / (comb(8, k) * chance**k * (1 - chance) ** (8 - k))
@@ -58,7 +58,7 @@ def factors(trust: Floats, rates: Rates) -> Floats:
     one = factors_of_one(rates)
     if trust.shape[1] == 1:
         return trust * one + (1 - trust)
-    chance = 1 / len(LABELS)
+    chance = 1 / len(BUILTIN.labels)
     both = np.zeros((MOST + 2, MOST + 2))
     for a, first in enumerate(rates.tiles_per_word, 1):
         for b, second in enumerate(rates.tiles_per_word, 1):

@@ -41,7 +41,7 @@ def evaluate(
 ) -> None:
     """Count how often a model is right on captchas with known answers, and how sure it is.
 
-    Captchas that ask for a word outside the 80 are counted apart: their answers should be unsure.
+    Captchas that ask for a word that is no label are counted apart: their answers should be unsure.
     With --data, each collection is a row, by year and kind of header too where its sources.csv
     says them; shares come with the span in which the true one lies, in 95 of 100 cases. With
     --headers, words are read from drawn headers in fonts that no network was trained with (those
@@ -64,13 +64,13 @@ def evaluate(
         from models.evaluation.score import Score, outcomes
         from producer.terminal.scores import show_score
 
-        found = outcomes(reader, truths(captchas))
+        found = outcomes(reader, truths(captchas, reader.engine.kind))
         score = Score.of(found)
         shown |= score.encode()
         if report is not None:
             from models.evaluation.charts import write
 
-            write(report, reader.engine.model, found, score)
+            write(report, reader.engine.model, found, score, reader.engine.kind)
         lines.append(show_score(reader.engine.model, score))
     if data is not None:
         from models.evaluation.table import measure

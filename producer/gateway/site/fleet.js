@@ -1,6 +1,7 @@
 // What the fleet does, looked at again and again: its workers, what waits, and how much is answered.
 
-import { get, one } from "./parts.js";
+import { get } from "./parts.js";
+import { many, say } from "./words.js";
 
 // Milliseconds between looks, and how many of them the curve shows.
 const LOOK_MS = 2000;
@@ -17,18 +18,19 @@ async function look() {
     seen(await reply.json(), performance.now());
   } catch {
     before = null;
-    status("away", "The gateway does not answer");
+    status("away", say("The gateway does not answer"));
   }
 }
 
 function seen(fleet, at) {
   const workers = fleet.workers;
-  status(workers ? "ready" : "empty", workers ? `Ready: ${one(workers, "worker")}` : "No workers");
+  status(workers ? "ready" : "empty",
+    workers ? many(workers, "Ready: {n} worker", "Ready: {n} workers") : say("No workers"));
   get("workers").textContent = workers;
   get("waiting").textContent = fleet.waiting.captcha.toLocaleString("en");
   get("waiting-bulk").textContent = fleet.waiting["captcha.bulk"].toLocaleString("en");
   const drain = fleet.drain_seconds;
-  get("drain").textContent = drain === null ? "–" : drain < 0.05 ? "now" : `${drain.toFixed(1)} s`;
+  get("drain").textContent = drain === null ? "–" : drain < 0.05 ? say("now") : `${drain.toFixed(1)} s`;
   if (before && fleet.answered >= before.answered && at > before.at) {
     const rate = ((fleet.answered - before.answered) * 1000) / (at - before.at);
     rates.push(rate);
@@ -57,5 +59,6 @@ function draw() {
 }
 
 document.addEventListener("visibilitychange", look);
+document.addEventListener("language", look);
 setInterval(look, LOOK_MS);
 look();

@@ -1,35 +1,49 @@
-// One captcha at a time: shown, sent, and drawn over with what the fleet reads in it.
+// Captchas: shown, sent, and drawn over with what the fleet reads in them. One is on the stage; those
+// of this visit are below it (`history`).
 
-import { drawing, element, get, one, percent } from "./parts.js";
+import * as history from "./history.js";
+import { drawing, element, get, percent } from "./parts.js";
+import { many, say, start } from "./words.js";
 
 const SAMPLES = 4;
-const TILE = 67;
-const XS = [5, 77, 149, 221];
-const YS = [40, 112];
 const LARGEST = 8 << 20;
+const AT_ONCE = 4; // requests, of as many pictures as one drops
 
 let sample = 0;
-let sending = 0; // which captcha is the latest: an answer to another one is not shown
-let last = null; // the picture to send again
+let shown = null; // the captcha on the stage
+const queue = []; // those that are still to be sent
+let sending = 0;
 
-// The captcha -------------------------------------------------------------------------------------
+// Sending -----------------------------------------------------------------------------------------
 
-async function read(picture, name) {
-  const turn = ++sending;
-  last = { picture, name };
-  show(picture, name);
-  state("busy");
-  const began = performance.now();
-  let reply;
-  try {
-    reply = await fetch("v1/solve", { method: "POST", body: picture, headers: headers(picture) });
-  } catch {
-    return turn === sending && fail("The gateway does not answer", "Is it still running?", true);
+function read(entry) {
+  entry.state = "busy";
+  queue.push(entry);
+  next();
+}
+
+async function next() {
+  while (sending < AT_ONCE && queue.length) {
+    sending += 1;
+    send(queue.shift()).finally(() => {
+      sending -= 1;
+      next();
+    });
   }
-  const said = await reply.json().catch(() => ({}));
-  if (turn !== sending) return;
-  if (reply.ok) answered(said, performance.now() - began);
-  else refused(reply, said);
+}
+
+async function send(entry) {
+  const began = performance.now();
+  try {
+    const reply = await fetch("v1/solve", { method: "POST", body: entry.picture, headers: headers(entry.picture) });
+    const said = await reply.json().catch(() => ({}));
+    if (reply.ok) Object.assign(entry, { state: "answered", answer: said, took: performance.now() - began });
+    else refused(entry, reply, said);
+  } catch {
+    failed(entry, "The gateway does not answer", () => say("Is it still running?"), true);
+  }
+  if (entry === shown) show(entry);
+  else draw();
 }
 
 function headers(picture) {
@@ -51,72 +65,87 @@ const REFUSED = {
   "Too Many Requests": "Your key's quota is used up",
 };
 
-function refused(reply, problem) {
+function refused(entry, reply, problem) {
   if (reply.status === 401) {
-    state("waiting");
-    openDoor(sessionStorage.getItem("key") ? "This gateway does not know your key." : "This gateway asks for a key.");
+    entry.state = "waiting";
+    const known = sessionStorage.getItem("key");
+    openDoor(known ? "This gateway does not know your key." : "This gateway asks for a key.");
     return;
   }
-  const title = REFUSED[problem.title] ?? "It could not be read";
-  const wait = reply.headers.get("Retry-After");
-  const when = wait ? ` Try again in ${one(Number(wait), "second")}.` : "";
-  fail(title, (problem.detail ?? `HTTP ${reply.status}`) + when, reply.status >= 429);
+  const wait = Number(reply.headers.get("Retry-After"));
+  const when = () => (wait ? ` ${many(wait, "Try again in {n} second.", "Try again in {n} seconds.")}` : "");
+  const detail = problem.detail ?? `HTTP ${reply.status}`;
+  failed(entry, REFUSED[problem.title] ?? "It could not be read", () => detail + when(), reply.status >= 429);
 }
 
-function show(picture, name) {
+// `detail` gives a text: in the language of the moment.
+function failed(entry, title, detail, again) {
+  Object.assign(entry, { state: "failed", problem: { title, detail, again } });
+}
+
+// The stage ---------------------------------------------------------------------------------------
+
+function show(entry) {
   const image = get("picture");
-  if (image.src) URL.revokeObjectURL(image.src);
-  image.src = URL.createObjectURL(picture);
-  image.alt = `The captcha ${name}`;
-  image.hidden = false;
-  image.onerror = () => { image.hidden = true; get("invite").hidden = false; };
-  get("invite").hidden = true;
+  if (shown !== entry || !image.src) {
+    image.hidden = false;
+    get("invite").hidden = true;
+    image.onerror = () => { image.hidden = true; get("invite").hidden = false; };
+    image.onload = () => {
+      get("stage").style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
+      if (entry === shown && entry.state === "answered") mark(entry.answer);
+    };
+    image.src = entry.url;
+  }
+  shown = entry;
+  image.alt = say("The captcha {name}", { name: entry.name });
+  get("stage").dataset.state = entry.state;
   get("marks").setAttribute("hidden", ""); // a drawing has no such property
-  get("trouble").hidden = true;
+  get("trouble").hidden = entry.state !== "failed";
+  get("answer").hidden = entry.state !== "answered";
+  get("waiting-for").hidden = entry.state === "answered";
+  get("spoken").textContent = entry.state === "busy" ? say("Reading …") : "";
+  if (entry.state === "failed") complain(entry.problem);
+  if (entry.state === "answered") answered(entry.answer, entry.took);
+  draw();
 }
 
-function state(now) {
-  get("stage").dataset.state = now;
-  get("answer").hidden = now !== "answered";
-  get("waiting-for").hidden = now === "answered";
-  if (now === "busy") get("spoken").textContent = "Reading …";
+function draw() {
+  history.draw(shown, show);
 }
 
-function fail(title, detail, again) {
-  state("failed");
-  get("spoken").textContent = "";
-  get("trouble-title").textContent = title;
-  get("trouble-detail").textContent = detail;
+function complain({ title, detail, again }) {
+  get("trouble-title").textContent = say(title);
+  get("trouble-detail").textContent = detail();
   get("again").hidden = !again;
-  get("trouble").hidden = false;
 }
-
-// The answer --------------------------------------------------------------------------------------
 
 function answered(answer, tookMs) {
-  state("answered");
   get("words").replaceChildren(...answer.words.map((word) =>
-    element("span", { class: "word" }, word.label, " ", element("small", { lang: "en" }, percent(word.confidence)))));
-  const picked = answer.picks.map((pick) => `${pick}`).join(", ");
-  const verdict = answer.picks.length ? `Click ${one(answer.picks.length, "tile")}: ${picked}` : "No tile shows it";
+    element("span", { class: "word" }, word.label, " ", element("small", {}, percent(word.confidence)))));
+  const which = answer.picks.join(", ");
+  const verdict = answer.picks.length
+    ? many(answer.picks.length, "Click {n} tile: {which}", "Click {n} tiles: {which}", { which })
+    : say("No tile shows it");
   get("verdict").textContent = verdict;
   get("sure").value = answer.confidence;
-  get("sure-text").textContent = `${percent(answer.confidence)} sure that all of it is right`;
+  get("sure-text").textContent = say("{share} sure that all of it is right", { share: percent(answer.confidence) });
   get("tiles").replaceChildren(...answer.tiles.map((tile, at) => {
     const is = answer.picks.includes(at + 1);
     return element("li", { class: is ? "picked" : "" },
       element("b", { lang: "zh" }, tile.label),
       element("small", {}, `${at + 1} · ${percent(tile.confidence)}`),
-      ...(is ? [element("span", { class: "unseen" }, "picked")] : []));
+      ...(is ? [element("span", { class: "unseen" }, say("picked"))] : []));
   }));
   const timing = answer.timing;
   facts({
-    "Clicks": answer.points.map(([x, y]) => `${x},${y}`).join("  ") || "none",
-    "Model": answer.model,
-    ...(timing ? { "Pass": `${timing.pass_ms.toFixed(1)} ms, ${one(timing.pass_size, "captcha")}` } : {}),
-    "Round trip": `${Math.round(tookMs)} ms`,
+    [say("Clicks")]: answer.points.map(([x, y]) => `${x},${y}`).join("  ") || say("none"),
+    [say("Model")]: answer.model,
+    ...(timing ? { [say("Pass")]: many(timing.pass_size, "{ms} ms, {n} captcha", "{ms} ms, {n} captchas",
+      { ms: timing.pass_ms.toFixed(1) }) } : {}),
+    [say("Round trip")]: say("{ms} ms", { ms: Math.round(tookMs) }),
   });
-  mark(answer);
+  if (get("picture").naturalWidth) mark(answer); // else when it is loaded
   get("spoken").textContent = `${answer.words.map((word) => word.label).join(", ")}. ${verdict}.`;
 }
 
@@ -127,18 +156,25 @@ function facts(rows) {
 
 function mark(answer) {
   const marks = [];
+  const { columns, tile } = answer.grid;
+  const picture = get("picture");
+  // Text and lines are as large beside a tile whatever the picture's size: a tile is 66 units high.
+  const unit = tile[1] / 66;
+  const [lefts, tops, [width, height]] = [answer.grid.lefts, answer.grid.tops, tile].map((lengths) =>
+    lengths.map((length) => length / unit));
+  get("marks").setAttribute("viewBox", `0 0 ${picture.naturalWidth / unit} ${picture.naturalHeight / unit}`);
   answer.tiles.forEach((tile, at) => {
-    const [x, y] = [XS[at % 4], YS[Math.floor(at / 4)]];
+    const [x, y] = [lefts[at % columns], tops[Math.floor(at / columns)]];
     const is = answer.picks.includes(at + 1);
-    const box = { x, y, width: TILE, height: TILE };
+    const box = { x, y, width, height };
     if (!is) marks.push(drawing("rect", { ...box, class: "other" }));
-    marks.push(drawing("rect", { x, y: y + TILE - 15, width: TILE, height: 15, class: is ? "strip picked" : "strip" }));
-    marks.push(drawing("text", { x: x + 4, y: y + TILE - 4, class: "strip-text" }, tile.label));
-    marks.push(drawing("text", { x: x + TILE - 4, y: y + TILE - 4, class: "strip-share" }, percent(tile.confidence, "")));
+    marks.push(drawing("rect", { x, y: y + height - 15, width, height: 15, class: is ? "strip picked" : "strip" }));
+    marks.push(drawing("text", { x: x + 4, y: y + height - 4, class: "strip-text" }, tile.label));
+    marks.push(drawing("text", { x: x + width - 4, y: y + height - 4, class: "strip-share" }, percent(tile.confidence, "")));
     if (is) {
-      const [cx, cy] = [x + TILE - 8, y + 8];
+      const [cx, cy] = [x + width - 8, y + 8];
       marks.push(
-        drawing("rect", { x: x - 1.5, y: y - 1.5, width: TILE + 3, height: TILE + 3, rx: 3, class: "pick" }),
+        drawing("rect", { x: x - 1.5, y: y - 1.5, width: width + 3, height: height + 3, rx: 3, class: "pick" }),
         drawing("circle", { cx, cy, r: 8.5, class: "badge" }),
         drawing("path", { d: `M${cx - 3.6} ${cy + 0.2}l2.6 2.8 4.8-5.6`, class: "badge-tick" }));
     }
@@ -149,36 +185,48 @@ function mark(answer) {
 
 // Ways in -----------------------------------------------------------------------------------------
 
-function take(picture) {
-  if (!picture) return;
-  if (picture.size > LARGEST) {
-    fail(REFUSED.TooLarge, `${picture.name}: ${Math.round(picture.size / 1e6)} MB`, false);
-    return;
+// All of them are read; the first is shown.
+function take(pictures) {
+  const entries = [...pictures].map((picture) => history.add(picture, picture.name || say("from the clipboard")));
+  for (const entry of entries) {
+    if (entry.picture.size > LARGEST) {
+      const size = `${entry.name}: ${Math.round(entry.picture.size / 1e6)} MB`;
+      failed(entry, REFUSED.TooLarge, () => size, false);
+    } else {
+      read(entry);
+    }
   }
-  read(picture, picture.name || "from the clipboard");
+  if (entries.length) show(entries[0]);
 }
 
 get("choose").addEventListener("click", () => get("file").click());
+get("stage").addEventListener("click", () => get("invite").hidden || get("file").click());
 get("file").addEventListener("change", (event) => {
-  take(event.target.files[0]);
+  take(event.target.files);
   event.target.value = "";
 });
 get("sample").addEventListener("click", async () => {
   sample = (sample % SAMPLES) + 1;
+  let entry;
   try {
     const reply = await fetch(`site/sample-${sample}.jpg`);
-    await read(await reply.blob(), `sample ${sample}`);
+    entry = history.add(await reply.blob(), say("sample {n}", { n: sample }));
+    read(entry);
   } catch {
-    fail("The gateway does not answer", "Is it still running?", false);
+    entry = history.add(new Blob(), say("sample {n}", { n: sample }));
+    failed(entry, "The gateway does not answer", () => say("Is it still running?"), false);
   }
+  show(entry);
 });
-get("again").addEventListener("click", () => last && read(last.picture, last.name));
+get("again").addEventListener("click", () => {
+  read(shown);
+  show(shown);
+});
 
 document.addEventListener("paste", (event) => {
-  const picture = [...event.clipboardData.files][0];
-  if (picture) {
+  if (event.clipboardData.files.length) {
     event.preventDefault();
-    take(picture);
+    take(event.clipboardData.files);
   }
 });
 for (const kind of ["dragenter", "dragover"]) {
@@ -193,15 +241,18 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dragging");
-  take(event.dataTransfer.files[0]);
+  take(event.dataTransfer.files);
 });
 
 // The key: in this tab only -----------------------------------------------------------------------
 
-function openDoor(why) {
+let why = "";
+
+function openDoor(reason) {
+  why = reason;
   get("door").hidden = false;
   get("show-door").setAttribute("aria-expanded", "true");
-  get("door-why").textContent = why;
+  get("door-why").textContent = say(why);
   get("key").focus();
 }
 
@@ -219,7 +270,8 @@ get("door").addEventListener("submit", (event) => {
   else sessionStorage.removeItem("key");
   get("key").value = "";
   closeDoor();
-  if (last && get("stage").dataset.state === "waiting") read(last.picture, last.name);
+  for (const entry of history.waiting()) read(entry);
+  if (shown) show(shown);
 });
 
 function closeDoor() {
@@ -227,3 +279,8 @@ function closeDoor() {
   get("show-door").setAttribute("aria-expanded", "false");
   get("show-door").focus();
 }
+
+start(() => {
+  get("door-why").textContent = say(why);
+  if (shown) show(shown);
+});

@@ -2,8 +2,6 @@
 
 export const get = (id) => document.getElementById(id);
 
-export const one = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
-
 // Only what is certain is 100: 0.996 is not.
 export function percent(share, unit = " %") {
   return (share < 1 ? (share < 0.995 ? Math.round(share * 100) : "99+") : 100) + unit;

@@ -57,14 +57,15 @@ function paint() {
 function build(page) {
   decided = page.decided;
   for (const label of page.labels) $("labels").append(new Option(label));
+  $("last").textContent = Math.min(9, page.boxes.length);
   const [width, height] = page.size;
-  page.boxes.forEach(([x, y, side], index) => {
+  page.boxes.forEach(([x, y, across, down], index) => {
     const button = document.createElement("button");
     button.id = `tile${index + 1}`;
     button.append(document.createElement("span"));
     Object.assign(button.style, {
       left: `${100 * x / width}%`, top: `${100 * y / height}%`,
-      width: `${100 * side / width}%`, height: `${100 * side / height}%`,
+      width: `${100 * across / width}%`, height: `${100 * down / height}%`,
     });
     button.onclick = () => toggle(index + 1);
     $("board").append(button);
@@ -148,7 +149,7 @@ document.addEventListener("keydown", (event) => {
     else return;
   } else if ((event.ctrlKey || event.metaKey) && event.key === "z") undo();
   else if (event.ctrlKey || event.metaKey || event.altKey) return;
-  else if (event.key >= "1" && event.key <= "9" && $(`tile${event.key}`)) toggle(Number(event.key));
+  else if (/^[1-9]$/.test(event.key) && $(`tile${event.key}`)) toggle(Number(event.key));
   else if (event.key === "Enter") {
     // A button that has the focus is pressed, as everywhere.
     if (event.target.tagName === "BUTTON") return;

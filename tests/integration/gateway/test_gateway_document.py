@@ -20,6 +20,7 @@ from tests.support.gateway import gateway
 from tilefleet.settings import Settings
 
 TEXT = base64.b64encode(b"any picture").decode()
+LINES = {"accept": "application/x-ndjson", "idempotency-key": "lines"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -83,7 +84,11 @@ def test_every_reply_is_as_described(client, document, key, server):
         client.post("/v1/solve-many", json={"images": [TEXT, TEXT]}, headers=headers),
         client.post("/v1/solve-many", json={"images": []}, headers=headers),
         client.post("/v1/solve-many", json={"images": [TEXT] * 20}, headers=headers),
+        client.post("/v1/solve", content=b"any", headers={**headers, "idempotency-key": "one"}),
+        client.post("/v1/solve", content=b"two", headers={**headers, "idempotency-key": "one"}),
         client.post("/v1/solve", **good),
+        client.post("/v1/solve-many", files={"a": b"any"}, headers={**headers, **LINES}),
+        client.get("/docs"),
         client.get("/healthz"),
         client.get("/readyz"),
         client.get("/metrics"),
@@ -107,7 +112,7 @@ def test_every_reply_is_as_described(client, document, key, server):
     for reply in seen:
         check(document, reply)
     statuses = {reply.status_code for reply in seen}
-    assert statuses == {200, 400, 401, 413, 429, 503, 504}
+    assert statuses == {200, 400, 401, 413, 422, 429, 503, 504}
     asked = {reply.request.url.path for reply in seen}
     assert asked == set(document["paths"])
 

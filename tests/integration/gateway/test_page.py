@@ -1,5 +1,6 @@
 """The page at /, in headless Chromium, as people use it."""
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -90,23 +91,114 @@ def test_a_file_a_drop_and_a_paste_are_read(page):
     page["file"].send_keys(str(SAMPLES / "007.jpg"))
     page.wait_for("answered")
     by_file = page["verdict"].text
-    for event, carrier in (("DragEvent", "dataTransfer"), ("ClipboardEvent", "clipboardData")):
+    for paste in (False, True):
         page.open()
-        page.script(
-            """
-            const [kind, carrier, address] = arguments;
-            fetch(address).then((reply) => reply.blob()).then((blob) => {
-              const transfer = new DataTransfer();
-              transfer.items.add(new File([blob], "captcha.jpg", { type: "image/jpeg" }));
-              const name = kind === "DragEvent" ? "drop" : "paste";
-              document.body.dispatchEvent(
-                new window[kind](name, { bubbles: true, cancelable: true, [carrier]: transfer }));
-            });
-            """,
-            *(event, carrier, "site/sample-2.jpg"),
-        )
+        page.drop(*pictures("007.jpg"), paste=paste)
         page.wait_for("answered")
         assert page["verdict"].text == by_file
+
+
+def pictures(*names):
+    return [(name, (SAMPLES / name).read_bytes()) for name in names]
+
+
+def thumbnails(page):
+    return [
+        (each.get_attribute("aria-label"), each.get_attribute("data-state"))
+        for each in page.all("#history button")
+    ]
+
+
+def test_several_that_are_dropped_are_all_read_and_kept_to_look_at(page, clients):
+    names = ["002.jpg", "007.jpg", "010.jpg"]
+    text = ("text.jpg", b"no captcha")
+    page.drop(*pictures(*names), text)
+    page.wait(lambda: len(thumbnails(page)) == 4 and not page.all('[data-state="busy"]'))
+    expected = {
+        name: clients[0].post("/v1/solve", content=data).json()["picks"]
+        for name, data in pictures(*names)
+    }
+    # The newest in front; what went wrong says so in its place.
+    assert thumbnails(page) == [
+        ("text.jpg: That is not a picture", "failed"),
+        *(
+            (f"{name}: tiles {', '.join(map(str, expected[name]))}", "answered")
+            for name in reversed(names)
+        ),
+    ]
+    # The first of them is shown; a thumbnail shows another one, without reading it again.
+    assert page["picture"].get_attribute("alt") == "The captcha 002.jpg"
+    answered = clients[0].get("/readyz").json()["answered"]
+    page.all("#history button")[1].click()
+    assert page["picture"].get_attribute("alt") == "The captcha 010.jpg"
+    assert page["verdict"].text.endswith(": " + ", ".join(map(str, expected["010.jpg"])))
+    page.all("#history button")[0].click()
+    page.wait_for("failed")
+    assert page["trouble-title"].text == "That is not a picture"
+    assert "are not JPEG, PNG" in page["trouble-detail"].text
+    assert page.all('#history [aria-pressed="true"]')[0] == page.all("#history button")[0]
+    assert clients[0].get("/readyz").json()["answered"] == answered
+
+
+def test_only_so_many_are_kept(page):
+    page.drop(*[(f"{number}.jpg", b"no captcha") for number in range(60)])
+    page.wait(lambda: len(thumbnails(page)) == 48 and not page.all('[data-state="busy"]'))
+    assert thumbnails(page)[0][0].startswith("59.jpg")
+
+
+def test_a_finger_is_enough(page):
+    page.open(**PHONE, touch=True)
+    assert page.script("return matchMedia('(hover: none)').matches")
+    assert [each.is_displayed() for each in page.all(".invite .mouse")] == [False, False]
+    assert page.all(".invite .touch")[0].is_displayed()
+    for _ in range(2):
+        page.tap("#sample")
+        page.wait(lambda: page["stage"].get_attribute("data-state") == "answered")
+    page.wait(lambda: len(thumbnails(page)) == 2)
+    page.script("document.querySelector('#history').scrollIntoView()")
+    page.tap("#history li:last-child button")
+    page.wait(lambda: page["picture"].get_attribute("alt") == "The captcha sample 1")
+    assert min(each.size["height"] for each in page.all("#history button")) >= 44
+    assert page.script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_it_speaks_chinese(page):
+    page["sample"].click()
+    page.wait_for("answered")
+    english = visible(page)
+    page["language"].click()
+    page.wait(lambda: page["status"].text == "就绪：1 个工作进程")
+    assert page.script("return document.documentElement.lang") == "zh-CN"
+    assert page["verdict"].text.startswith("点击 ")
+    # Nothing is left in English but names, and what the other language is called.
+    left = {text for text in visible(page) if re.search("[A-Za-z]{3}", text)}
+    assert left <= {"Tilefleet", "English", *(text for text in english if "@" in text)}
+    page.drop(("text.jpg", b"no captcha"))
+    page.wait_for("failed")
+    assert page["trouble-title"].text == "这不是图片"
+    # Kept for the next visit; and back.
+    page.driver.get(page.address)
+    page.wait(lambda: page["choose"].text == "选择图片")
+    page["language"].click()
+    assert page["choose"].text == "Choose pictures"
+
+
+def visible(page):
+    """The texts that are on it."""
+    return set(page.script("return document.body.innerText").split("\n"))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing(page, dark):
+    page.open(dark=dark)
+    assert page.violations() == []
+    page.drop(*pictures("002.jpg", "007.jpg"), ("text.jpg", b"no captcha"))
+    page.wait(lambda: len(thumbnails(page)) == 3 and not page.all('[data-state="busy"]'))
+    page["show-door"].click()
+    assert page.violations() == []
+    page.all("#history button")[0].click()
+    page["language"].click()
+    assert page.violations() == []
 
 
 def test_the_keyboard_is_enough(page):

@@ -1,6 +1,8 @@
 """What a worker tells of itself is one worker's, and only of what it reads."""
 
 from concurrent.futures import ThreadPoolExecutor
+from socket import gethostname
+from threading import Timer
 from time import sleep
 from types import SimpleNamespace
 
@@ -97,6 +99,35 @@ def test_a_second_worker_of_one_name_is_another_one(own, redis):
         assert (fleet.workers, fleet.bounds[wire.LANE]) == (2, 20)
         assert "Another worker is called one@here: this one is one-2@here" in second.log
     assert not redis.hlen(report.KEY)
+
+
+def test_workers_without_a_name_get_one_each_and_their_fleet_is_told(own, redis):
+    environ = {**NULL, "TILEFLEET_FLEET": "north", "TILEFLEET_MODLE": "x"}
+    host = gethostname()
+    with (
+        another_app(own.url) as app,
+        app.connection_for_read() as connection,
+        WorkerProcess(own.url, "-c", "1", environ=environ) as first,
+        WorkerProcess(own.url, "-c", "1", environ=environ) as second,
+    ):
+        wait_until(lambda: len(told(redis)) == 2)
+        assert set(told(redis)) == {f"tilefleet@{host}-1", f"tilefleet@{host}-2"}
+        for worker, number in ((first, 1), (second, 2)):
+            assert f"tilefleet@{host}-{number} takes captchas" in worker.log
+            assert "Another worker" not in worker.log
+            assert "did you mean TILEFLEET_MODEL?" in worker.log
+        fleets = {}
+
+        def hear(event):
+            fleets[event["type"]] = event["fleet"]
+            receiver.should_stop = {"worker-heartbeat", "task-succeeded"} <= fleets.keys()
+
+        receiver = app.events.Receiver(connection, handlers={"*": hear})
+        with Client(own.url) as fleet:
+            # Once somebody hears it.
+            Timer(1, fleet.submit, [b"any"]).start()
+            receiver.capture(limit=None, timeout=20)
+        assert set(fleets.values()) == {"north"}
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])

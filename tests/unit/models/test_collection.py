@@ -10,7 +10,7 @@ from models.drawing import tiles as pictures
 from models.drawing.collection import TRUTH, plan
 from models.recognition.crops import Crops
 from tilefleet.errors import BadTiles
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import BUILTIN
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +34,17 @@ def test_every_picture_of_a_collection_comes_back_as_often_as_was_asked():
 
 def test_headers_are_wrong_as_often_as_was_asked_and_tiles_show_what_was_meant():
     drawn = plan(pictures.TILES, captchas=1500, repeats=20, header_errors=0.1, seed=2)
-    words = drawn.asked != NONE
+    words = drawn.asked != BUILTIN.none
     assert 0.07 < (drawn.asked != drawn.headers)[words].mean() < 0.13
-    assert np.array_equal(words, drawn.headers != NONE)
+    assert np.array_equal(words, drawn.headers != BUILTIN.none)
     for tiles, asked in zip(drawn.tile_labels, drawn.asked, strict=True):
-        assert set(asked[asked != NONE].tolist()) <= set(tiles.tolist())
+        assert set(asked[asked != BUILTIN.none].tolist()) <= set(tiles.tolist())
 
 
 def test_the_same_seed_draws_the_same_collection(collection, folder):
     again = plan(pictures.TILES, captchas=30, pool=30, header_errors=0.03, seed=4)
     assert again.draw(17) == collection.draw(17) == (folder / "000017.jpg").read_bytes()
-    Crops.from_bytes(again.draw(17), max_bytes=1 << 20)
+    Crops.from_bytes(again.draw(17), BUILTIN.layout, max_bytes=1 << 20)
 
 
 def test_copies_of_a_picture_are_like_it_and_not_the_same():
@@ -67,5 +67,7 @@ def test_the_truth_is_written_beside_a_collection(folder, collection):
     with (folder / TRUTH).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == [collection.name(n) for n in range(30)]
-    assert rows[5]["labels"].split() == [LABELS[label] for label in collection.tile_labels[5]]
+    assert rows[5]["labels"].split() == [
+        BUILTIN.labels[label] for label in collection.tile_labels[5]
+    ]
     assert rows[5]["pictures"].split() == [str(each) for each in collection.shown[5]]

@@ -3,21 +3,27 @@
 import numpy as np
 import pytest
 
-from models.recognition.decision import decide, sharpened
-from tilefleet.labels import INDEX, LABELS, NONE
+from models.recognition import decision
+from models.recognition.decision import sharpened
+from tilefleet.answer import Answer
+from tilefleet.kind import BUILTIN
 
-TIGER, LION = INDEX["老虎"], INDEX["狮子"]
+TIGER, LION = BUILTIN.index["老虎"], BUILTIN.index["狮子"]
 
 
-def header(first: int, second: int = NONE, sure: float = 0.99) -> np.ndarray:
-    words = np.full((2, NONE + 1), (1 - sure) / NONE, np.float32)
+def decide(words: np.ndarray, tiles: np.ndarray, **options: float) -> Answer:
+    return decision.decide(words, tiles, kind=BUILTIN, model="m@1", **options)
+
+
+def header(first: int, second: int = BUILTIN.none, sure: float = 0.99) -> np.ndarray:
+    words = np.full((2, BUILTIN.none + 1), (1 - sure) / BUILTIN.none, np.float32)
     words[0, first] = words[1, second] = sure
     return words
 
 
 def tiles(**shown: dict[int, float]) -> np.ndarray:
     """Eight tiles of something else, except for `t1={label: probability}` and so on."""
-    rows = np.full((8, len(LABELS)), 1e-4, np.float32)
+    rows = np.full((8, len(BUILTIN.labels)), 1e-4, np.float32)
     rows[:, 0] = 1 - 79e-4
     for name, probabilities in shown.items():
         row = rows[int(name[1:]) - 1]
@@ -28,11 +34,11 @@ def tiles(**shown: dict[int, float]) -> np.ndarray:
 
 
 def picks(words: np.ndarray, labels: np.ndarray) -> tuple[int, ...]:
-    return decide(words, labels, model="m@1").picks
+    return decide(words, labels).picks
 
 
 def test_tiles_that_show_the_word_are_picked():
-    answer = decide(header(TIGER), tiles(t2={TIGER: 0.95}, t7={TIGER: 0.9}), model="m@1")
+    answer = decide(header(TIGER), tiles(t2={TIGER: 0.95}, t7={TIGER: 0.9}))
     assert answer.picks == (2, 7)
     assert answer.points == ((112, 77), (184, 149))
     assert [word.label for word in answer.words] == ["老虎"]
@@ -44,7 +50,7 @@ def test_tiles_that_show_the_word_are_picked():
 
 def test_two_words_pick_for_both():
     labels = tiles(t1={TIGER: 0.9}, t5={LION: 0.9}, t6={LION: 0.8})
-    answer = decide(header(TIGER, LION), labels, model="m@1")
+    answer = decide(header(TIGER, LION), labels)
     assert answer.picks == (1, 5, 6)
     assert [word.label for word in answer.words] == ["老虎", "狮子"]
 
@@ -74,21 +80,21 @@ def test_the_same_word_twice_is_one_word():
 
 def test_an_unsure_header_makes_an_unsure_answer():
     labels = tiles(t1={TIGER: 0.99})
-    sure = decide(header(TIGER), labels, model="m").confidence
-    unsure = decide(header(TIGER, sure=0.3), labels, model="m").confidence
+    sure = decide(header(TIGER), labels).confidence
+    unsure = decide(header(TIGER, sure=0.3), labels).confidence
     assert unsure < 0.15 < 0.9 < sure
 
 
 def test_a_header_of_nothing_still_names_its_best_word():
-    answer = decide(header(NONE, sure=0.99), tiles(), model="m")
+    answer = decide(header(BUILTIN.none, sure=0.99), tiles())
     assert len(answer.words) == 1
     assert answer.confidence < 0.01
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_probabilities_of_exactly_zero_or_one_are_no_trouble(value):
-    words = np.full((2, NONE + 1), value, np.float32)
-    answer = decide(words, np.full((8, len(LABELS)), value, np.float32), model="m")
+    words = np.full((2, BUILTIN.none + 1), value, np.float32)
+    answer = decide(words, np.full((8, len(BUILTIN.labels)), value, np.float32))
     assert answer.picks
     assert np.isfinite(answer.confidence)
 
@@ -99,6 +105,6 @@ def test_a_sharpened_confidence_keeps_its_side_of_one_half_and_the_picks():
     assert sharpened(0.2, 2.0) < 0.1
     assert sharpened(0.8, 1.0) == pytest.approx(0.8)
     given = header(TIGER), tiles(t2={TIGER: 0.9})
-    plain, sharp = (decide(*given, model="m", sharpness=sharpness) for sharpness in (1.0, 2.0))
+    plain, sharp = (decide(*given, sharpness=sharpness) for sharpness in (1.0, 2.0))
     assert sharp.picks == plain.picks
     assert sharp.confidence == pytest.approx(sharpened(plain.confidence, 2.0))

@@ -11,9 +11,8 @@ from models.drawing import fonts, header, strips
 from models.drawing import tiles as pictures
 from models.drawing.captchas import generate
 from models.recognition.crops import Crops
-from models.recognition.decision import TILES_PER_WORD
 from tilefleet.errors import BadTiles, TilefleetError
-from tilefleet.labels import INDEX, LABELS, NONE
+from tilefleet.kind import BUILTIN
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def test_drawn_captchas_decode_and_have_answers(drawn):
     known = truths(drawn)
     assert len(known) == 40
     for truth in known:
-        Crops.from_bytes(truth.path.read_bytes(), max_bytes=1 << 20)
+        Crops.from_bytes(truth.path.read_bytes(), BUILTIN.layout, max_bytes=1 << 20)
         assert truth.known
         assert len(truth.words) in (1, 2)
         assert len(truth.picks) >= len(truth.words)
@@ -48,12 +47,12 @@ def test_any_folder_of_tile_pictures_will_do(tmp_path):
         Image.new("RGB", (90, 50), colour).save(tiles / f"{label:02d}_01.jpg")
     generate(tiles, tmp_path / "out", count=3)
     for truth in truths(tmp_path / "out"):
-        assert set(truth.words) <= set(LABELS[:3])
+        assert set(truth.words) <= set(BUILTIN.labels[:3])
 
 
 def test_a_folder_without_tile_pictures_is_refused_with_what_is_needed(tmp_path):
     (tmp_path / "cat.jpg").write_bytes(b"")
-    with pytest.raises(BadTiles, match=r"pictures of 0 labels, at least 3 .* 04_01\.png"):
+    with pytest.raises(BadTiles, match=r"pictures of 0 labels, at least 3 .* 02_01\.png"):
         generate(tmp_path, tmp_path / "out", count=1)
 
 
@@ -76,7 +75,7 @@ def test_headers_of_every_length_leave_ink(words, noisy):
 
 
 def test_our_fonts_have_every_character_of_the_labels():
-    assert len(fonts.find(needed="".join(LABELS))) == 2
+    assert len(fonts.find(needed="".join(BUILTIN.labels))) == 2
     assert fonts.find(needed="龘") == []
 
 
@@ -89,12 +88,12 @@ def test_strips_are_the_same_for_the_same_seed():
     one, other = (strips.draw_strips(20, seed=5, faces=fonts.find()) for _ in range(2))
     assert np.array_equal(one.images, other.images)
     assert np.array_equal(one.labels, other.labels)
-    assert one.labels.max() <= NONE
+    assert one.labels.max() <= BUILTIN.none
 
 
 def test_every_drawn_tile_is_of_a_label():
     found = pictures.find(pictures.TILES)
-    assert set(found) <= set(INDEX.values())
+    assert set(found) <= set(range(len(BUILTIN.labels)))
     assert len(found) >= 30
     assert len({hashlib.sha256(p.read_bytes()).digest() for ps in found.values() for p in ps}) == (
         sum(len(paths) for paths in found.values())
@@ -102,4 +101,4 @@ def test_every_drawn_tile_is_of_a_label():
 
 
 def test_how_often_a_word_has_tiles_is_a_distribution():
-    assert sum(TILES_PER_WORD) == pytest.approx(1)
+    assert sum(BUILTIN.tiles_per_word) == pytest.approx(1)

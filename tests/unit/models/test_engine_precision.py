@@ -18,11 +18,11 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """What was measured; the last file of each network is said to be the fastest."""
+    """What was measured; the last file is said to be the fastest."""
     asked: list[str] = []
 
-    def last(network, files):
-        asked.append(network)
+    def last(files):
+        asked.append("files")
         return list(files)[-1]
 
     monkeypatch.setattr(precision, "_measured", last)
@@ -35,20 +35,20 @@ FILES = {"float32": b"one", "int8": b"two"}
 def test_the_faster_file_is_found_by_measuring():
     builtin = store.find("builtin")
     file = builtin.read("tiles.tflite")
-    assert precision._measured("tiles", {"one": file, "two": file}) in ("one", "two")
+    assert precision._measured({"one": file, "two": file}) in ("one", "two")
 
 
 def test_it_is_measured_once_on_a_machine(cache, measured):
-    assert [precision.fastest("tiles", FILES) for _ in range(3)] == ["int8"] * 3
-    assert measured == ["tiles"]
+    assert [precision.fastest(FILES) for _ in range(3)] == ["int8"] * 3
+    assert measured == ["files"]
     assert list(json.loads(cache.read_text()).values()) == ["int8"]
 
 
 def test_other_files_and_another_processor_are_measured_anew(cache, measured, monkeypatch):
-    precision.fastest("tiles", FILES)
-    precision.fastest("tiles", {**FILES, "int8": b"three"})
+    precision.fastest(FILES)
+    precision.fastest({**FILES, "int8": b"three"})
     monkeypatch.setattr(precision, "_processor", lambda: "another")
-    precision.fastest("tiles", FILES)
+    precision.fastest(FILES)
     assert len(measured) == 3
 
 
@@ -56,18 +56,18 @@ def test_other_files_and_another_processor_are_measured_anew(cache, measured, mo
 def test_a_damaged_cache_is_no_cache(cache, measured, contents):
     cache.parent.mkdir(parents=True)
     cache.write_text(contents)
-    assert precision.fastest("tiles", FILES) == "int8"
+    assert precision.fastest(FILES) == "int8"
 
 
 def test_without_a_place_to_write_it_is_measured_each_time(tmp_path, monkeypatch, measured):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert [precision.fastest("tiles", FILES) for _ in range(2)] == ["int8"] * 2
+    assert [precision.fastest(FILES) for _ in range(2)] == ["int8"] * 2
     assert len(measured) == 2
 
 
 def test_a_model_that_has_one_file_of_a_network_is_read_with_that(cache, measured):
-    assert precision.fastest("tiles", {"float32": b"one"}) == "float32"
+    assert precision.fastest({"float32": b"one"}) == "float32"
     assert measured == []
 
 

@@ -11,6 +11,7 @@ from models.evaluation.score import evaluate
 from models.recognition.crops import Crops
 from tests.conftest import SAMPLES
 from tilefleet.errors import ModelNotFound
+from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
 
 
@@ -27,7 +28,7 @@ def keras():
 @pytest.mark.slow
 def test_litert_and_keras_agree_on_the_real_captchas(data_folder, litert, keras):
     crops = [
-        Crops.from_bytes(truth.path.read_bytes(), max_bytes=1 << 20)
+        Crops.from_bytes(truth.path.read_bytes(), BUILTIN.layout, max_bytes=1 << 20)
         for truth in truths(data_folder / "captchas")
     ]
     assert len(crops) == 50

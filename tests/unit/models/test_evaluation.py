@@ -15,20 +15,21 @@ from models.training import calibration
 from tests.conftest import SAMPLES
 from tilefleet.answer import Answer, Reading
 from tilefleet.errors import TilefleetError
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
 
 
 def outcome(word: str, picks: tuple[int, ...], answered: tuple[int, ...], confidence: float):
     answer = Answer(
         words=(Reading("老虎", 0.9),),
-        tiles=tuple(Reading(LABELS[number], 0.5) for number in range(8)),
+        tiles=tuple(Reading(BUILTIN.labels[number], 0.5) for number in range(8)),
         picks=answered,
         points=(),
         confidence=confidence,
         model="m@1",
     )
-    return Outcome(Truth(SAMPLES / "000.jpg", (word,), picks), answer, ms=2.0)
+    truth = Truth(SAMPLES / "000.jpg", (word,), picks, known=word in BUILTIN.index)
+    return Outcome(truth, answer, ms=2.0)
 
 
 @pytest.fixture
@@ -46,12 +47,12 @@ def found():
 def test_a_score_counts_what_is_right_and_how_sure_it_was(found):
     score = Score.of(found)
     assert (score.captchas, score.words_right, score.exact) == (4, 2, 2)
-    assert score.tiles_right == pytest.approx((8 + 7 + 8 + 7) / 32)
+    assert score.tiles_right == pytest.approx((8 + 7 + 8 + 0) / 32)
     at = {level.threshold: level for level in score.selective}
     assert (at[0.9].coverage, at[0.9].precision) == (0.5, 0.5)
     assert (at[0.99].coverage, at[0.99].precision) == (0.0, None)
     assert (score.strange, score.strange_doubted) == (2, 1)
-    assert ("老虎", LABELS[0], 2) in score.confusions
+    assert ("老虎", BUILTIN.labels[0], 2) in score.confusions
     assert json.loads(json.dumps(score.encode()))["exact"] == 2
 
 
@@ -59,7 +60,7 @@ def test_a_manifest_keeps_how_right_how_sure_what_is_mistaken_and_how_long(found
     kept = json.loads(json.dumps(Score.of(found).summary()))
     assert [0.9, 0.5, 0.5] in kept["selective"]
     assert [0.99, 0.0, None] in kept["selective"]
-    assert ["老虎", LABELS[0], 2] in kept["confusions"]
+    assert ["老虎", BUILTIN.labels[0], 2] in kept["confusions"]
     assert 0 < kept["calibration_error"] < 1
     assert kept["ms"] == 2.0
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from models.recognition.image import decode
 from tilefleet import errors
+from tilefleet.kind import BUILTIN
 
 SIZE = (293, 190)
 
@@ -27,7 +28,7 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def read(data: object, max_bytes: int = 2 << 20) -> np.ndarray:
-    return decode(data, max_bytes=max_bytes)
+    return decode(data, BUILTIN.layout, max_bytes=max_bytes)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])

@@ -10,7 +10,7 @@ from models.datasets.tiles import cut, labelled, write_counted
 from tests.conftest import SAMPLES
 from tests.support import learnable
 from tilefleet.errors import BadAnswers, BadCollection, BadTiles
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ def test_every_source_and_class_is_counted(data):
     ticks = []
     found = look(data, lambda done, of: ticks.append((done, of)))
     assert {name: source.pictures for name, source in found.sources.items()} == {
-        "tiles": 5 * len(LABELS),
+        "tiles": 5 * len(BUILTIN.labels),
         "captchas2016": 1,
     }
-    assert found.labelled.tolist() == [5] * len(LABELS)
+    assert found.labelled.tolist() == [5] * len(BUILTIN.labels)
     assert found.few == {}
-    total = 5 * len(LABELS) + 1
+    total = 5 * len(BUILTIN.labels) + 1
     assert ticks == [(done, total) for done in range(1, total + 1)]
 
 
@@ -59,13 +59,13 @@ def test_classes_with_too_few_pictures_are_named(data):
     for path in (data / "tiles").glob("09_*.png"):
         path.unlink()
     found = look(data)
-    assert found.few == {LABELS[7]: 1, LABELS[9]: 0}
-    assert f"fewer than 5): {LABELS[7]} 1, {LABELS[9]} none" in found.lines()[-1]
+    assert found.few == {BUILTIN.labels[7]: 1, BUILTIN.labels[9]: 0}
+    assert f"fewer than 5): {BUILTIN.labels[7]} 1, {BUILTIN.labels[9]} none" in found.lines()[-1]
 
 
 def test_a_collection_is_counted_by_what_is_most_probable(tmp_path):
     pictures = np.zeros((3, 67, 67, 3), np.uint8)
-    labels = np.zeros((3, len(LABELS)), np.float32)
+    labels = np.zeros((3, len(BUILTIN.labels)), np.float32)
     labels[0, 4] = labels[1, 4] = 1
     write_counted(tmp_path / "tiles.npz", pictures, labels, np.arange(3))
     found = look(tmp_path)

@@ -15,22 +15,24 @@ from models.legacy import tiles as legacy_tiles
 from models.legacy import words as legacy_words
 from models.legacy.importer import TOLERANCE, import_networks
 from models.legacy.weights import text
+from models.recognition.crops import cut_header
 from models.recognition.image import decode
 from models.store import find, load_network
 from tests.support import legacy_files
 from tilefleet.errors import ModelError, NotANetwork
-from tilefleet.geometry import HEADER_HEIGHT, HEADER_WIDTH, HEADER_X, HEADER_Y, TILE
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import BUILTIN
 
 pytestmark = pytest.mark.training
 
 
 def pictures(count: int = 3) -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, (count, TILE, TILE, 3), np.uint8)
+    return np.random.default_rng(3).integers(
+        0, 256, (count, *BUILTIN.layout.tile_shape, 3), np.uint8
+    )
 
 
 def blank_header() -> np.ndarray:
-    return np.full((HEADER_HEIGHT, HEADER_WIDTH, 3), 255, np.uint8)
+    return np.full((*BUILTIN.layout.header_shape, 3), 255, np.uint8)
 
 
 def test_the_layers_follow_from_names_and_shapes(tmp_path: Path) -> None:
@@ -54,9 +56,9 @@ def test_classes_are_put_into_our_order_by_name(tmp_path: Path) -> None:
     theirs = network.layers[-1].weights["kernel"]
     ours = legacy_tiles.in_our_order(network).layers[-1].weights["kernel"]
     # 中国结 is the first in Unicode's order.
-    assert sorted(LABELS)[0] == "中国结"
-    np.testing.assert_array_equal(ours[:, LABELS.index("中国结")], theirs[:, 0])
-    np.testing.assert_array_equal(ours[:, LABELS.index(sorted(LABELS)[79])], theirs[:, 79])
+    assert sorted(BUILTIN.labels)[0] == "中国结"
+    np.testing.assert_array_equal(ours[:, BUILTIN.labels.index("中国结")], theirs[:, 0])
+    np.testing.assert_array_equal(ours[:, BUILTIN.index[max(BUILTIN.labels)]], theirs[:, 79])
 
 
 def test_tiles_of_both_families_become_one_network_and_words_stay_the_built_ins(
@@ -92,7 +94,7 @@ def test_a_words_network_alone_is_stored_beside_the_built_in_tiles(tmp_path: Pat
     assert max(manifest.evaluation["largest_difference_from_original"]["words"].values()) < 1e-4
     header = blank_header()[None]
     network = load_network(find("text", root=tmp_path / "store"), "words")
-    assert np.asarray(network(header)).argmax(axis=-1).tolist() == [[NONE, NONE]]
+    assert np.asarray(network(header)).argmax(axis=-1).tolist() == [[BUILTIN.none, BUILTIN.none]]
 
 
 def test_nothing_to_import_is_said(tmp_path: Path) -> None:
@@ -200,9 +202,7 @@ def test_the_real_tile_networks_are_as_right_as_in_their_own_program(
     network = legacy_file.read(data_folder / "legacy" / f"cracking-12306-{file}.h5")
     assert network.parameters == parameters
     chosen = sorted((data_folder / "tiles").glob("*_0[12].jpg"))
-    tiles = np.stack(
-        [np.asarray(Image.open(path).convert("RGB"))[3 : 3 + TILE, 3 : 3 + TILE] for path in chosen]
-    )
+    tiles = np.stack([np.asarray(Image.open(path).convert("RGB"))[3:70, 3:70] for path in chosen])
     read = legacy_tiles.build([network]).predict(tiles, batch_size=32, verbose=0).argmax(axis=1)
     right = np.mean([int(path.name[:2]) == label for path, label in zip(chosen, read, strict=True)])
     # Of all 800 they read 91.3 to 91.8 %.
@@ -217,11 +217,9 @@ def test_the_real_text_network_reads_plain_and_noisy_headers(data_folder: Path) 
     wanted, headers = [], []
     for truth in truths(data_folder / "captchas2020"):
         if truth.path.stem in noisy | {"435300cf", "009d0ff6", "01743e47"}:
-            rgb = decode(truth.path.read_bytes(), max_bytes=1 << 20)
-            headers.append(
-                rgb[HEADER_Y : HEADER_Y + HEADER_HEIGHT, HEADER_X : HEADER_X + HEADER_WIDTH]
-            )
+            rgb = decode(truth.path.read_bytes(), BUILTIN.layout, max_bytes=1 << 20)
+            headers.append(cut_header(rgb, BUILTIN.layout))
             wanted.append(truth.words)
     assert len(wanted) == 9
     read = network.predict(np.stack(headers), verbose=0).argmax(axis=-1)
-    assert [tuple(LABELS[i] for i in row if i != NONE) for row in read] == wanted
+    assert [tuple(BUILTIN.labels[i] for i in row if i != BUILTIN.none) for row in read] == wanted

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from models.engines import load
 from models.store.difference import differences
 from models.store.manifest import Manifest, file_names
 from tilefleet.errors import BadManifest, HashMismatch, ModelError, ModelNotFound, SettingError
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN, Kind
 from tilefleet.settings import Settings
 
 
@@ -77,6 +78,48 @@ def test_a_name_does_not_lead_out_of_the_store(tmp_path, name):
         store.check_free(name, root=root)
 
 
+def kind(**changes):
+    return {"kind": {**BUILTIN.encode(), **changes}}
+
+
+def layout(**changes):
+    tiles = len(changes.get("tops", (1, 2))) * 4
+    where = {**BUILTIN.layout.encode(), **changes}
+    return kind(layout=where, tiles_per_word=[1 / tiles] * tiles)
+
+
+def test_a_manifest_says_what_kind_of_captcha_its_model_reads(copy):
+    enlarged = Kind(
+        ("锣", "口哨", "蜥蜴"), replace(BUILTIN.layout, words=1), BUILTIN.tiles_per_word
+    )
+    edit(copy, kind=enlarged.encode())
+    assert store.find("copy", root=copy.parent).manifest.kind == enlarged
+    # The networks in its files are for another one.
+    with pytest.raises(BadManifest, match=r"words\.tflite gives"):
+        load(Settings(model="copy", store=copy.parent, engine="litert"))
+
+
+def first_version(folder, **changes):
+    """Write the manifest as it was before models had a kind."""
+    path = folder / "manifest.json"
+    encoded = json.loads(path.read_text(encoding="utf-8"))
+    del encoded["kind"]
+    labels = {"labels_sha256": BUILTIN.labels_sha256, "preprocessing": "none"}
+    shapes = {"inputs": {"words": [28, 176, 3]}, "outputs": {"tiles": [80]}}
+    path.write_text(json.dumps({**encoded, **labels, **shapes, "version": 1, **changes}))
+
+
+def test_a_manifest_of_the_first_version_is_one_of_the_only_kind_there_was(copy):
+    after = store.find("copy", root=copy.parent).manifest
+    first_version(copy)
+    assert store.find("copy", root=copy.parent).manifest == after
+    first_version_labels = {"labels_sha256": "0" * 64}
+    path = copy / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **first_version_labels}))
+    with pytest.raises(BadManifest, match="for labels 00000000"):
+        store.find("copy", root=copy.parent)
+
+
 def test_a_missing_file_is_named(copy):
     (copy / "tiles.tflite").unlink()
     with pytest.raises(BadManifest, match=r"tiles\.tflite"):
@@ -86,11 +129,22 @@ def test_a_missing_file_is_named(copy):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 99}, "version 99; this is 1"),
-        ({"labels_sha256": "0" * 64}, "for labels 00000000"),
-        ({"inputs": {"words": [1, 2, 3]}}, "inputs"),
-        ({"files": {}}, r"lists no .*words\.keras"),
+        ({"version": 99}, "version 99; this is 2"),
+        ({"files": {}}, r"files must contain .*words\.keras"),
         ({"surprise": 1}, "surprise"),
+        ({"precision": "int4"}, "precision must be one of"),
+        ({"sharpness": 0}, "sharpness must be bigger than"),
+        ({"kind": {}}, "kind must contain"),
+        (kind(labels=["锣", "锣", "口哨"]), "unique"),
+        (kind(labels=["锣", "口 哨", "蜥蜴"]), "pattern"),
+        (kind(tiles_per_word=[1.0]), "1 shares for 8 tiles"),
+        (layout(words=3), "words must be one of"),
+        (layout(size=[293]), "size must contain at least 2"),
+        (layout(size=[200, 190]), "do not fit"),
+        (layout(tops=[40, 80]), "do not fit"),
+        (layout(header=[250, 0, 176, 28]), "not inside"),
+        (layout(click=[70, 0]), "not inside a tile"),
+        (layout(tile=[10, 8], click=[0, 0], tops=[*range(40, 180, 10)]), "at most 16"),
     ],
 )
 def test_a_manifest_of_another_kind_is_refused(copy, changes, message):
@@ -116,7 +170,7 @@ def test_a_damaged_model_is_listed_as_such_beside_the_good_ones(copy):
 
 
 def test_labels_are_the_eighty_in_their_order(data_folder):
-    assert tuple((data_folder / "labels.txt").read_text(encoding="utf-8").split()) == LABELS
+    assert tuple((data_folder / "labels.txt").read_text(encoding="utf-8").split()) == BUILTIN.labels
 
 
 def test_a_model_name_cannot_leave_the_store():

@@ -11,14 +11,17 @@ from models.drawing.collection import plan
 from models.engines.tile_cache import TileCache
 from models.recognition.crops import Crops
 from tilefleet.errors import SettingError
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def crops():
     drawn = plan(pictures.TILES, captchas=30, pool=20, seed=9)
-    return [Crops.from_bytes(drawn.draw(number), max_bytes=1 << 20) for number in range(30)]
+    return [
+        Crops.from_bytes(drawn.draw(number), BUILTIN.layout, max_bytes=1 << 20)
+        for number in range(30)
+    ]
 
 
 def by_colour(asked):
@@ -26,7 +29,7 @@ def by_colour(asked):
 
     def network(eight):
         asked.append(len(eight))
-        answers = np.zeros((8, len(LABELS)), np.float32)
+        answers = np.zeros((8, len(BUILTIN.labels)), np.float32)
         answers[:, :3] = eight.mean(axis=(1, 2))
         return answers
 
@@ -35,7 +38,7 @@ def by_colour(asked):
 
 def test_the_same_tiles_are_answered_without_the_network(crops):
     asked = []
-    cache = TileCache(100)
+    cache = TileCache(100, BUILTIN)
     tiles = np.stack([each.tiles for each in crops[:2]])
     first = cache.read(tiles, by_colour(asked))
     calls = len(asked)
@@ -45,7 +48,7 @@ def test_the_same_tiles_are_answered_without_the_network(crops):
 
 
 def test_copies_of_a_tile_are_known_and_others_are_not(crops):
-    cache = TileCache(1000)
+    cache = TileCache(1000, BUILTIN)
     for each in crops:
         given = cache.read(each.tiles[np.newaxis], by_colour([]))[0, :, :3]
         # The answer kept is that of a copy: nearly the colour of this one.
@@ -56,7 +59,7 @@ def test_copies_of_a_tile_are_known_and_others_are_not(crops):
 
 
 def test_no_more_is_kept_than_was_said(crops):
-    cache = TileCache(10)
+    cache = TileCache(10, BUILTIN)
     for each in crops[:6]:
         cache.read(each.tiles[np.newaxis], by_colour([]))
     assert cache.stats()["kept"] == 10

@@ -14,7 +14,7 @@ from producer.review.labelling import Labelling
 from tests.conftest import SAMPLES
 from tests.support import review
 from tilefleet.errors import BadAnswers
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
 
 
@@ -68,7 +68,7 @@ def page(labelling):
 
 
 def written(folder) -> dict[str, Answer]:
-    return Answers.read(folder / "answers.csv").known
+    return Answers.read(folder / "answers.csv", tiles=8).known
 
 
 def test_what_the_model_is_least_sure_of_comes_first(page, folder):
@@ -82,7 +82,7 @@ def test_what_the_model_is_least_sure_of_comes_first(page, folder):
     assert len(first["tiles"]) == len(told["boxes"]) == 8
     assert first["said"] is None
     assert (told["total"], told["decided"]) == (4, 0)
-    assert told["labels"] == list(LABELS)
+    assert told["labels"] == list(BUILTIN.labels)
     assert not (folder / "answers.csv").exists()
 
 

@@ -7,20 +7,18 @@ import pytest
 from PIL import Image, ImageChops
 
 from producer.terminal import picture
-from tilefleet import geometry
 from tilefleet.answer import Reading
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 from tilefleet.testing import AnswerFactory
 
-ANSWER = AnswerFactory().build([LABELS[0], LABELS[1]], [2, 7])
-LONGEST = max(LABELS, key=len)
+ANSWER = AnswerFactory().build([BUILTIN.labels[0], BUILTIN.labels[1]], [2, 7])
+LONGEST = max(BUILTIN.labels, key=len)
 
 
 @pytest.fixture(scope="module")
 def captcha():
     out = BytesIO()
-    size = (geometry.CAPTCHA_WIDTH, geometry.CAPTCHA_HEIGHT)
-    Image.new("RGB", size, "grey").save(out, "PNG")
+    Image.new("RGB", BUILTIN.layout.size, "grey").save(out, "PNG")
     return out.getvalue()
 
 
@@ -31,7 +29,7 @@ def drawn(captcha, answer) -> Image.Image:
 def tile(number: int) -> tuple[int, int, int, int]:
     """Where a tile is on the sheet, with the frame around it."""
     row, column = divmod(number - 1, 4)
-    left, top = geometry.TILE_XS[column] * 3 - 8, 64 + geometry.TILE_YS[row] * 3 - 8
+    left, top = BUILTIN.layout.lefts[column] * 3 - 8, 64 + BUILTIN.layout.tops[row] * 3 - 8
     return left, top, left + 67 * 3 + 16, top + 67 * 3 + 16
 
 
@@ -47,9 +45,9 @@ HEAD, FOOT = (0, 0, 879, 64), (0, 634, 879, 674)
 @pytest.mark.parametrize(
     ("changed", "where"),
     [
-        (replace(ANSWER, words=(Reading(LABELS[2], 0.97), ANSWER.words[1])), HEAD),
+        (replace(ANSWER, words=(Reading(BUILTIN.labels[2], 0.97), ANSWER.words[1])), HEAD),
         (replace(ANSWER, words=ANSWER.words[:1]), HEAD),
-        (replace(ANSWER, words=(ANSWER.words[0], Reading(LABELS[1], 0.4))), HEAD),
+        (replace(ANSWER, words=(ANSWER.words[0], Reading(BUILTIN.labels[1], 0.4))), HEAD),
         (replace(ANSWER, confidence=0.4), HEAD),
         (replace(ANSWER, model="another@1"), FOOT),
         (with_tile(4, Reading(LONGEST, 0.97)), tile(4)),

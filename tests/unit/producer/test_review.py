@@ -11,7 +11,7 @@ from models.bootstrap import dataset
 from models.bootstrap.dataset import Dataset
 from producer.review.tiles import make
 from tests.support import review
-from tilefleet.labels import INDEX, LABELS
+from tilefleet.kind import BUILTIN
 
 
 class Page:
@@ -47,10 +47,10 @@ def test_the_most_doubtful_come_first_with_what_may_be_said(page):
     told = page.get("/groups").json()
     assert [each["group"] for each in told["groups"]] == [4, 3, 2, 1, 0]
     first = told["groups"][0]
-    assert first["offered"][0] == {"label": LABELS[4], "probability": 0.3, "examples": []}
+    assert first["offered"][0] == {"label": BUILTIN.labels[4], "probability": 0.3, "examples": []}
     assert first["decided"] is None
     assert told["total"] == 5
-    assert told["labels"] == list(LABELS)
+    assert told["labels"] == list(BUILTIN.labels)
 
 
 def test_the_page_and_the_pictures_are_served(page):
@@ -105,9 +105,9 @@ def test_other_sites_pages_cannot_reach_it(page, folder):
 
 def test_the_command_serves_on_the_loopback_address_and_exports_at_its_end(folder):
     with review.serving(folder) as (url, server):
-        said = {"group": 3, "label": LABELS[3]}
+        said = {"group": 3, "label": BUILTIN.labels[3]}
         assert httpx.post(f"{url}decisions", json=said).status_code == 200
         server.send_signal(signal.SIGINT)
         assert "1 decisions; 3 pictures in tiles.npz" in server.communicate(timeout=20)[0]
     with np.load(folder / dataset.TILES) as arrays:
-        assert arrays["labels"].argmax(axis=1).tolist() == [0, 1, INDEX[LABELS[3]]]
+        assert arrays["labels"].argmax(axis=1).tolist() == [0, 1, BUILTIN.index[BUILTIN.labels[3]]]

@@ -23,7 +23,7 @@ def test_rates_are_those_between_the_lines_of_each_worker():
     trend.add(view(one=(11.0, 1100), two=(21.0, 50)), now=1.0)
     assert trend.of("one").rate == 100
     assert trend.rate == 150
-    assert list(trend.curve) == [0, 150]
+    assert list(trend.rates) == [0, 150]
 
 
 def test_a_worker_that_tells_nothing_new_adds_nothing_to_the_rate_of_now():

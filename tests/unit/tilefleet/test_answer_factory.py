@@ -3,8 +3,7 @@
 import pytest
 
 from tilefleet.answer import Answer
-from tilefleet.geometry import POINTS
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 from tilefleet.testing import AnswerFactory
 
 
@@ -16,9 +15,9 @@ def test_picked_tiles_and_no_others_show_the_words():
         words = [word.label for word in answer.words]
         shown = [n for n, tile in enumerate(answer.tiles, 1) if tile.label in words]
         assert tuple(shown) == answer.picks
-        assert answer.points == tuple(POINTS[pick - 1] for pick in answer.picks)
+        assert answer.points == tuple(BUILTIN.layout.points[pick - 1] for pick in answer.picks)
         assert len(answer.tiles) == 8
-        assert {*words, *(tile.label for tile in answer.tiles)} <= {*LABELS}
+        assert {*words, *(tile.label for tile in answer.tiles)} <= {*BUILTIN.labels}
 
 
 def test_an_answer_survives_the_wire():

@@ -53,7 +53,10 @@ def test_a_quantile_is_its_buckets_end():
 def test_a_line_comes_back_as_it_was_told_and_one_of_others_is_skipped():
     told = Report(3.5, {"captcha": 9}, "m@1", figures(7, {1: 2}, {"TooLarge": 1}, fast=2))
     assert report.decode(100, f"99 {told.encode()}".encode()) == told
-    assert report.decode(100, b'99 {"rate": 1, "bounds": {}, "figures": {"what": 1}}') is None
+    assert report.decode(100, b'99 {"rate": 1, "bounds": {}, "figures": {"passes": 1}}') is None
+    # Of a later version.
+    line = b'99 {"rate": 1, "bounds": {}, "figures": {"lanes": 2, "more": 1}}'
+    assert report.decode(100, line) == Report(1.0, {}, figures=Figures(lanes=2))
     assert report.decode(100, b'99 {"rate": 1, "bounds": {}, "figures": [1]}') is None
     # Of a worker of another version.
     assert report.decode(100, b'99 {"rate": 1, "bounds": {}}') == Report(1.0, {})

@@ -17,7 +17,7 @@ FIELDS = {"name": "worker.solve", "args": "(<12 bytes>)", "eta": None, "retries"
 def make():
     """Dispatchers, of either class, that let the events of tasks wait for each other."""
     app = Celery("events", broker="memory://", set_as_current=False)
-    app.settings = SimpleNamespace(events=1.0)
+    app.settings = SimpleNamespace(events=1.0, fleet="here")
     with Connection("memory://") as connection:
 
         def make(kind, *, share=1.0, **options):
@@ -36,6 +36,7 @@ def test_an_event_has_what_celery_s_own_has(make):
     for dispatcher in (ours, celery_s):
         dispatcher.send("task-received", uuid="1", **FIELDS)
     (one,), (other,) = waiting(ours), waiting(celery_s)
+    assert one.pop("fleet") == "here"
     assert one.keys() == other.keys()
     varying = ("timestamp", "clock")
     assert {k: one[k] for k in one if k not in varying} == {

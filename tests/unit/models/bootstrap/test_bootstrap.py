@@ -13,7 +13,7 @@ from models.drawing import tiles as pictures
 from models.drawing.collection import plan
 from models.recognition.crops import Crops
 from tilefleet.errors import BadCollection
-from tilefleet.labels import INDEX, LABELS
+from tilefleet.kind import BUILTIN
 
 
 def quiet(step):
@@ -54,7 +54,7 @@ def test_tiles_get_their_labels_without_any(collection, found):
     _, out = found
     with (out / dataset.TABLE).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    truth = [LABELS[label] for label in collection.tile_labels.ravel()]
+    truth = [BUILTIN.labels[label] for label in collection.tile_labels.ravel()]
     assert len(rows) == len(truth)
     right = [row["label"] == label for row, label in zip(rows, truth, strict=True)]
     assert np.mean(right) > 0.95
@@ -180,7 +180,7 @@ def test_corrections_survive_and_the_last_word_counts(found, corrected):
         file.write('{"place": "000", "label": "锣'.encode()[:-1])  # The machine went down here.
     again = dataset.Dataset.open(corrected)
     assert again.corrections == opened.corrections == {0: "老虎", 1: ""}
-    assert again.corrected()[0].argmax() == INDEX["老虎"]
+    assert again.corrected()[0].argmax() == BUILTIN.index["老虎"]
     assert again.corrected()[1].max() == 0
     sure = set(np.flatnonzero(again.labels.max(axis=1) >= dataset.SURE))
     assert len(sure) == found[0].sure

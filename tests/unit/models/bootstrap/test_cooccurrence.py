@@ -8,8 +8,7 @@ from models.bootstrap.estimation.agreement import agree
 from models.bootstrap.estimation.beliefs import MOST, Rates, Sightings
 from models.drawing import tiles as pictures
 from models.drawing.collection import plan
-from models.recognition.decision import TILES_PER_WORD
-from tilefleet.labels import INDEX, LABELS, NONE
+from tilefleet.kind import BUILTIN
 
 
 def test_the_message_to_a_tile_is_what_bayes_says():
@@ -18,7 +17,7 @@ def test_the_message_to_a_tile_is_what_bayes_says():
     shown = rng.uniform(0.01, 0.6, (1, 8, 1))
     rates, trust = Rates(), 0.9
     messages, _, _ = cooccurrence._messages(shown, np.array([[trust]]), rates)
-    chance = 1 / len(LABELS)
+    chance = 1 / len(BUILTIN.labels)
     weights = {True: 0.0, False: 0.0}
     for ways in np.ndindex(*(2,) * 8):
         ways = np.array(ways)
@@ -35,7 +34,7 @@ def test_the_message_to_a_tile_is_what_bayes_says():
 
 def sightings(captchas, seed, header_errors=0.0):
     drawn = plan(pictures.TILES, captchas=captchas, pool=60, header_errors=header_errors, seed=seed)
-    sure = np.where(drawn.headers == NONE, 1.0, 0.97)
+    sure = np.where(drawn.headers == BUILTIN.none, 1.0, 0.97)
     return drawn, Sightings(drawn.shown, drawn.headers, sure)
 
 
@@ -54,13 +53,13 @@ def test_the_rates_are_found():
     drawn, seen = sightings(1500, 7, 0.1)
     beliefs = cooccurrence.fit(seen, len(drawn.labels))
     assert beliefs.wrong_words == pytest.approx(0.1, abs=0.03)
-    assert np.allclose(beliefs.rates.tiles_per_word[:3], TILES_PER_WORD[:3], atol=0.06)
+    assert np.allclose(beliefs.rates.tiles_per_word[:3], BUILTIN.tiles_per_word[:3], atol=0.06)
 
 
 def test_held_out_headers_tell_good_labels_from_bad():
     drawn, seen = sightings(300, 8)
     held = np.arange(len(seen)) % 10 == 0
-    truth = np.eye(len(LABELS), dtype=np.float32)[drawn.labels]
+    truth = np.eye(len(BUILTIN.labels), dtype=np.float32)[drawn.labels]
     good = agree(seen.only(held), truth, Rates(), 0.02)
     bad = agree(seen.only(held), np.roll(truth, 1, axis=1), Rates(), 0.02)
     assert good[0] > bad[0]
@@ -70,14 +69,14 @@ def test_held_out_headers_tell_good_labels_from_bad():
 def test_a_picture_seen_once_is_what_a_network_sees_in_it():
     seen = Sightings(
         np.arange(8, dtype=np.int32)[np.newaxis],
-        np.array([[INDEX["锣"], NONE]], np.int16),
+        np.array([[BUILTIN.index["锣"], BUILTIN.none]], np.int16),
         np.array([[0.99, 0.99]]),
     )
-    prior = np.zeros((8, len(LABELS)), np.float32)
+    prior = np.zeros((8, len(BUILTIN.labels)), np.float32)
     prior[:, :] = np.log(0.1 / 79)
     prior[np.arange(8), np.arange(8)] = np.log(0.9)
     prior[3] = np.log(1 / 80)
     beliefs = cooccurrence.fit(seen, 8, prior=prior)
     assert beliefs.labels[0].argmax() == 0
     # Of the one it knows nothing about, the header tells: seven others show something else.
-    assert beliefs.labels[3].argmax() == INDEX["锣"]
+    assert beliefs.labels[3].argmax() == BUILTIN.index["锣"]

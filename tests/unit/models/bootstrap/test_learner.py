@@ -7,7 +7,7 @@ from models.bootstrap import learner
 from models.drawing import alter
 from models.drawing import tiles as pictures
 from models.drawing.collection import plan
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 
 @pytest.mark.training
@@ -22,8 +22,8 @@ def test_a_network_learns_from_sure_groups_and_looks_at_the_others(tmp_path, mon
     drawn = plan(pictures.TILES, captchas=40, pool=60)
     inside = slice(alter.MARGIN, -alter.MARGIN)
     tiles = np.stack([np.asarray(drawn.picture(n))[inside, inside] for n in range(60)])
-    truth = np.eye(len(LABELS), dtype=np.float32)[drawn.labels]
-    truth[40:] = 1 / len(LABELS)
+    truth = np.eye(len(BUILTIN.labels), dtype=np.float32)[drawn.labels]
+    truth[40:] = 1 / len(BUILTIN.labels)
     told = []
     options = {"steps": 4, "seed": 1, "tick": lambda done, of: told.append((done, of))}
     first = learner.learn(tiles, truth, directory=tmp_path / "1", before=None, **options)
@@ -47,7 +47,7 @@ def test_a_network_learns_from_sure_groups_and_looks_at_the_others(tmp_path, mon
 
 
 def test_too_few_sure_groups_teach_no_network(tmp_path):
-    labels = np.full((50, len(LABELS)), 1 / len(LABELS), np.float32)
+    labels = np.full((50, len(BUILTIN.labels)), 1 / len(BUILTIN.labels), np.float32)
     tiles = np.zeros((50, 67, 67, 3), np.uint8)
     options = {"directory": tmp_path, "before": None, "steps": 5, "seed": 1}
     assert learner.learn(tiles, labels, **options) is None

@@ -72,8 +72,8 @@ def test_a_state_of_other_data_is_not_gone_on_with(run, data, tmp_path):
 @pytest.mark.training
 def test_ctrl_c_says_how_to_go_on_and_one_does(data, tmp_path):
     asked = [sys.executable, "-m", "producer.cli", "models", "train", "--data", str(data)]
-    asked += ["--name", "mine", "--only", "words", "--headers", "100", "--steps", "1"]
-    asked += ["--epochs", "40", "--directory", str(tmp_path / "state")]
+    asked += ["--name", "mine", "--only", "tiles", "--steps", "1"]
+    asked += ["--epochs", "400", "--directory", str(tmp_path / "state")]
     settings = {
         "cwd": sys.path[0],
         "env": {**os.environ, "TILEFLEET_STORE": str(tmp_path / "store")},
@@ -81,7 +81,7 @@ def test_ctrl_c_says_how_to_go_on_and_one_does(data, tmp_path):
         "stderr": subprocess.PIPE,
         "text": True,
     }
-    log = tmp_path / "state/words/round1/log.csv"
+    log = tmp_path / "state/tiles/log.csv"
     with subprocess.Popen(interruptible(asked), **settings) as process:
         wait_until(lambda: log.exists() and len(log.read_text().splitlines()) > 2, 300)
         process.send_signal(signal.SIGINT)
@@ -97,6 +97,6 @@ def test_ctrl_c_says_how_to_go_on_and_one_does(data, tmp_path):
         wait_until(lambda: len(log.read_text().splitlines()) > done, 300)
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=30)[0]
-    assert f"words: going on in {tmp_path / 'state' / 'words'}" in told
+    assert f"tiles: going on in {tmp_path / 'state' / 'tiles'}" in told
     epochs = [line.split(",")[0] for line in log.read_text().splitlines()[1:]]
     assert epochs == [str(number) for number in range(len(epochs))]

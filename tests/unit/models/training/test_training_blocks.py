@@ -16,7 +16,7 @@ from models.networks import chain  # noqa: E402
 from models.networks import words as network_of_words  # noqa: E402
 from models.training import blocks, calibration, views  # noqa: E402
 from tilefleet.errors import BadTiles  # noqa: E402
-from tilefleet.labels import LABELS  # noqa: E402
+from tilefleet.kind import BUILTIN  # noqa: E402
 
 
 def _teacher() -> "keras.Model":
@@ -30,18 +30,20 @@ def _teacher() -> "keras.Model":
     x = layers.Add()([x, y])
     x = layers.BatchNormalization()(layers.Conv2D(20, 3, strides=2, padding="same")(x))
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(pixels, layers.Dense(len(LABELS), activation="softmax")(x), name="teacher")
+    return keras.Model(
+        pixels, layers.Dense(len(BUILTIN.labels), activation="softmax")(x), name="teacher"
+    )
 
 
 def _pictures(count: int) -> Pictures:
     pixels = np.random.default_rng(1).integers(0, 256, (count, 73, 73, 3), np.uint8)
-    truth = np.zeros((count, len(LABELS)), np.float32)
+    truth = np.zeros((count, len(BUILTIN.labels)), np.float32)
     return Pictures(tuple(map(with_mirror, pixels)), truth, np.full(count, -1))
 
 
 def _drawings(count: int, *, label: int) -> Pictures:
     images = tuple(Image.new("RGBA", (67, 67), (200, 10, 10, 255)) for _ in range(count))
-    truth = np.zeros((count, len(LABELS)), np.float32)
+    truth = np.zeros((count, len(BUILTIN.labels)), np.float32)
     truth[:, label] = 1
     return Pictures(images, truth, np.full(count, label))
 
@@ -60,7 +62,7 @@ def test_blocks_fit_each_other_and_the_chain_gives_probabilities():
         assert part.output.shape[1:] == shape
     network = chain.assemble(parts)
     answers = np.asarray(network(np.zeros((2, 67, 67, 3), np.uint8)))
-    assert answers.shape == (2, len(LABELS))
+    assert answers.shape == (2, len(BUILTIN.labels))
     assert answers.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
 
 
@@ -92,7 +94,7 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(tmp
     said: list[str] = []
     arguments = {"teacher": entry, "schedule": schedule, "say": said.append, "progress": False}
     network, made = blocks.train(sources, directory=tmp_path / "state", **arguments)
-    assert network.output.shape == (None, len(LABELS))
+    assert network.output.shape == (None, len(BUILTIN.labels))
     assert made["mixture"]["views"] == 256
     assert made["teacher"] == entry.identity
     shard = views.read(tmp_path / "state" / "views" / "00000")

@@ -18,7 +18,7 @@ from models.training.maps import ANSWER
 from models.training.teacher import Teacher
 from models.training.tiles import Recipe, Views, softened, train
 from tilefleet.errors import BadTiles
-from tilefleet.labels import LABELS
+from tilefleet.kind import BUILTIN
 
 
 class Teaching:
@@ -27,7 +27,7 @@ class Teaching:
     identity = "same@00000000"
 
     def __call__(self, tiles: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-        return np.full((len(tiles), len(LABELS)), 1 / len(LABELS), np.float32), {}
+        return np.full((len(tiles), len(BUILTIN.labels)), 1 / len(BUILTIN.labels), np.float32), {}
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_the_tile_of_a_labelled_picture_is_what_its_margin_leaves(labelled_folde
 
 def test_tiles_cut_for_training_are_those_cut_for_reading(captcha_folder: Path) -> None:
     data = (captcha_folder / "a.jpg").read_bytes()
-    expected = cut_tiles(decode(data, max_bytes=1 << 20))
+    expected = cut_tiles(decode(data, BUILTIN.layout, max_bytes=1 << 20), BUILTIN.layout)
     found = pictures.cut(captcha_folder)
     np.testing.assert_array_equal(found.tiles(), expected)
     assert set(found.labels) == {pictures.UNKNOWN}

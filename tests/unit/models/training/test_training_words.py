@@ -6,7 +6,7 @@ import pytest
 from models.drawing.strips import UNKNOWN
 from models.store import find
 from tilefleet.errors import BadTiles, ModelError
-from tilefleet.labels import LABELS, NONE
+from tilefleet.kind import BUILTIN
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,13 +19,13 @@ def backend():
 def test_targets_are_smoothed_and_an_unknown_word_is_any_of_the_eighty():
     from models.training.words import targets
 
-    wanted = targets(np.array([[3, NONE], [UNKNOWN, 7]], np.int16))
-    assert wanted.shape == (2, 2, NONE + 1)
+    wanted = targets(np.array([[3, BUILTIN.none], [UNKNOWN, 7]], np.int16))
+    assert wanted.shape == (2, 2, BUILTIN.none + 1)
     np.testing.assert_allclose(wanted.sum(axis=-1), 1, atol=1e-5)
     assert wanted[0, 0].argmax() == 3
-    assert wanted[0, 1].argmax() == NONE
-    assert wanted[1, 0].max() == pytest.approx(1 / len(LABELS))
-    assert wanted[1, 0, NONE] == 0
+    assert wanted[0, 1].argmax() == BUILTIN.none
+    assert wanted[1, 0].max() == pytest.approx(1 / len(BUILTIN.labels))
+    assert wanted[1, 0, BUILTIN.none] == 0
 
 
 @pytest.mark.training
@@ -43,7 +43,7 @@ def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
         )
 
     network, made = run(2)
-    assert network(np.zeros((1, 28, 176, 3), np.uint8)).shape == (1, 2, NONE + 1)
+    assert network(np.zeros((1, 28, 176, 3), np.uint8)).shape == (1, 2, BUILTIN.none + 1)
     assert made["headers"]["drawn for each round"] == 300
     assert len(made["minutes"]) == 2
     before = (tmp_path / "round2/log.csv").read_text()

@@ -4,7 +4,6 @@ from typing import Any
 
 from producer.gateway import problem
 from tilefleet import wire
-from tilefleet.labels import LABELS
 
 Schema = dict[str, Any]
 
@@ -26,6 +25,8 @@ def named(name: str) -> Schema:
 
 _PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 _COUNT = {"type": "integer", "minimum": 0}
+_ERROR = record({"type": {"type": "string"}, "message": {"type": "string"}})
+_PLACE = {**_COUNT, "description": "In the list that was sent, from 0."}
 
 SCHEMAS: Schema = {
     "Answer": record(
@@ -40,13 +41,12 @@ SCHEMAS: Schema = {
             "tiles": {
                 "type": "array",
                 "items": named("Reading"),
-                "minItems": 8,
-                "maxItems": 8,
+                "minItems": 1,
                 "description": "Row by row.",
             },
             "picks": {
                 "type": "array",
-                "items": {"type": "integer", "minimum": 1, "maximum": 8},
+                "items": {"type": "integer", "minimum": 1},
                 "description": "Numbers of the tiles that show one of the words.",
             },
             "points": {
@@ -57,10 +57,25 @@ SCHEMAS: Schema = {
                     "minItems": 2,
                     "maxItems": 2,
                 },
-                "description": "Where to click for each pick: x, y in pixels.",
+                "description": "Where to click for each pick: x, y in the picture's own pixels.",
             },
             "confidence": {**_PROBABILITY, "description": "That the picks are exactly right."},
             "model": {"type": "string", "examples": ["builtin@3f2a9c1e"]},
+            "grid": record(
+                {
+                    "rows": {"type": "integer", "minimum": 1},
+                    "columns": {"type": "integer", "minimum": 1},
+                    "lefts": {"type": "array", "items": {"type": "integer"}},
+                    "tops": {"type": "array", "items": {"type": "integer"}},
+                    "tile": {
+                        "type": "array",
+                        "items": {"type": "integer"},
+                        "minItems": 2,
+                        "maxItems": 2,
+                        "description": "Width and height.",
+                    },
+                }
+            ),
             "timing": record(
                 {
                     "queued_ms": {"type": "number", "minimum": 0},
@@ -69,18 +84,22 @@ SCHEMAS: Schema = {
                 }
             ),
         },
-        optional=["timing"],
+        optional=["grid", "timing"],
     ),
     "Reading": record(
-        {"label": {"type": "string", "enum": list(LABELS)}, "confidence": _PROBABILITY}
+        {"label": {"type": "string", "examples": ["电子秤"]}, "confidence": _PROBABILITY}
     ),
     "Outcomes": {
         "type": "array",
         "items": {"oneOf": [named("Answer"), named("ErrorInList")]},
     },
-    "ErrorInList": record(
-        {"error": record({"type": {"type": "string"}, "message": {"type": "string"}})}
-    ),
+    "Line": {
+        "oneOf": [
+            record({"index": _PLACE, "answer": named("Answer")}),
+            record({"index": _PLACE, "error": _ERROR}),
+        ]
+    },
+    "ErrorInList": record({"error": _ERROR}),
     "Fleet": record(
         {
             "workers": _COUNT,

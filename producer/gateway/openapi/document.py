@@ -4,22 +4,29 @@ Written by hand beside the code; a test holds every route, status and reply agai
 """
 
 from producer.gateway import problem
-from producer.gateway.schemas import SCHEMAS, Schema, named, record
-from tilefleet import geometry
+from producer.gateway.openapi import examples
+from producer.gateway.openapi.schemas import SCHEMAS, Schema, named, record
 from tilefleet.settings import Settings
 
 #: Seconds to wait for an answer, unless the request says otherwise, and at most.
 TIMEOUT_S, LONGEST_S = 10.0, 60.0
+#: Seconds for which the reply to a request with an Idempotency-Key is kept.
+KEPT_S = 600
 
 
 def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> Schema:
     """`keys`: whether keys are asked for; `legacy`: whether old paths are there."""
-    paths = _clean(settings) | _watched()
+    clean = _clean(settings)
+    paths = clean | _watched()
     if keys:
-        for path in ("/v1/solve", "/v1/solve-many"):
-            for operation in paths[path].values():
+        for methods in clean.values():
+            for operation in methods.values():
                 operation["security"] = [{"bearer": []}, {"header": []}]
                 operation["responses"] |= _problems(401)
+    paths |= _old() if legacy else {}
+    for path, methods in paths.items():
+        for operation in methods.values():
+            operation["x-codeSamples"] = examples.of(path, key=keys and path in clean)
     components: Schema = {"schemas": SCHEMAS, "responses": _PROBLEMS}
     if keys:
         components["securitySchemes"] = {
@@ -34,7 +41,7 @@ def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> S
             "summary": "Reads grid captchas.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": paths | (_old() if legacy else {}),
+        "paths": paths,
         "components": components,
     }
 
@@ -51,6 +58,16 @@ def _clean(settings: Settings) -> Schema:
             "default": TIMEOUT_S,
         },
     }
+    once = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": (
+            "A name of the sender's own for this request, such as a UUID. Sent again with the same "
+            f"name and pictures within {KEPT_S // 60} minutes, it gets the reply of the "
+            "first time, with Idempotent-Replayed: true."
+        ),
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    }
     base64 = {
         "type": "string",
         "contentEncoding": "base64",
@@ -63,11 +80,11 @@ def _clean(settings: Settings) -> Schema:
             "post": {
                 "operationId": "solve",
                 "summary": "Read one captcha.",
-                "parameters": [timeout],
+                "parameters": [timeout, once],
                 "requestBody": {
                     "required": True,
                     "description": (
-                        f"A picture of {geometry.CAPTCHA_WIDTH}×{geometry.CAPTCHA_HEIGHT} pixels, "
+                        "A picture of a captcha that the fleet's model reads, "
                         f"JPEG, PNG, WebP, BMP or GIF, at most {settings.max_bytes} bytes: raw, as "
                         "the only file of a form, or as base64 in JSON."
                     ),
@@ -82,7 +99,7 @@ def _clean(settings: Settings) -> Schema:
                 },
                 "responses": {
                     **_ok("What the fleet reads in it.", "Answer"),
-                    **_problems(400, 408, 413, 429, 500, 503, 504),
+                    **_problems(400, 408, 409, 413, 422, 429, 500, 503, 504),
                 },
             }
         },
@@ -90,9 +107,13 @@ def _clean(settings: Settings) -> Schema:
             "post": {
                 "operationId": "solveMany",
                 "summary": "Read a list of captchas, when nobody waits for others.",
-                "parameters": [timeout],
+                "parameters": [timeout, once],
                 "requestBody": {
                     "required": True,
+                    "description": (
+                        f"1 to {most} pictures, each as for /v1/solve. Addresses of pictures are "
+                        "refused: nothing is fetched."
+                    ),
                     "content": {
                         "multipart/form-data": {
                             "schema": {
@@ -115,8 +136,18 @@ def _clean(settings: Settings) -> Schema:
                     },
                 },
                 "responses": {
-                    **_ok("Answers, or errors in their places, in the same order.", "Outcomes"),
-                    **_problems(400, 408, 413, 429, 500, 503),
+                    "200": {
+                        "description": (
+                            "Answers, or errors in their places, in the same order; to whom "
+                            "accepts NDJSON, a line for each as soon as it is there."
+                        ),
+                        "content": {
+                            "application/json": {"schema": named("Outcomes")},
+                            # Of each line; OpenAPI 3.1 has no word for lines.
+                            "application/x-ndjson": {"schema": named("Line")},
+                        },
+                    },
+                    **_problems(400, 408, 409, 413, 422, 429, 500, 503),
                 },
             }
         },
@@ -138,6 +169,7 @@ def _watched() -> Schema:
         "/openapi.json": get(
             "document", "This document.", _inline("200", "It.", {"type": "object"})
         ),
+        "/docs": get("docs", "This document as a page.", _text("The page.", "text/html")),
         "/": get("page", "The page, for browsers.", _text("The page.", "text/html")),
     }
 
@@ -149,7 +181,7 @@ def _old() -> Schema:
         {
             "code": code,
             "massage": {"type": "string"},
-            "data": {"type": "array", "items": {"type": "string", "pattern": "^[1-8]$"}},
+            "data": {"type": "array", "items": {"type": "string", "pattern": "^[1-9][0-9]*$"}},
         }
     )
     check = record(
@@ -157,7 +189,7 @@ def _old() -> Schema:
             "msg": {"enum": ["success", "Wrong format. "]},
             "result": {
                 "oneOf": [
-                    {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 8}},
+                    {"type": "array", "items": {"type": "integer", "minimum": 1}},
                     {"const": ""},
                 ]
             },
@@ -261,7 +293,9 @@ _PROBLEMS = {
     "401": _problem("No API key, or one that is not known."),
     "404": _problem("Nothing is there."),
     "408": _problem("The body did not come in time."),
+    "409": _problem("A request with this idempotency key is being read.", retry=True),
     "413": _problem("More bytes than are accepted."),
+    "422": _problem("Another request had this idempotency key."),
     "429": _problem("The key's quota is used up.", retry=True),
     "500": _problem("The networks, or the gateway, failed on it."),
     "503": _problem("Too much at once, or no fleet there.", retry=True),

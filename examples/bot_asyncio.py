@@ -1,0 +1,39 @@
+"""A bot with many sessions in one event loop: they share one client, which needs two connections.
+
+python examples/bot_asyncio.py captcha.jpg another.jpg …
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tilefleet import Answer, AsyncClient, BadRequest, Retries
+
+#: Below this, another captcha is asked for rather than an answer given that may be wrong.
+SURE = 0.5
+
+
+async def session(fleet: AsyncClient, name: str, captcha: bytes) -> Answer | None:
+    """What one visitor does: here the captcha comes from a file, in life from the site."""
+    try:
+        answer = await fleet.solve(captcha, timeout=10)  # cancelling the session revokes it
+    except BadRequest as error:
+        print(f"{name}: no captcha: {error}")
+        return None
+    if answer.confidence < SURE:
+        print(f"{name}: not sure ({answer.confidence:.0%}), asking for another")
+        return None
+    print(f"{name}: click {' '.join(f'{x},{y}' for x, y in answer.points)}")
+    return answer
+
+
+async def main(files: list[str]) -> None:
+    policy = Retries(8, pause_s=0.2, longest_s=5)
+    async with AsyncClient(retries=policy) as fleet, asyncio.TaskGroup() as sessions:
+        for file in files:
+            captcha = await asyncio.to_thread(Path(file).read_bytes)
+            sessions.create_task(session(fleet, Path(file).name, captcha))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]) if sys.argv[1:] else sys.exit(__doc__))

@@ -1,0 +1,38 @@
+"""The command ``tilefleet doctor``."""
+
+import json
+import sys
+
+import click
+
+from producer.terminal import verbosity
+
+
+@click.command()
+@click.option("--gateway", metavar="URL", help="The gateway to look at; else the one on port 8000.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for the answer to a captcha.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def doctor(gateway: str | None, timeout: float, as_json: bool) -> None:
+    """Check the whole road: a line for each thing that has to be right, and what to do if not.
+
+    Python, extras, settings, model, server, its version, rights, eviction, memory and clock,
+    workers, the answer to a captcha, gateway. Exit code 1 if any fails.
+    """
+    from producer.doctor.check import FAIL, OK
+    from producer.doctor.examine import examine
+
+    failed = 0
+    for check in examine(gateway=gateway, timeout_s=timeout):
+        failed += check.state == FAIL
+        if as_json:
+            click.echo(json.dumps(check.encode(), ensure_ascii=False))
+        elif check.state != OK or not verbosity.is_quiet():
+            click.echo(check.line())
+        sys.stdout.flush()
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,36 @@
+"""The command ``tilefleet worker``."""
+
+import os
+import sys
+
+import click
+
+from tilefleet import in_the_way
+from tilefleet.errors import SettingError
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option(
+    "-n",
+    "--processes",
+    type=click.IntRange(0, 1024),
+    help="How many workers; 0: one for each core, one in all on a GPU. TILEFLEET_PROCESSES if "
+    "not given.",
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def worker(processes: int | None, options: tuple[str, ...]) -> None:
+    """Start workers here, as many as the machine has cores for, under one supervisor.
+
+    OPTIONS are those of "celery worker" (--hostname for the workers' name; -n is taken). One that
+    ends by itself is started again. TILEFLEET_METRICS and TILEFLEET_HEALTH are for all of them.
+    """
+    if hidden := in_the_way("worker", "models"):
+        raise SettingError(hidden)
+    environ = dict(os.environ)
+    if processes is not None:
+        environ["TILEFLEET_PROCESSES"] = str(processes)
+    # -P: what is in this folder does not go before what is installed.
+    command = [sys.executable, "-P", "-m", "worker.supervisor", *options]
+    os.execve(sys.executable, command, environ)

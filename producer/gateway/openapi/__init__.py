@@ -1,0 +1,9 @@
+"""The API, described for programs (OpenAPI 3.1). May import `problem`, `tilefleet`.
+
+`document` has paths and replies, `schemas` the objects that the API sends, `examples` what works
+when it is sent as it stands.
+"""
+
+from producer.gateway.openapi.document import KEPT_S, LONGEST_S, TIMEOUT_S, document
+
+__all__ = ["KEPT_S", "LONGEST_S", "TIMEOUT_S", "document"]

@@ -1,0 +1,117 @@
+"""The group of ``tilefleet``'s commands: what goes wrong is one line that says what to do.
+
+Exit code 2 for a command line that was not understood, 1 for the rest; with ``-v`` an error shows
+where it was raised.
+"""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, Final
+
+import click
+
+from producer.terminal import verbosity
+from producer.terminal.advice import with_advice
+from producer.terminal.text import printable
+from tilefleet.errors import TilefleetError, did_you_mean
+
+#: What some commands need and a client has not, and the extra that brings it.
+EXTRAS: Final = {
+    **dict.fromkeys(("numpy", "ai_edge_litert"), "worker"),
+    **dict.fromkeys(("PIL", "rich", "matplotlib", "watchfiles"), "terminal"),
+    **dict.fromkeys(
+        ("starlette", "uvicorn", "uvloop", "httptools", "python_multipart", "prometheus_client"),
+        "gateway",
+    ),
+    **dict.fromkeys(("keras", "tensorflow", "h5py", "ai_edge_quantizer", "imagehash"), "train"),
+}
+
+
+class OneLine(click.Group):
+    """A group that shows errors as one line, never as a traceback."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with _understood():
+            return super().make_context(
+                info_name, args, parent, **{"color": verbosity.colour(), **extra}
+            )
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        super().add_command(cmd, name)
+        _add_common(cmd)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with _understood():
+                return super().invoke(ctx)
+        except TilefleetError as error:
+            _fail(ctx, printable(with_advice(error)))
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in EXTRAS:
+                raise
+            needed = f"pip install 'tilefleet[{EXTRAS[package]}]'"
+            _fail(ctx, f"this needs {package}, which a client does not: {needed}")
+
+
+def _fail(context: click.Context, line: str) -> None:
+    if verbosity.verbosity() > 0:
+        traceback.print_exc()
+    click.echo(f"tilefleet: {line}", err=True)
+    context.exit(1)
+
+
+class NotUnderstood(click.ClickException):
+    """A command line that is wrong, told in one line."""
+
+    exit_code = 2
+
+    def __init__(self, error: click.UsageError) -> None:
+        super().__init__(error.format_message())
+        self._command = error.ctx.command_path if error.ctx else "tilefleet"
+        self._line = _line(error, error.ctx)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        more = "" if self._line.endswith("--help") else f" (see {self._command} --help)"
+        click.echo(f"{self._command}: {printable(self._line)}{more}", file=file, err=file is None)
+
+
+def _line(error: click.UsageError, context: click.Context | None) -> str:
+    if context is None:
+        return error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        params = context.command.get_params(context)
+        known = [name for each in params for name in (*each.opts, *each.secondary_opts)]
+        return f"no such option {error.option_name}{did_you_mean(error.option_name, known)}"
+    if isinstance(error, click.NoSuchCommand) and isinstance(context.command, click.Group):
+        commands = context.command.list_commands(context)
+        hint = did_you_mean(error.command_name, commands) or f"; there are: {', '.join(commands)}"
+        return f"no such command {error.command_name}{hint}"
+    text = " ".join(error.format_message().split())
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            raise
+        raise NotUnderstood(error) from None
+
+
+def _add_common(command: click.Command) -> None:
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _add_common(each)
+        return
+    taken = {name for each in command.params for name in each.opts}
+    command.params += [each for each in verbosity.options() if not taken & {*each.opts}]

@@ -1,0 +1,168 @@
+"""Sending is tried again as often as was asked for, and nothing is accepted twice."""
+
+import asyncio
+import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from threading import Timer
+from time import sleep
+
+import pytest
+from redis import Redis
+
+from producer import AsyncClient, Client
+from producer.client import message
+from producer.client.connection import connect
+from producer.client.outbox import NOTE, Batch, Sending
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+from tests.support.fleet import NULL, wait_until
+from tests.support.servers import FragileServer, Wire
+from tilefleet import FleetUnreachable, Overloaded, Retries, wire
+from tilefleet.settings import Settings
+
+SOON = Retries(20, pause_s=0.05, longest_s=0.2)
+
+
+@pytest.fixture
+def server():
+    with EmbeddedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(server):
+    with Redis.from_url(server.url) as redis:
+        yield redis
+
+
+def waiting(redis, lane=wire.LANE) -> list[str]:
+    """Task ids of the messages that wait."""
+    return [json.loads(item)["headers"]["id"] for item in redis.lrange(lane, 0, -1)]
+
+
+@pytest.mark.parametrize("retries", [None, SOON])
+def test_what_was_heard_though_its_reply_was_lost_is_accepted_once(server, redis, retries):
+    with (
+        Wire(server.port) as cable,
+        Client(cable.url, server.url, retries=retries) as fleet,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        first = fleet.submit(b"first")
+        cable.lose_replies(2)
+        sent = list(pool.map(lambda number: fleet.submit(b"%d" % number), range(8)))
+        bulk = fleet.submit(b"bulk", bulk=True)
+    assert sorted(waiting(redis)) == sorted(each.id for each in (first, *sent))
+    assert waiting(redis, wire.BULK_LANE) == [bulk.id]
+    notes = list(redis.scan_iter(NOTE + "*"))
+    assert notes
+    assert all(0 < redis.ttl(note) < 600 for note in notes)
+
+
+def test_a_try_that_arrives_while_the_next_one_begins_is_one(server, redis):
+    """As of a server that hung: what was sent before arrives when the note was looked for."""
+
+    async def use():
+        client = connect(server.url, Settings(), socket_timeout=5)
+        sent = [message.solve(b"any", lane=lane, now=0, expires=9) for lane in ("captcha", "other")]
+        accepted = [asyncio.get_running_loop().create_future() for _ in sent]
+        sendings = [Sending([one], future) for one, future in zip(sent, accepted, strict=True)]
+        batch = Batch(sendings, name="here", key_prefix="x", noted_s=60)
+        (note,) = {command[1] for command in batch._commands() if command[0] == "SET"}
+        execute = client.pipeline
+
+        def pipeline(**options):
+            pipe = execute(**options)
+            multi = pipe.multi
+
+            def late():
+                redis.set(note, "")
+                multi()
+
+            pipe.multi = late
+            return pipe
+
+        client.pipeline = pipeline
+        await batch.push_again(client)
+        assert [future.done() for future in accepted] == [True, True]
+        client.pipeline = execute
+        await client.aclose()
+        await client.connection_pool.disconnect()
+
+    asyncio.run(use())
+    assert redis.llen("xcaptcha") == redis.llen("xother") == 0
+
+
+def test_who_gives_up_meanwhile_holds_up_no_others(server, redis):
+    """A captcha that nobody waits for any more when the server's reply comes."""
+
+    async def use():
+        async with AsyncClient(server.url) as fleet:
+            await fleet.submit(b"first")
+            for _ in range(50):
+                bulk = [asyncio.create_task(fleet.submit(b"bulk", bulk=True)) for _ in range(2)]
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                for task in bulk:
+                    task.cancel()
+                await asyncio.gather(*bulk, return_exceptions=True)
+                await fleet.submit(b"any")
+
+    asyncio.run(use())
+    assert len(waiting(redis)) == 51
+
+
+def test_a_lane_that_is_none_fails_its_own_captchas_only(server, redis):
+    redis.set(wire.BULK_LANE, "no list")
+    with Client(server.url) as fleet, ThreadPoolExecutor(2) as pool:
+        bulk = pool.submit(fleet.submit, b"bulk", bulk=True)
+        assert fleet.submit(b"any").id in waiting(redis)
+        with pytest.raises(FleetUnreachable, match="WRONGTYPE"):
+            bulk.result(10)
+
+
+def test_a_server_that_is_restarted_is_waited_for_as_long_as_asked():
+    with FragileServer() as server, WorkerProcess(server.url, environ=NULL):
+        with Client(server.url, retries=Retries(40, longest_s=0.3)) as fleet:
+            assert fleet.solve(b"any", timeout=20).model == "null"
+            server.kill()
+            Timer(3.0, server.restart).start()
+            assert fleet.solve(b"any", timeout=60).model == "null"
+        with Client(server.url, retries=0) as fleet:
+            fleet.solve(b"any", timeout=20)
+            server.kill()
+            with pytest.raises(FleetUnreachable):
+                fleet.solve(b"any", timeout=20)
+            server.restart()
+            assert wait_until(lambda: answered(fleet)) == "null"
+
+
+def answered(fleet):
+    try:
+        return fleet.solve(b"any", timeout=20).model
+    except FleetUnreachable:
+        return None
+
+
+def test_a_full_lane_is_waited_for(server):
+    environ = {**NULL, "TILEFLEET_MAX_WAITING": "2"}
+    with (
+        WorkerProcess(server.url, environ=environ) as worker,
+        ThreadPoolExecutor(1) as pool,
+        Client(server.url, retries=SOON) as fleet,
+        Client(server.url) as hasty,
+    ):
+        for client in (fleet, hasty):
+            client.solve(b"any", timeout=20)
+        worker.process.send_signal(signal.SIGSTOP)
+        try:
+            sent = [hasty.submit(b"%d" % number) for number in range(2)]
+            with pytest.raises(Overloaded):
+                hasty.submit(b"more")
+            late = pool.submit(fleet.solve, b"late", timeout=30)
+            sleep(0.5)
+            assert not late.done()
+        finally:
+            worker.process.send_signal(signal.SIGCONT)
+        assert late.result(30).model == "null"
+        assert [each.result(10).model for each in sent] == ["null"] * 2

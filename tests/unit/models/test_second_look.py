@@ -1,0 +1,95 @@
+"""What the first model is unsure of is read by the second one, too, and nothing else is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models import engines, store
+from models.datasets.truth import truths
+from models.engines.second import UNSURE, SecondLook
+from models.recognition.crops import Crops
+from tests.conftest import SAMPLES
+from tilefleet.errors import ModelError, ModelNotFound
+from tilefleet.kind import BUILTIN
+from tilefleet.settings import Settings
+
+
+class Blind:
+    """Looks as often as it is counted, and sees every label alike."""
+
+    model, kind, looks = "blind@0", BUILTIN, 0
+
+    def look(self, batch):
+        self.looks += len(batch)
+        words = np.full((len(batch), 2, len(BUILTIN.labels) + 1), 1 / 81, np.float32)
+        return words, np.full((len(batch), 8, len(BUILTIN.labels)), 1 / 80, np.float32)
+
+
+class BlindEngine:
+    model, precision, kind, max_batch, max_sessions = "blind@0", "none", BUILTIN, 4, 1
+    in_cycles = False
+
+    def __init__(self):
+        self.only = Blind()
+
+    def session(self):
+        return self.only
+
+
+@pytest.fixture(scope="module")
+def first():
+    return engines.load(Settings(engine="litert", precision="float32"))
+
+
+@pytest.fixture
+def crops():
+    data = [truth.path.read_bytes() for truth in truths(SAMPLES)[:6]]
+    return [Crops.from_bytes(each, BUILTIN.layout, max_bytes=1 << 20) for each in data]
+
+
+def test_what_is_sure_is_answered_by_the_first_alone(first, crops, monkeypatch):
+    monkeypatch.setattr("models.engines.second.UNSURE", 0.0)
+    second = BlindEngine()
+    answers = SecondLook(first, second).session().read(crops)
+    assert second.only.looks == 0
+    assert answers == first.session().read(crops)
+
+
+def test_what_is_unsure_is_answered_by_the_mean_of_both(first, crops, monkeypatch):
+    monkeypatch.setattr("models.engines.second.UNSURE", 2.0)
+    second = BlindEngine()
+    both, alone = SecondLook(first, second).session().read(crops), first.session().read(crops)
+    assert second.only.looks == len(crops)
+    for one, other in zip(both, alone, strict=True):
+        assert one.model == f"{first.model}+blind@0"
+        assert [word.label for word in one.words] == [word.label for word in other.words]
+        assert one.words[0].confidence == pytest.approx(
+            (other.words[0].confidence + 1 / 81) / 2, abs=1e-5
+        )
+
+
+def test_only_the_unsure_ones_of_a_pass_are_looked_at_again(first, crops):
+    alone = first.session().read(crops)
+    second = BlindEngine()
+    answers = SecondLook(first, second).session().read(crops)
+    unsure = [answer.confidence < UNSURE for answer in alone]
+    assert second.only.looks == sum(unsure)
+    for answer, other, again in zip(answers, alone, unsure, strict=True):
+        assert again or answer == other
+
+
+def test_the_settings_name_a_model_of_the_store_that_reads_the_same_captchas(tmp_path, first):
+    found = engines.load(Settings(engine="litert", second_look="builtin"))
+    assert found.model == first.model
+    assert "second look builtin@" in found.precision
+    with pytest.raises(ModelNotFound, match="no model called 'nobody'"):
+        engines.load(Settings(engine="litert", second_look="nobody", store=tmp_path))
+
+
+def test_a_model_of_another_kind_of_captcha_is_refused(first):
+    other = BlindEngine()
+    other.kind = replace(BUILTIN, labels=("one", "two", "three"))
+    with pytest.raises(ModelError, match=r"TILEFLEET_SECOND_LOOK=blind@0 reads 3 words"):
+        SecondLook(first, other)
+    assert store.find("builtin").identity == first.model
