@@ -78,7 +78,7 @@ train: $(VENV)/dev ## train the built-in networks again, from random initialisat
 	  --words $(DATA)/legacy/12306-ocr-text.h5 --tiles $(DATA)/legacy/12306-ocr-image.h5 \
 	  --name 12306-ocr
 	$(BIN)/tilefleet models train --data $(DATA) --fonts $(FONTS) --teacher 12306-ocr \
-	  --store models/builtin --replace
+	  --store models/builtin --name builtin --replace
 
 dist: $(VENV)/dev ## a source archive, and the wheel made of it, in dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tilefleet.answer import Answer
     from tilefleet.errors import (
         AnswerTimeout,
+        BadAnswers,
+        BadArchive,
         BadCollection,
         BadImage,
         BadKeyFile,
@@ -55,6 +57,8 @@ __all__ = [
     "AnswerTimeout",
     "AsyncClient",
     "AsyncPending",
+    "BadAnswers",
+    "BadArchive",
     "BadCollection",
     "BadImage",
     "BadKeyFile",

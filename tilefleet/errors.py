@@ -19,11 +19,13 @@
     │   └── Revoked             the task was revoked, or expired, before it was read
     ├── EngineError             the networks failed on this captcha
     │   └── GivenUp             workers that had it were lost, again and again
+    ├── BadAnswers              an answers.csv is missing or cannot be understood
     ├── BadCollection           a folder of captchas holds too little to learn from
     └── ModelError              a model cannot be used
         ├── ModelNotFound       no such name in the store
         ├── BadManifest         manifest.json is missing, unreadable or of another kind
         ├── HashMismatch        a file is not the one the manifest was written for
+        ├── BadArchive          a file to import is no archive of a model
         ├── EngineUnavailable   the engine's library is not installed
         ├── NotANetwork         a file to import is not such a network
         └── BadTiles            a folder of tile pictures has none that can be used
@@ -107,6 +109,10 @@ class GivenUp(EngineError):
     """Several workers were lost while they read it; it is not tried again."""
 
 
+class BadAnswers(TilefleetError):
+    """An answers.csv is missing, or cannot be understood."""
+
+
 class BadCollection(TilefleetError):
     """Captchas without labels, too few or too different to learn labels from."""
 
@@ -125,6 +131,10 @@ class BadManifest(ModelError):
 
 class HashMismatch(ModelError):
     """A file is not the one its manifest was written for."""
+
+
+class BadArchive(ModelError):
+    """A file to import is no archive of a model."""
 
 
 class EngineUnavailable(ModelError):

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -10,6 +11,9 @@ from PIL import Image
 from models.datasets.tiles import MARGIN, UNKNOWN, Pictures, with_mirror
 from tilefleet.errors import BadTiles
 from tilefleet.kind import BUILTIN, Kind
+
+#: In a folder of data.
+FILENAME: Final = "photos.zip"
 
 
 def photographs(archive: Path, kind: Kind = BUILTIN) -> Pictures:
@@ -31,3 +35,12 @@ def photographs(archive: Path, kind: Kind = BUILTIN) -> Pictures:
         raise BadTiles(f"{archive} has no pictures")
     truth = np.zeros((len(images), len(kind.labels)), np.float32)
     return Pictures(tuple(images), truth, np.full(len(images), UNKNOWN))
+
+
+def count(archive: Path) -> int:
+    """How many files the archive has; raises BadTiles."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            return len(file.namelist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BadTiles(f"{archive}: {error}") from None

@@ -6,6 +6,7 @@ Every picture has the tile in the middle and a margin that a shifted or turned v
 import re
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from PIL import Image
 
 from models.datasets.truth import ANSWERS, truths
 from models.recognition.image import decode
-from tilefleet.errors import BadTiles
+from tilefleet.errors import BadImage, BadTiles, reason
 from tilefleet.files import atomic_write
 from tilefleet.kind import BUILTIN, Kind
 
@@ -106,18 +107,38 @@ def labelled(
     if source.suffix == ".npz":
         every = counted(source, kind)
         return every if chosen is None else every.only(_each(chosen, every))
-    files, labels, numbers = _named(source, kind)
+    files, labels, numbers = named(source, kind)
     if chosen is not None:
         taken = np.array([chosen(path.read_bytes()) for path in files])
         files = [path for path, take in zip(files, taken, strict=True) if take]
         labels, numbers = labels[taken], numbers[taken]
     width, height = kind.layout.tile
-    images = []
-    for path in files:
+    images, readable = [], []
+    for index, path in enumerate(files):
+        # `inventory` names those that are left out.
+        with suppress(BadTiles):
+            pixels = _to_size(open_tile(path), width + 2 * MARGIN, height + 2 * MARGIN)
+            images.append(with_mirror(pixels))
+            readable.append(index)
+    if files and not images:
+        raise BadTiles(f"{source}: none of its {len(files)} pictures can be read")
+    truth = _certain(labels[readable], kind)
+    return Pictures(tuple(images), truth, numbers[readable], kind.layout.tile)
+
+
+def open_tile(path: Path) -> NDArray[np.uint8]:
+    """The pixels of a labelled picture, RGB; raises BadTiles."""
+    try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-        images.append(with_mirror(_to_size(pixels, width + 2 * MARGIN, height + 2 * MARGIN)))
-    return Pictures(tuple(images), _certain(labels, kind), numbers, kind.layout.tile)
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:
+        # Pillow's, its decoders' and the system's, which have no common class.
+        raise BadTiles(f"{path.name}: {reason(error)}") from None
+
+
+def open_captcha(path: Path, kind: Kind = BUILTIN) -> NDArray[np.uint8]:
+    """The pixels of a captcha's file, RGB; raises BadImage."""
+    return decode(path.read_bytes(), kind.layout, max_bytes=_MAX_CAPTCHA_BYTES)
 
 
 def counted(file: Path, kind: Kind = BUILTIN) -> Pictures:
@@ -181,7 +202,7 @@ def write_counted(
 
 def drawn(folder: Path, kind: Kind = BUILTIN) -> Pictures:
     """Files named LL_KK.png of any size, which may be transparent; they fill the whole tile."""
-    files, labels, numbers = _named(folder, kind)
+    files, labels, numbers = named(folder, kind)
     images = []
     for path in files:
         with Image.open(path) as image:
@@ -193,7 +214,7 @@ def drawn(folder: Path, kind: Kind = BUILTIN) -> Pictures:
 def cut(
     folder: Path, chosen: Callable[[bytes], bool] | None = None, kind: Kind = BUILTIN
 ) -> Pictures:
-    """The tiles of every captcha of a folder; raises BadTiles, or BadImage for a bad file.
+    """The tiles of every captcha of a folder that can be read; raises BadTiles.
 
     `chosen`: says of a file's bytes whether it is taken; all are without it.
     Nothing is known of them, but for those that are the right answer to a word that is no label
@@ -208,7 +229,11 @@ def cut(
         captcha = path.read_bytes()
         if chosen is not None and not chosen(captcha):
             continue
-        pixels = decode(captcha, kind.layout, max_bytes=_MAX_CAPTCHA_BYTES)
+        try:
+            pixels = decode(captcha, kind.layout, max_bytes=_MAX_CAPTCHA_BYTES)
+        except BadImage:
+            # `inventory` names it.
+            continue
         width, height = kind.layout.tile
         for number, (x, y) in enumerate(kind.layout.corners, 1):
             rows = slice(y - MARGIN, y + height + MARGIN)
@@ -234,7 +259,13 @@ def _certain(labels: NDArray[np.int64], kind: Kind) -> NDArray[np.float32]:
     return np.eye(len(kind.labels), dtype=np.float32)[labels]
 
 
-def _named(folder: Path, kind: Kind) -> tuple[list[Path], NDArray[np.int64], NDArray[np.int64]]:
+def named(
+    folder: Path, kind: Kind = BUILTIN
+) -> tuple[list[Path], NDArray[np.int64], NDArray[np.int64]]:
+    """The pictures of a folder that are named LL_KK: files, int64 (n,) LL and KK (-1 without one).
+
+    Raises BadTiles.
+    """
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         name = re.fullmatch(r"(\d\d)(?:_(\d+))?", path.stem)

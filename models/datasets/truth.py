@@ -1,18 +1,13 @@
-"""Captchas whose answers are known: a folder of pictures and an ``answers.csv``.
+"""Captchas whose answers are known: a folder of pictures and an answers.csv (`answers`)."""
 
-Its columns are ``file,words,picks``: the words of the header and the numbers of the right tiles,
-each separated by spaces.
-"""
-
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tilefleet.errors import TilefleetError
+from models.datasets.answers import FILENAME, Answers
 from tilefleet.kind import BUILTIN, Kind
 
-ANSWERS: Final = "answers.csv"
+ANSWERS: Final = FILENAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +23,15 @@ class Truth:
 
 
 def truths(folder: Path, kind: Kind = BUILTIN) -> list[Truth]:
-    """Read ``answers.csv`` for captchas of that kind; raises TilefleetError if it is missing or
+    """Read ``answers.csv`` for captchas of that kind; raises BadAnswers if it is missing or
     malformed."""
-    path = folder / ANSWERS
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [
-                Truth(
-                    path=folder / row["file"],
-                    words=(words := tuple(row["words"].split())),
-                    picks=_picks(row["picks"], kind.layout.count),
-                    known=all(word in kind.index for word in words),
-                )
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, KeyError, ValueError, AttributeError) as error:
-        raise TilefleetError(f"{path}: {error!r}; expected columns file, words, picks") from None
-
-
-def _picks(text: str, tiles: int) -> tuple[int, ...]:
-    picks = tuple(sorted(int(pick) for pick in text.split()))
-    if any(not 1 <= pick <= tiles for pick in picks):
-        raise ValueError(f"picks {text}: tiles are numbered 1 to {tiles}")
-    return picks
+    answers = Answers.read(folder / ANSWERS, tiles=kind.layout.count)
+    return [
+        Truth(
+            folder / file,
+            answer.words,
+            answer.picks,
+            known=all(word in kind.index for word in answer.words),
+        )
+        for file, answer in answers.known.items()
+    ]

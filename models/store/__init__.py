@@ -1,16 +1,7 @@
 """The model store: folders with networks and their manifest. May import `networks`, `runtimes`."""
 
-from models.store.entries import (
-    BUILTIN,
-    Entry,
-    annotate,
-    check_free,
-    entries,
-    find,
-    load_network,
-    put_litert,
-    save,
-)
+from models.store.entries import Entry, annotate, entries, find, load_network, put_litert, save
+from models.store.folders import BUILTIN, check_free, names, remove, rename
 
 __all__ = [
     "BUILTIN",
@@ -20,6 +11,9 @@ __all__ = [
     "entries",
     "find",
     "load_network",
+    "names",
     "put_litert",
+    "remove",
+    "rename",
     "save",
 ]

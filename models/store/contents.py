@@ -108,6 +108,15 @@ def check_file(path: Path) -> None:
         raise BadManifest(f"{path} is {'a link' if path.is_symlink() else 'no file'}")
 
 
+def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """A file of an archive, no longer than the archive says that it is.
+
+    `ZipFile.read` unpacks all that there is before it looks at that.
+    """
+    with archive.open(info) as file:
+        return file.read(info.file_size + 1)
+
+
 def check_keras(contents: bytes, path: Path) -> None:
     """Raise BadManifest for what is no .keras file, or costs more than its size to load."""
     try:
@@ -117,8 +126,8 @@ def check_keras(contents: bytes, path: Path) -> None:
                 raise BadManifest(f"{path} has other files than {', '.join(sorted(_KERAS_FILES))}")
             if sizes["config.json"] > _MOST_CONFIG or sum(sizes.values()) > MOST_NETWORK:
                 raise BadManifest(f"{path} has {sum(sizes.values()):,} bytes unpacked")
-            config = parse(archive.read("config.json"), path)
-            weights = archive.read("model.weights.h5")
+            config = parse(unpack(archive, archive.getinfo("config.json")), path)
+            weights = unpack(archive, archive.getinfo("model.weights.h5"))
     except BadManifest:
         raise
     except Exception as error:

@@ -1,7 +1,4 @@
-"""The model store: a folder for each model, the built-in one inside the package.
-
-A name is looked up in the user's store (`TILEFLEET_STORE`) first, then among the built-in models.
-"""
+"""The models of the store: found, read, made. `models.store.folders` says where they are."""
 
 import shutil
 import tempfile
@@ -11,7 +8,15 @@ from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.store.contents import check_file, check_keras, is_name
+from models.store.contents import check_file, check_keras
+from models.store.folders import (
+    check_free,
+    check_name,
+    folder_of,
+    folders,
+    put_in_place,
+    stores,
+)
 from models.store.manifest import (
     FILENAME,
     INT8,
@@ -21,23 +26,13 @@ from models.store.manifest import (
     litert_batch,
     sha256,
 )
-from tilefleet.errors import (
-    BadManifest,
-    ModelError,
-    ModelNotFound,
-    TilefleetError,
-    did_you_mean,
-    reason,
-)
+from tilefleet.errors import BadManifest, ModelError, TilefleetError, reason
 from tilefleet.files import atomic_write
 from tilefleet.kind import BUILTIN as BUILTIN_KIND
 from tilefleet.kind import Kind
-from tilefleet.settings import default_store
 
 if TYPE_CHECKING:
     import keras
-
-BUILTIN = Path(__file__).parents[1] / "builtin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +54,13 @@ class Entry:
 
 def find(name: str, *, root: Path | None = None) -> Entry:
     """The model called `name`; raises ModelNotFound or BadManifest."""
-    for store in _stores(root) if is_name(name) else ():
-        folder = store / name
-        if folder.is_dir():
-            return _entry(folder)
-    known = sorted({entry.name for entry in _folders(root)})
-    raise ModelNotFound(
-        f"no model called {name!r} in {_stores(root)[0]}; there are: {', '.join(known) or 'none'}"
-        f"{did_you_mean(name, known)}"
-    )
+    return _entry(folder_of(name, root))
 
 
 def entries(*, root: Path | None = None) -> list[Entry | tuple[Path, TilefleetError]]:
     """All models, in order of name; one that cannot be read comes as (folder, error)."""
     found: dict[str, Entry | tuple[Path, TilefleetError]] = {}
-    for folder in _folders(root):
+    for folder in folders(root):
         if folder.name not in found:
             try:
                 found[folder.name] = _entry(folder)
@@ -120,7 +107,7 @@ def save(
         files[f"{network}.tflite"] = to_litert(model, litert_batch(kind)[network])
     parameters = {network: model.count_params() for network, model in networks.items()}
     manifest = Manifest(name, _hashes(files), parameters, training, evaluation, kind)
-    return _write(manifest, files, _stores(root)[0])
+    return _write(manifest, files, stores(root)[0])
 
 
 def put_litert(
@@ -143,21 +130,6 @@ def put_litert(
         entry.manifest, name=name, files=_hashes(files), evaluation={}, precision=precision
     )
     return _write(manifest, files, root)
-
-
-def check_free(name: str, *, root: Path | None = None) -> None:
-    """Raise ModelError if the store has a model called `name`, or if that cannot be a name."""
-    _check_name(name)
-    folder = _stores(root)[0] / name
-    if folder.exists():
-        raise ModelError(f"{folder} exists; give another name, or say that it is replaced")
-
-
-def _check_name(name: str) -> None:
-    if not is_name(name):
-        raise ModelError(
-            f"{name!r} cannot be a model's name: it names a folder, without / and no dot in front"
-        )
 
 
 def annotate(
@@ -214,7 +186,7 @@ def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
 
 def _write(manifest: Manifest, files: Mapping[str, bytes], store: Path) -> Entry:
     """All or nothing."""
-    _check_name(manifest.name)
+    check_name(manifest.name)
     store.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-", dir=store))
     try:
@@ -222,7 +194,7 @@ def _write(manifest: Manifest, files: Mapping[str, bytes], store: Path) -> Entry
             (draft / name).write_bytes(contents)
         (draft / FILENAME).write_text(manifest.encode(), encoding="utf-8")
         draft.chmod(0o755)
-        _put_in_place(draft, store / manifest.name)
+        put_in_place(draft, store / manifest.name)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -232,28 +204,3 @@ def _write(manifest: Manifest, files: Mapping[str, bytes], store: Path) -> Entry
 def _register_layers() -> None:
     """Import the modules that register layers of our own, which loading looks up by name."""
     import models.networks  # noqa: F401
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    """Rename the finished draft; a model that was there is set aside first and removed last."""
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        folder.replace(old / folder.name)
-        draft.replace(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        draft.replace(folder)
-
-
-def _stores(root: Path | None) -> tuple[Path, Path]:
-    return (root or default_store(), BUILTIN)
-
-
-def _folders(root: Path | None) -> list[Path]:
-    return [
-        folder
-        for store in _stores(root)
-        if store.is_dir()
-        for folder in sorted(store.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-    ]

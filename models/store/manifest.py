@@ -64,6 +64,11 @@ class Manifest:
         return [network for network in NETWORKS if f"{network}.{INT8}" in self.files]
 
     @property
+    def networks_files(self) -> list[str]:
+        """The files of its networks: those that every model has, then those in int8."""
+        return [*file_names(), *(f"{network}.{INT8}" for network in self.in_int8)]
+
+    @property
     def identity(self) -> str:
         """The model's name and the first 8 hexadecimal digits of its files' common hash."""
         listing = "".join(f"{name} {digest}\n" for name, digest in sorted(self.files.items()))

@@ -90,6 +90,26 @@ class _Clock(keras.callbacks.Callback):
             logs["seconds"] = round(time.monotonic() - self._begun, 1)
 
 
+class _Best(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch, or of the last: on disk whole, whenever this ends."""
+
+    def __init__(
+        self, path: Path, monitor: str, mode: str, so_far: float | None, only_better: bool
+    ) -> None:
+        super().__init__()
+        self._path, self._monitor, self._only_better = path, monitor, only_better
+        self._sign = -1 if mode == "max" else 1
+        self._least = float("inf") if so_far is None else self._sign * so_far
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        value = self._sign * (logs or {}).get(self._monitor, float("nan"))
+        if value < self._least or not self._only_better:
+            self._least = value
+            draft = self._path.with_name(f"draft.{self._path.name}")
+            self.model.save_weights(draft)
+            draft.replace(self._path)
+
+
 def fit(
     network: keras.Model,
     data: keras.utils.PyDataset,
@@ -164,14 +184,7 @@ def fit(
             str(directory / "state"), double_checkpoint=True, delete_checkpoint=False
         ),
         keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-        keras.callbacks.ModelCheckpoint(
-            str(best),
-            monitor=monitor,
-            mode=mode,
-            save_weights_only=True,
-            save_best_only=held_out is not None,
-            initial_value_threshold=_best_so_far(directory, monitor, mode),
-        ),
+        _Best(best, monitor, mode, _best_so_far(directory, monitor, mode), held_out is not None),
         keras.callbacks.CSVLogger(str(directory / _LOG), append=True),
         keras.callbacks.TerminateOnNaN(),
     ]

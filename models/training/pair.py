@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import store
+from models.datasets import photographs
 from models.datasets import tiles as pictures
 from models.datasets.collections import MEASURED, answered, to_learn
-from models.datasets.photographs import photographs
 from models.datasets.truth import Truth
 from models.drawing.fonts import faces
 from models.drawing.strips import draw_strips
@@ -21,13 +21,12 @@ from models.evaluation.score import outcomes
 from models.recognition.crops import Crops
 from models.store import Entry
 from models.store.manifest import NETWORKS
-from models.training import blocks, calibration, precision, tiles, views, words
-from tilefleet.errors import ModelNotFound
+from models.training import blocks, calibration, claims, precision, tiles, views, words
+from tilefleet.errors import BadImage, ModelNotFound
 from tilefleet.kind import BUILTIN
 
 #: Drawn headers that the words network's temperature is measured on.
 _CALIBRATED_ON, _CALIBRATION_SEED = 3000, 77
-_PHOTOGRAPHS = "photos.zip"
 _MAX_BYTES = 1 << 20
 
 
@@ -48,6 +47,7 @@ def train_pair(
     hold_out: bool = False,
     patience: int | None = None,
     directory: Path,
+    fresh: bool = False,
     say: Callable[[str], None] = print,
 ) -> Entry:
     """Train what is asked for, take the rest from the model `name`, or the built-in one if there is
@@ -56,16 +56,32 @@ def train_pair(
     `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `headers` (how many are
     drawn), `epochs` and `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two
     of the labelled pictures of each class out of training; `patience` epochs without a better one
-    on held-out data end a round; `directory` keeps the state. The LiteRT files become int8 where
-    that is faster and loses no captcha. Raises ModelError and BadTiles.
+    on held-out data end a round; `directory` keeps the state, which belongs to this data, these
+    options and this code (`claims`), and is removed first if `fresh`. The LiteRT files become int8
+    where that is faster and loses no captcha. Raises ModelError, BadTiles, BadAnswers and
+    BadCollection.
     """
     labelled = pictures.labelled_in(data)
     wanted = [only] if only else list(NETWORKS)
-    if only:
-        replace = True
-    elif not replace:
+    if not replace:
         # Better before an hour of training than after it.
         store.check_free(name, root=root)
+    plan = claims.plan(
+        data,
+        fonts=fonts,
+        teacher=store.find(teacher, root=teacher_root) if teacher else None,
+        headers=headers,
+        hold_out=hold_out,
+        seed=seed,
+        epochs=epochs,
+        steps=steps_per_epoch,
+        patience=patience,
+    )
+    for line in plan.found.lines():
+        say(line)
+    for network in wanted:
+        if claims.claim(directory / network, plan.belongs[network], fresh=fresh):
+            say(f"{network}: going on in {directory / network}")
     length = {"epochs": epochs, "steps_per_epoch": steps_per_epoch, "patience": patience}
     chosen: dict[str, Any] = {name: value for name, value in length.items() if value}
     made: dict[str, tuple[keras.Model, Any]] = {}
@@ -98,6 +114,9 @@ def train_pair(
         made[network] = (store.load_network(old, network), old.manifest.training.get(network))
     for network, (model, how) in made.items():
         if network in wanted:
+            how["belongs"] = dict(plan.belongs[network])
+            if network == "tiles" and plan.found.few:
+                how["too few pictures of"] = plan.found.few
             how["temperature"] = round(calibrate(network, model, data, fonts=fonts), 3)
             say(f"{network}: temperature {how['temperature']}")
     entry = store.save(
@@ -144,10 +163,10 @@ def _by_blocks(
 
 def sources(data: Path) -> views.Sources:
     """The pictures of a folder that tiles are learned from."""
-    photos = data / _PHOTOGRAPHS
+    photos = data / photographs.FILENAME
     return views.Sources(
         to_learn(data),
-        photographs(photos) if photos.is_file() else None,
+        photographs.photographs(photos) if photos.is_file() else None,
         pictures.drawn(TILES),
     )
 
@@ -198,8 +217,17 @@ def _captchas(data: Path) -> list[Truth]:
         for name, known in answered(data).items()
         if name != MEASURED
         for truth in known
-        if truth.known and truth.picks
+        if truth.known and truth.picks and _is_readable(truth)
     ]
+
+
+def _is_readable(truth: Truth) -> bool:
+    try:
+        pictures.open_captcha(truth.path)
+    except BadImage:
+        # `inventory` names it.
+        return False
+    return True
 
 
 def _ask(model: keras.Model, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

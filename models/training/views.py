@@ -11,6 +11,7 @@ teacher has seen their like.
 import multiprocessing
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -203,6 +204,8 @@ _maker: _Maker | None = None
 
 def _begin(*given: object) -> None:
     global _maker
+    # Ctrl-C is the business of who began this.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     from models.runtimes.installed import choose_keras_backend
 
     choose_keras_backend()

@@ -1,8 +1,12 @@
-"""A local page to confirm or correct doubtful labels: ``tilefleet models review DATASET``.
+"""Local pages where people say what is right: labels of pictures (``tilefleet models review``), and
+answers of captchas (``tilefleet models label``).
 
 May import `models`.
+
+::
+
+    tiles       the pictures of a dataset, doubtful labels first
+    captchas    the captchas of a folder, doubtful answers first; `labelling` keeps them
+    server      what both are served by, and for whom
+    site/       the pages, in two languages
 """
-
-from producer.review.app import make, serve
-
-__all__ = ["make", "serve"]

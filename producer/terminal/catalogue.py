@@ -1,15 +1,19 @@
 """A model of the store as people read it: what it is, where it comes from, how right it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from models.store.difference import Difference
+from models.store.entries import Entry
 from models.store.manifest import Manifest
-from tilefleet.errors import TilefleetError
+from tilefleet.errors import ModelError, TilefleetError
 from tilefleet.settings import Settings
 
 #: What a network's training tells of where it comes from, in this order; the rest is in --json.
 _ORIGIN: Final = ("from", "imported_from", "teacher", "headers", "pictures", "minutes")
+#: Workers that are named; the others are counted.
+_NAMED: Final = 4
 
 
 def chosen(settings: Settings) -> str:
@@ -26,8 +30,11 @@ def chosen(settings: Settings) -> str:
         return f"{settings.model}: {error.name} reads it: pip install 'tilefleet[worker]'"
 
 
-def show_model(manifest: Manifest, *, chosen: bool) -> str:
-    """Some lines; the first begins with a star if workers load it."""
+def show_model(manifest: Manifest, *, chosen: bool, workers: Sequence[str] = ()) -> str:
+    """Some lines; the first begins with a star if workers load it.
+
+    `workers`: those that read with it now.
+    """
     lines = [f"{'*' if chosen else ' '} {manifest.identity}  {manifest.precision}"]
     for network, parameters in manifest.parameters.items():
         training = manifest.training.get(network)
@@ -35,7 +42,85 @@ def show_model(manifest: Manifest, *, chosen: bool) -> str:
         lines.append(f"    {network}: {parameters:,} parameters" + (f", {how}" if how else ""))
     for what, figures in manifest.evaluation.items():
         lines.append(f"    {what.replace('_', ' ')}: {_told(figures)}")
+    if workers:
+        lines.append(f"    {show_workers(workers)} with it")
     return "\n".join(lines)
+
+
+def show_workers(workers: Sequence[str]) -> str:
+    """``2 workers (first@here, second@here) read``."""
+    named = ", ".join([*workers[:_NAMED], *(["…"] if workers[_NAMED:] else [])])
+    if len(workers) == 1:
+        return f"1 worker ({named}) reads"
+    return f"{len(workers)} workers ({named}) read"
+
+
+def describe(entry: Entry, *, workers: Sequence[str] | None) -> dict[str, Any]:
+    """All that is known of a model, for JSON; each of its files is read and its hash checked.
+
+    `workers`: those that read with it now; None: nobody knows.
+    """
+    manifest = entry.manifest
+    files: dict[str, Any] = {}
+    for file in manifest.networks_files:
+        digest = manifest.files[file]
+        try:
+            files[file] = {"bytes": len(entry.read(file)), "sha256": digest, "whole": True}
+        except ModelError as error:
+            files[file] = {"sha256": digest, "whole": False, "why": str(error)}
+    return {
+        "model": entry.identity,
+        "folder": str(entry.folder),
+        "workers": None if workers is None else list(workers),
+        "precision": manifest.precision,
+        "sharpness": manifest.sharpness,
+        "kind": manifest.kind.encode(),
+        "parameters": dict(manifest.parameters),
+        "files": files,
+        "training": dict(manifest.training),
+        "evaluation": dict(manifest.evaluation),
+    }
+
+
+def whole(described: Mapping[str, Any]) -> bool:
+    """Whether all files of what `describe` told are those that the manifest was written for."""
+    return all(file["whole"] for file in described["files"].values())
+
+
+def outline(value: Mapping[str, Any], indent: int = 0) -> Iterator[str]:
+    """Names and values, a line each, what is inside a value indented below its name."""
+    for name, each in value.items():
+        start = " " * indent + str(name).replace("_", " ") + ":"
+        if isinstance(each, Mapping) and each:
+            yield start
+            yield from outline(each, indent + 2)
+        else:
+            yield f"{start} {_shown(each)}"
+
+
+def show_differences(first: str, second: str, found: Sequence[Difference]) -> list[str]:
+    """A line of names, then what each has of every value that differs, one below the other."""
+    if not found:
+        return [f"{first} and {second} differ in nothing but their names"]
+    lines = [f"- {first}", f"+ {second}"]
+    for each in found:
+        lines.append(": ".join(name.replace("_", " ") for name in each.path))
+        sides = {"-": each.first, "+": each.second}
+        lines += [f"  {sign} {_shown(side)}" for sign, side in sides.items() if side is not None]
+    return lines
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return _plain(value) or "-"
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(each, Mapping | list | tuple) for each in value)
+        return ("; " if nested else ", ").join(map(_shown, value)) or "-"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _origin(training: Mapping[str, Any]) -> Iterator[str]:

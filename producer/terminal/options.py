@@ -28,20 +28,22 @@ class _Model(click.ParamType[str]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from models.store.entries import BUILTIN
-
         try:
-            stores: tuple[Path, ...] = (Settings.from_environ().store, BUILTIN)
-        except TilefleetError:
-            stores = (BUILTIN,)
-        names = {
-            folder.name
-            for store in stores
-            if store.is_dir()
-            for folder in store.iterdir()
-            if folder.is_dir() and not folder.name.startswith(".")
-        }
-        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+            from models import store
+        except ModuleNotFoundError:
+            # A client alone has no models.
+            return []
+        given = ctx.params.get(param.name or "")
+        taken = set(given) if isinstance(given, tuple) else set()
+        try:
+            names = store.names(Settings.from_environ().store)
+        except (TilefleetError, OSError):
+            names = store.names(store.BUILTIN)
+        return [
+            CompletionItem(name)
+            for name in names
+            if name.startswith(incomplete) and name.isprintable() and name not in taken
+        ]
 
 
 def beside(path: str) -> str:

@@ -1,4 +1,4 @@
-"""A small dataset to review, and the server that shows it."""
+"""A small dataset to review, and the servers of the pages."""
 
 import re
 import subprocess
@@ -31,13 +31,17 @@ def write(folder: Path) -> None:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
-    """``tilefleet models review``: its address, and the process, which may be gone at the end."""
-    command = [sys.executable, "-m", "producer.cli", "models", "review", str(folder), "--port", "0"]
-    with subprocess.Popen(interruptible(command), stdout=subprocess.PIPE, text=True) as server:
+def serving(
+    folder: Path, command: str = "review", *options: str
+) -> Iterator[tuple[str, subprocess.Popen]]:
+    """``tilefleet models review`` or ``label``: its address, and the process, which may be gone at
+    the end."""
+    asked = [sys.executable, "-m", "producer.cli", "models", command, str(folder), "--port", "0"]
+    asked += options
+    with subprocess.Popen(interruptible(asked), stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            told = re.match(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
+            told = re.match(r"http://127\.0\.0\.\d:\d+/[\w/-]*", server.stdout.readline())
             assert told is not None
             yield told[0], server
         finally:

@@ -172,6 +172,32 @@ def test_memory_of_old_models_is_freed(server, worker, fleet, sample):
     assert switch(10) - before < 20_000
 
 
+def test_the_store_knows_who_uses_what_and_keeps_it(server, worker, environ):
+    def models(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "producer.cli", "models", *arguments],
+            env={**os.environ, **environ, "CELERY_BROKER_URL": server.url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    switched(server, "second")
+    # A worker tells it once a second.
+    wait_until(lambda: f"1 worker ({NODE}) reads with it" in models("list").stdout)
+    rows = {
+        row["model"]: row
+        for row in map(json.loads, models("list", "--json").stdout.split("\n")[:-1])
+    }
+    assert {name[:6]: row["workers"] for name, row in rows.items() if row["workers"]} == {
+        "second": [NODE]
+    }
+    refused = models("remove", "second")
+    assert refused.returncode == 1
+    assert f"{NODE} reads with 'second'" in refused.stderr
+    assert (Path(environ["TILEFLEET_STORE"]) / "second").is_dir()
+
+
 def test_celery_s_own_commands_know_these(server, worker):
     def celery(*arguments: str) -> str:
         return subprocess.run(

@@ -8,6 +8,7 @@ import pytest
 
 from models import store
 from models.engines import load
+from models.store.difference import differences
 from models.store.manifest import Manifest, file_names
 from tilefleet.errors import BadManifest, HashMismatch, ModelError, ModelNotFound, SettingError
 from tilefleet.kind import BUILTIN, Kind
@@ -175,3 +176,75 @@ def test_labels_are_the_eighty_in_their_order(data_folder):
 def test_a_model_name_cannot_leave_the_store():
     with pytest.raises(SettingError):
         Settings.from_environ({"TILEFLEET_MODEL": "../../etc"})
+
+
+def test_a_renamed_model_is_the_same_under_another_name(copy):
+    before = store.find("copy", root=copy.parent).identity
+    assert store.rename("copy", "other", root=copy.parent) == copy.parent / "other"
+    after = store.find("other", root=copy.parent).identity
+    assert after == before.replace("copy", "other")
+    with pytest.raises(ModelNotFound):
+        store.find("copy", root=copy.parent)
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        ("taken", "taken exists"),
+        ("builtin", "is a built-in model"),
+        ("../out", "cannot be a model's name"),
+        (".hidden", "cannot be a model's name"),
+        ("锣" * 80, "200 bytes at most"),
+    ],
+)
+def test_a_name_that_cannot_be_given_changes_nothing(copy, new, message):
+    shutil.copytree(copy, copy.with_name("taken"))
+    with pytest.raises(ModelError, match=message):
+        store.rename("copy", new, root=copy.parent)
+    assert sorted(each.name for each in copy.parent.iterdir()) == ["copy", "taken"]
+
+
+def test_a_removed_model_is_gone_and_nothing_is_left_of_it(copy):
+    (copy / "manifest.json").write_text("{")
+    assert store.remove("copy", root=copy.parent) == copy
+    assert list(copy.parent.iterdir()) == []
+    with pytest.raises(ModelNotFound):
+        store.remove("copy", root=copy.parent)
+
+
+def test_of_a_link_only_the_link_is_removed(copy, tmp_path):
+    root = tmp_path / "store"
+    root.mkdir()
+    (root / "link").symlink_to(copy)
+    store.remove("link", root=root)
+    assert list(root.iterdir()) == []
+    assert store.find("copy", root=copy.parent)
+
+
+def test_the_built_in_models_stay_as_they_are(tmp_path):
+    for change in (store.remove, lambda name, root: store.rename(name, "new", root=root)):
+        with pytest.raises(ModelError, match="is built in"):
+            change("builtin", root=tmp_path)
+    assert store.find("builtin")
+
+
+def test_a_model_of_ones_own_may_hide_a_built_in_one_and_go_again(tmp_path):
+    shutil.copytree(store.BUILTIN / "builtin", tmp_path / "builtin")
+    assert store.find("builtin", root=tmp_path).folder == tmp_path / "builtin"
+    store.remove("builtin", root=tmp_path)
+    assert store.find("builtin", root=tmp_path).folder == store.BUILTIN / "builtin"
+
+
+def test_two_models_differ_in_what_their_manifests_say_but_not_in_their_names(copy):
+    first = store.find("builtin")
+    assert differences(first, store.find("copy", root=copy.parent)) == []
+    second = store.annotate(
+        store.find("copy", root=copy.parent), {"of-today": {"exact": 7}}, sharpness=0.5
+    )
+    found = {each.path: (each.first, each.second) for each in differences(first, second)}
+    assert found == {
+        ("sharpness",): (first.manifest.sharpness, 0.5),
+        ("evaluation", "of-today", "exact"): (None, 7),
+    }
+    files = {each.path for each in differences(first, store.find("chained"))}
+    assert {("files", file) for file in file_names()} <= files

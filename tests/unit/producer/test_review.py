@@ -9,7 +9,7 @@ import pytest
 
 from models.bootstrap import dataset
 from models.bootstrap.dataset import Dataset
-from producer.review import make
+from producer.review.tiles import make
 from tests.support import review
 from tilefleet.kind import BUILTIN
 
@@ -54,7 +54,9 @@ def test_the_most_doubtful_come_first_with_what_may_be_said(page):
 
 
 def test_the_page_and_the_pictures_are_served(page):
-    assert "<script>" in page.get("/").text
+    assert "site/review.js" in page.get("/").text
+    assert "decide(" in page.get("/site/review.js").text
+    assert page.get("/site/../server.py").status_code == 404
     assert page.get("/pictures/3").content.startswith(b"\x89PNG")
     assert page.get("/pictures/5").status_code == 404
 

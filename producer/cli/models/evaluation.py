@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from producer.terminal.options import FOLDER, OUT
+from producer.terminal.options import FOLDER, MODEL, OUT
 from tilefleet.settings import Settings
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=MODEL)
 @click.option("--captchas", type=FOLDER, help="Folder with answers.csv.")
 @click.option("--data", type=FOLDER, help="Folder of such folders, in place of one.")
 @click.option("--unseen", is_flag=True, help="With --data: only what no training sees.")
@@ -20,6 +20,7 @@ from tilefleet.settings import Settings
     "--teacher",
     "teachers",
     metavar="NAME",
+    type=MODEL,
     multiple=True,
     help="With --data: agree with this model, or the mean of several, on tiles that none saw.",
 )

@@ -1,18 +1,25 @@
-"""``tilefleet models bootstrap / dedupe / review``: labels from captchas that nobody labelled."""
+"""``tilefleet models bootstrap / dedupe / review / label``: labels of captchas that have none."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
 from producer.terminal.bars import Bars
-from producer.terminal.options import FOLDER, OUT
+from producer.terminal.options import FOLDER, MODEL, OUT
 from tilefleet.settings import Settings
+
+#: Files that are no captchas and are named; the others are counted.
+_NAMED: Final = 20
 
 
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.option("--out", type=OUT, required=True, help="Folder to fill; the same again goes on.")
-@click.option("--words", metavar="NAME", help="Stored model whose words network reads headers.")
+@click.option(
+    "--words", metavar="NAME", type=MODEL, help="Stored model whose words network reads headers."
+)
 @click.option(
     "--rounds",
     type=click.IntRange(min=0),
@@ -93,18 +100,82 @@ def dedupe(folder: Path, out: Path, signature: str, compare: bool, seed: int) ->
     click.echo("\n".join(lines))
 
 
+_host: Any = click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to serve on; on another than this one, the link has a secret in it.",
+)
+_port: Any = click.option("--port", type=click.IntRange(0, 65535), default=8077, show_default=True)
+
+
 @click.command()
 @click.argument("dataset", type=FOLDER)
-@click.option("--port", type=click.IntRange(0, 65535), default=8077, show_default=True)
-def review(dataset: Path, port: int) -> None:
+@_host
+@_port
+def review(dataset: Path, host: str, port: int) -> None:
     """Confirm or correct doubtful labels of DATASET in a browser, with the keyboard.
 
-    The page is served to this machine only. Every decision is saved at once; tiles.npz and
-    labels.csv are written anew when the server ends (Ctrl-C).
+    Every decision is saved at once; tiles.npz and labels.csv are written anew when the server ends
+    (Ctrl-C).
     """
     from models.bootstrap.dataset import Dataset
-    from producer.review import serve
+    from producer.review.server import serve
+    from producer.review.tiles import make
 
     opened = Dataset.open(dataset)
-    serve(opened, port=port, say=click.echo)
+    serve(
+        lambda secret: make(opened, secret=secret),
+        host=host,
+        port=port,
+        what=f"{len(opened)} pictures",
+        say=click.echo,
+    )
     click.echo(f"{len(opened.corrections)} decisions; {opened.export()} pictures in tiles.npz")
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--model", metavar="NAME", type=MODEL, help="Stored model that guesses.")
+@_host
+@_port
+def label(folder: Path, model: str | None, host: str, port: int) -> None:
+    """Say what is right for the captchas of DIR in a browser, with the keyboard or on a phone.
+
+    A model guesses; what it is least sure of comes first. Every decision is written to
+    DIR/answers.csv at once, which "models evaluate" and "models train" read.
+    """
+    from models.engines.reader import Reader
+    from producer.review.captchas import make
+    from producer.review.labelling import Labelling
+    from producer.review.server import serve
+    from producer.terminal.text import printable
+    from tilefleet.errors import BadCollection
+
+    settings = Settings.from_environ()
+    reader = Reader(replace(settings, model=model) if model else settings)
+    skipped: list[str] = []
+    bars = Bars()
+    try:
+        opened = Labelling.read(
+            folder,
+            reader,
+            tick=bars.begin("reading captchas"),
+            skip=lambda file, why: skipped.append(f"skipped {file}: {why}"),
+        )
+    finally:
+        bars.close()
+    for line in skipped[:_NAMED]:
+        click.echo(printable(line), err=True)
+    if skipped:
+        click.echo(f"{len(skipped)} files are no captchas that can be read", err=True)
+    if not opened.captchas:
+        raise BadCollection(f"{folder} has no captchas")
+    serve(
+        lambda secret: make(opened, secret=secret),
+        host=host,
+        port=port,
+        what=f"{len(opened.captchas)} captchas, {opened.decided} decided",
+        say=click.echo,
+    )
+    click.echo(f"{opened.decided} of {len(opened.captchas)} captchas are in {folder}/answers.csv")

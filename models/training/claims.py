@@ -1,0 +1,161 @@
+"""What the state of a training belongs to: its data, its options and its code.
+
+A state on disk goes on only where it was begun with the very same. Else it would be told as what it
+is not: a network of this data, of these options.
+"""
+
+import ast
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from models.datasets.inventory import Inventory, look
+from models.drawing.fonts import faces
+from models.store import Entry
+from tilefleet.errors import ModelError
+from tilefleet.files import atomic_write
+
+NOTE: Final = "belongs.json"
+_HERE: Final = Path(__file__).parents[2]
+#: What a training computes with; documents of it do not count.
+_CODE: Final = (
+    *("models/datasets", "models/drawing", "models/networks", "models/recognition"),
+    *("models/training", "tilefleet/kind.py", "tilefleet/layout.py", "tilefleet/builtin.json"),
+)
+_LIBRARIES: Final = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
+_LEFT_OUT: Final = frozenset({".pyc", ".md", ".txt"})
+
+
+def code() -> dict[str, str]:
+    """What the code is: of each part a hash, hexadecimal, and the versions of libraries.
+
+    Comments, docstrings and line breaks change nothing.
+    """
+    found = {f"code of {part}": _hash(_HERE / part) for part in _CODE}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a training would learn from."""
+
+    found: Inventory
+    #: Network → what its state belongs to: name → value.
+    belongs: Mapping[str, Mapping[str, Any]]
+
+
+def plan(
+    data: Path,
+    *,
+    fonts: Sequence[Path],
+    teacher: Entry | None,
+    headers: int | None,
+    hold_out: bool,
+    **options: int | None,
+) -> Plan:
+    """Look at all that there is; `fonts`: folders of them; `options`: of both networks.
+
+    Raises BadTiles, BadAnswers and BadCollection.
+    """
+    found = look(data)
+    train, held_out = faces(fonts)
+    drawn = {"headers": headers, "fonts": _fonts(train), "held-out fonts": _fonts(held_out)}
+    pictures = {name: str(source) for name, source in found.sources.items()}
+    taught = {"hold out": hold_out, "teacher": teacher.identity if teacher else None}
+    now = code()
+    return Plan(
+        found,
+        {"words": {**options, **drawn, **now}, "tiles": {**options, **taught, **pictures, **now}},
+    )
+
+
+def _fonts(faces: Sequence[Path]) -> str:
+    whole = hashlib.sha256()
+    for face in faces:
+        whole.update(face.read_bytes())
+    return f"{len(faces)} ({whole.hexdigest()[:8]})"
+
+
+def claim(directory: Path, belongs: Mapping[str, Any], *, fresh: bool = False) -> bool:
+    """Note what the state in `directory` belongs to, or check it; whether there is one to go on.
+
+    `belongs`: name → value, as JSON has them; `fresh`: what is there is removed. Raises ModelError
+    with all that differs, and for a state of which nothing is known.
+    """
+    if fresh and (directory / NOTE).is_file():
+        shutil.rmtree(directory)
+    check(directory, belongs)
+    if (directory / NOTE).is_file():
+        return True
+    directory.mkdir(parents=True, exist_ok=True)
+    with atomic_write(directory / NOTE, text=True) as file:
+        file.write(json.dumps(belongs, ensure_ascii=False, indent=2) + "\n")
+    return False
+
+
+def check(directory: Path, belongs: Mapping[str, Any]) -> None:
+    """Raise ModelError if a training of this cannot go on, or begin, in `directory`."""
+    note = directory / NOTE
+    if not note.is_file():
+        if directory.is_dir() and any(directory.iterdir()):
+            raise ModelError(
+                f"{directory} is not empty, and does not say what it belongs to: "
+                "remove it, or give another --directory"
+            )
+        return
+    try:
+        begun = dict(json.loads(note.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{note} cannot be read: {error}; remove {directory}") from None
+    differs = [
+        f"{name} {_shown(begun.get(name))} and not {_shown(belongs.get(name))}"
+        for name in {**begun, **belongs}
+        if begun.get(name) != belongs.get(name)
+    ]
+    if differs:
+        raise ModelError(
+            f"the state in {directory} was begun with {'; '.join(differs)}: "
+            "--fresh begins anew, --directory elsewhere"
+        )
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _hash(part: Path) -> str:
+    files = sorted(part.rglob("*")) if part.is_dir() else [part]
+    whole = hashlib.sha256()
+    for path in files:
+        if path.is_file() and path.suffix not in _LEFT_OUT:
+            whole.update(path.relative_to(part.parent).as_posix().encode())
+            whole.update(_meaning(path) if path.suffix == ".py" else path.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+def _meaning(path: Path) -> bytes:
+    """A module without its comments and docstrings."""
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_text(body[0]):
+            del body[0]
+    return ast.dump(tree).encode()
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,0 +1,185 @@
+"""``tilefleet models train / convert``: networks from labelled tiles, and what they compute in."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from models.store.manifest import PRECISIONS
+from producer.terminal.interrupt import ends_at_once
+from producer.terminal.options import FOLDER, MODEL, OUT
+from producer.terminal.text import printable
+from tilefleet.settings import Settings
+
+if TYPE_CHECKING:
+    from models.training.claims import Plan
+
+
+@click.command()
+@click.option(
+    "--data", type=FOLDER, required=True, help="Folder with tiles/ (or tiles.npz), captchas2016/."
+)
+@click.option(
+    "--fonts", type=FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
+)
+@click.option("--teacher", metavar="NAME", type=MODEL, help="Stored model that teaches the tiles.")
+@click.option("--name", required=True, help="Its name in the store.")
+@click.option("--store", "root", type=OUT, help="Store to write to; the settings' if not given.")
+@click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
+@click.option(
+    "--only",
+    type=click.Choice(["words", "tiles"]),
+    help="Train one, keep the other (or take the built-in one).",
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--headers",
+    type=click.IntRange(min=1),
+    help="How many to draw, instead of the recipe's number.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Of the tiles and of each round of the words, instead of the recipe's.",
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Of each epoch, likewise.")
+@click.option(
+    "--hold-out", is_flag=True, help="Keep two labelled pictures of each class out, to measure on."
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="End after so many epochs without a better one on held-out data.",
+)
+@click.option(
+    "--directory",
+    type=OUT,
+    help="Where the state is kept; build/training/NAME if not given.",
+)
+@click.option("--fresh", is_flag=True, help="Begin anew where a state is kept.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be learned from.")
+def train(
+    data: Path,
+    fonts: tuple[Path, ...],
+    teacher: str | None,
+    name: str,
+    root: Path | None,
+    overwrite: bool,
+    only: str | None,
+    seed: int,
+    headers: int | None,
+    epochs: int | None,
+    steps: int | None,
+    hold_out: bool,
+    patience: int | None,
+    directory: Path | None,
+    fresh: bool,
+    dry_run: bool,
+) -> None:
+    """Train both networks from random initialisation, measure and store them.
+
+    Headers are drawn. Tiles are learned from DATA/tiles (or DATA/tiles.npz, as "models bootstrap"
+    writes it), from those of DATA/captchas2016 as a teacher sees them, and from our own drawn
+    ones. DATA/captchas is only measured. Drawn headers are always held out; tiles are with
+    --hold-out.
+
+    The same command goes on where it stopped (Ctrl-C, exit code 130), while data, options and code
+    are the same; if not, it says what differs.
+    """
+    settings = Settings.from_environ()
+    directory = directory or Path("build/training") / name
+    store = root or settings.store
+    if dry_run:
+        from models import store as models
+        from models.training import claims
+
+        plan = claims.plan(
+            data,
+            fonts=fonts,
+            teacher=models.find(teacher, root=settings.store) if teacher else None,
+            headers=headers,
+            hold_out=hold_out,
+            seed=seed,
+            epochs=epochs,
+            steps=steps,
+            patience=patience,
+        )
+        click.echo(printable("\n".join(plan.found.lines())))
+        for network in [only] if only else plan.belongs:
+            click.echo(printable("\n".join(_told(plan, network, directory / network, fresh))))
+        if not overwrite:
+            models.check_free(name, root=store)
+        return
+    with ends_at_once(partial(_to_go_on, directory)):
+        from models.runtimes.installed import choose_keras_backend
+
+        choose_keras_backend()
+        from models.training.pair import train_pair
+
+        entry = train_pair(
+            data,
+            fonts=fonts,
+            teacher=teacher,
+            name=name,
+            root=store,
+            teacher_root=settings.store,
+            replace=overwrite,
+            only=only,
+            seed=seed,
+            headers=headers,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            hold_out=hold_out,
+            patience=patience,
+            directory=directory,
+            fresh=fresh,
+            say=click.echo,
+        )
+    click.echo(f"stored {entry.identity} in {entry.folder}")
+
+
+def _told(plan: "Plan", network: str, directory: Path, fresh: bool) -> Iterator[str]:
+    """What a training of a network would do; raises ModelError as it would."""
+    from models.training.claims import NOTE, check
+
+    if not fresh:
+        check(directory, plan.belongs[network])
+    goes_on = not fresh and (directory / NOTE).is_file()
+    yield f"{network}: would {'go on' if goes_on else 'begin'} in {directory}"
+    for name, value in plan.belongs[network].items():
+        if value is not None and name not in plan.found.sources:
+            yield f"  {name}: {value}"
+
+
+def _to_go_on(directory: Path) -> str:
+    again = shlex.join(["tilefleet", *(each for each in sys.argv[1:] if each != "--fresh")])
+    return f"stopped; finished epochs are kept in {directory}. To go on: {again}"
+
+
+@click.command()
+@click.argument("name", type=MODEL)
+@click.option("--precision", type=click.Choice([*PRECISIONS]), required=True)
+@click.option("--name", "new_name", required=True, help="Its name in the store.")
+@click.option("--data", type=FOLDER, help="Folder with captchas2016/, to measure activations on.")
+@click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
+def convert(name: str, precision: str, new_name: str, data: Path | None, overwrite: bool) -> None:
+    """Store a model again with LiteRT files in float32, in int8, or mixed: words in int8.
+
+    How much time int8 saves depends on the processor; "benchmarks.engine" measures it.
+    """
+    from models import store
+    from models.runtimes.installed import choose_keras_backend
+
+    settings = Settings.from_environ()
+    choose_keras_backend()
+    from models.training import precision as precisions
+
+    entry = store.find(name, root=settings.store)
+    if not overwrite:
+        store.check_free(new_name, root=settings.store)
+    made = precisions.convert(entry, precision, name=new_name, root=settings.store, data=data)
+    click.echo(f"stored {made.identity} in {made.folder}")
