@@ -163,7 +163,10 @@ def without_password(urls: str) -> str:
     A password in the query (``?password=…``) is not shown either, nor those of further URLs after
     a semicolon, nor what is before an @ in text that is no URL at all.
     """
-    return ";".join(_without_password(url) for url in urls.split(";"))
+    parts = re.split(r"(;|[\s,]+(?=[a-z+]+://))", urls)
+    return "".join(
+        _without_password(part) if number % 2 == 0 else part for number, part in enumerate(parts)
+    )
 
 
 def _without_password(url: str) -> str:

@@ -40,6 +40,25 @@ class Backlog:
         self._sent: Counter[str] = Counter()
         self._looked: dict[str, float] = {}
 
+    @classmethod
+    def total(cls, each: Sequence["Backlog"]) -> "Backlog":
+        """Of several fleets."""
+        if len(each) == 1:
+            return each[0]
+        whole = cls()
+        fleets = [one.fleet for one in each]
+        bounds: Counter[str] = Counter()
+        for fleet in fleets:
+            bounds.update(fleet.bounds)
+        whole.fleet = Fleet(
+            sum(fleet.workers for fleet in fleets), sum(fleet.rate for fleet in fleets), bounds
+        )
+        for one in each:
+            for lane, seen in one._looked.items():
+                whole._waiting[lane] = whole._waiting.get(lane, 0) + one.waiting(lane)
+                whole._looked[lane] = seen
+        return whole
+
     def saw(self, fleet: Fleet, waiting: Mapping[str, int]) -> None:
         """A look has shown this."""
         self.fleet = fleet

@@ -16,7 +16,7 @@ from math import ceil
 from time import time
 from typing import Any
 
-from tilefleet import report
+from tilefleet import report, shards
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
@@ -24,7 +24,7 @@ from tilefleet.urls import parse
 
 from . import message
 from .backlog import Backlog
-from .connection import TROUBLE, connect, why
+from .connection import TROUBLE, IsCluster, connect, why
 from .message import Message
 from .outbox import Batch, Sending
 from .results import Results, check_cancelled, stop
@@ -64,6 +64,8 @@ class Transport:
         if parse(results) != parse(broker):
             self._store = connect(results, settings, socket_timeout=10)
         self._database = parse(broker)[0].database
+        #: Whether the server has been asked what it is.
+        self._is_known = False
         self._outbox: deque[Sending] = deque()
         self._revoked: list[str] = []
         self._looks: set[str] = set()
@@ -88,6 +90,11 @@ class Transport:
                 self.forget(each.id)
             raise
         return futures
+
+    @property
+    def trouble(self) -> Exception | None:
+        """What is wrong with the connection that results come on; None: nothing."""
+        return self._results.trouble
 
     def forget(self, task_id: str, *, revoke: bool = False) -> None:
         """Nobody waits for it any more; `revoke`: workers are told not to read it."""
@@ -166,6 +173,7 @@ class Transport:
 
     async def _publish_once(self, batch: Batch, *, again: bool) -> None:
         results = self._results
+        await self._refuse_cluster()
         await results.tidy(batch.ids)
         if batch and again:
             await batch.push_again(self._sender)
@@ -199,6 +207,14 @@ class Transport:
             seconds, microseconds = replies[-2]
             self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
         self._read_rest(replies[pushed + len(revoked) :], missed, looks)
+
+    async def _refuse_cluster(self) -> None:
+        """Before the first messages; raises redis-py's error for what is of no use."""
+        if not self._is_known:
+            hello = await self._sender.execute_command("HELLO")
+            if shards.is_cluster(hello):
+                raise IsCluster(shards.refusal(self.name))
+            self._is_known = True
 
     def _look_up(self, pipe: Any, missed: list[bytes], looks: list[str]) -> None:
         """Ask for results that were missed, and for what the workers tell."""

@@ -6,7 +6,7 @@ Prometheus asks for; nothing that a client sends becomes a label, but the name o
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -138,8 +138,18 @@ class Metrics:
         return shown + generate_latest(self._names) if names else shown
 
 
-async def oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:
-    """Seconds that the oldest message of each lane has waited; 0 for an empty lane.
+async def oldest(connections: Sequence[Any], *, key_prefix: str) -> dict[str, float]:
+    """Seconds that the oldest message of each lane has waited, on any of the servers."""
+    ages: dict[str, float] = {}
+    looks = (_oldest(each, key_prefix=key_prefix) for each in connections)
+    for found in await asyncio.gather(*looks):
+        for lane, age in found.items():
+            ages[lane] = max(age, ages.get(lane, 0.0))
+    return ages
+
+
+async def _oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:
+    """On one; 0 for an empty lane.
 
     A lane whose oldest message does not say when it was sent, by another Celery application, is
     left out; so are all if the server does not answer.
