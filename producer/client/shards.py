@@ -96,6 +96,8 @@ class Shards:
         self._each = list(each)
         self._names = [shard.name for shard in each]
         self._retry = retry
+        #: Then nothing is sent to another one, either.
+        self._closed = False
 
     async def with_one(self, image: bytes, call: Callable[[Transport], Awaitable[T]]) -> T:
         """What `call` gives with this captcha's fleet, or with the next one in its order."""
@@ -113,7 +115,7 @@ class Shards:
                 trouble = error
                 if not self._retry:
                     break
-        raise trouble or self._none()
+        raise self._none(trouble)
 
     async def each(self, images: list[bytes], solve: Solve, timeout: float) -> list[Outcome]:
         """The outcome of each image, on its fleet; where there is one, raises what that raises."""
@@ -130,10 +132,11 @@ class Shards:
                     groups.setdefault(shard, []).append(number)
                     continue
                 del left[number]
-                if number not in outcomes:
-                    outcomes[number] = self._none()
-                if shard is not None:
-                    outcomes[number] = AnswerTimeout(f"{outcomes[number]}; {timeout:g} s are over")
+                if shard is None:
+                    outcomes[number] = self._none(outcomes.get(number))
+                else:
+                    last = outcomes.get(number, "nothing was sent")
+                    outcomes[number] = AnswerTimeout(f"no answer within {timeout:g} s: {last}")
             found = await asyncio.gather(
                 *(
                     self._on(shard, solve, [images[number] for number in numbers], ends)
@@ -156,20 +159,23 @@ class Shards:
         return Backlog.total([line.backlog for line in up if line.backlog.is_fresh(lanes[0])])
 
     async def close(self) -> None:
+        self._closed = True
         await asyncio.gather(*(shard.close() for shard in self._each))
 
     def _ranked(self, image: bytes) -> list[Shard]:
         ranking = [self._each[place] for place in shards.ranked(image, self._names)]
         return ranking if self._retry else ranking[:1]
 
-    @staticmethod
-    def _up(ranking: list[Shard]) -> Iterator[Shard]:
-        return (shard for shard in ranking if not shard.is_down)
+    def _up(self, ranking: list[Shard]) -> Iterator[Shard]:
+        return (shard for shard in ranking if not (shard.is_down or self._closed))
 
-    def _none(self) -> FleetUnreachable:
-        down = ", ".join(shard.line.name for shard in self._each if shard.is_down)
-        rule = "" if self._retry else " (TILEFLEET_SHARD_DOWN=refuse)"
-        return FleetUnreachable(f"no shard that may read this{rule} is up; down: {down or 'none'}")
+    def _none(self, last: Outcome | None) -> FleetUnreachable:
+        """The error where nobody is left to send to; `last`: what the last one gave."""
+        if not self._retry:
+            return FleetUnreachable(f"{last or 'its shard is down'} (TILEFLEET_SHARD_DOWN=refuse)")
+        names = ", ".join(shard.line.name for shard in self._each)
+        why = f"; the last one: {last}" if last else ""
+        return FleetUnreachable(f"none of the shards {names} takes it{why}")
 
     @staticmethod
     async def _on(shard: Shard, solve: Solve, images: list[bytes], ends: float) -> list[Outcome]:

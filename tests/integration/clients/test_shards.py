@@ -12,10 +12,12 @@ from redis import Redis
 from producer import AsyncClient, Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from producer.monitoring.watch import Watch
 from tests.support.fleet import NULL, wait_until
 from tests.support.servers import FragileServer, stopped
 from tilefleet import shards, wire
 from tilefleet.errors import FleetError, FleetUnreachable, SettingError
+from tilefleet.settings import Settings
 
 IMAGES = [b"captcha %d" % number for number in range(60)]
 
@@ -59,37 +61,14 @@ def test_each_captcha_is_read_by_the_workers_of_its_own_shard(three, bulk):
         # The second client's were known where they went: each was read once.
         for server, home in zip(three, homes(three), strict=True):
             assert 0 < len(home) < len(IMAGES)
-            assert counted(server) == (len(home), len(home))
+            wait_until(lambda: counted(server) == (len(home), len(home)))  # noqa: B023
 
 
 def counted(server) -> tuple[int, int]:
     """Captchas that passes answered, and that needed none."""
-    from producer.monitoring.watch import Watch
-    from tilefleet.settings import Settings
-
     with Watch(Settings(broker_url=server.url)) as watch:
-
-        def told():
-            (report,) = watch.look().workers.values()
-            figures = report.figures
-            both = figures.captchas, figures.joined
-            return both if sum(both) == 2 * len(homes_of(server)) else None
-
-        return wait_until(told, 10)
-
-
-_SERVERS: list = []
-
-
-def homes_of(server) -> list[bytes]:
-    return homes(_SERVERS)[_SERVERS.index(server)]
-
-
-@pytest.fixture(autouse=True)
-def _remember(three):
-    _SERVERS[:] = three
-    yield
-    _SERVERS.clear()
+        (report,) = watch.look().workers.values()
+        return report.figures.captchas, report.figures.joined
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
@@ -225,11 +204,11 @@ def test_results_elsewhere_are_refused(three):
 
 def test_a_redis_cluster_is_refused_with_what_to_use_instead(tmp_path):
     with EmbeddedServer("--cluster-enabled", "yes", "--dir", str(tmp_path)) as server:
-        with pytest.raises(FleetError, match="Redis Cluster.*TILEFLEET_SHARDS") as refused:
+        with pytest.raises(FleetError, match=r"Redis Cluster.*TILEFLEET_SHARDS") as refused:
             WorkerProcess(server.url, environ=NULL).__enter__()
         assert "Traceback" not in str(refused.value)
         with (
             Client(server.url) as fleet,
-            pytest.raises(FleetUnreachable, match="Redis Cluster.*TILEFLEET_SHARDS"),
+            pytest.raises(FleetUnreachable, match=r"Redis Cluster.*TILEFLEET_SHARDS"),
         ):
             fleet.submit(b"any")
