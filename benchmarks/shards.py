@@ -96,11 +96,8 @@ def arithmetic(
     rows = [
         ("captchas a second", f"{rate:,.0f}"),
         (f"servers, each {_BUSY:.0%} busy", f"{servers}"),
-        (
-            "network into the servers, Gbit/s, all and each",
-            f"{gbit[0]:.2f}, {gbit[0] / servers:.2f}",
-        ),
-        ("network out of them, Gbit/s, all and each", f"{gbit[1]:.2f}, {gbit[1] / servers:.2f}"),
+        ("network into the servers, Gbit/s, all and each", _all_and_each(gbit[0], servers)),
+        ("network out of them, Gbit/s, all and each", _all_and_each(gbit[1], servers)),
         (f"memory of what waits, {_WAIT_S} s of it, GB", f"{waiting:.1f}"),
         (f"memory of answers, {wire.RESULT_EXPIRES_S} s of them, GB", f"{answers:.1f}"),
         (f"cores that carry (everything but reading), {_BUSY:.0%} busy", f"{hubs}"),
@@ -113,6 +110,10 @@ def arithmetic(
              f"{hour:,.2f}, {hour / (minute * 60) * 1e6:,.2f}")
         )  # fmt: skip
     return rows
+
+
+def _all_and_each(whole: float, servers: int) -> str:
+    return f"{whole:.2f}, {whole / servers:.2f}"
 
 
 def _sum(redis: Sequence[Redis], name: str) -> float:
