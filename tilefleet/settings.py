@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from tilefleet import values, wire
 from tilefleet.errors import SettingError, did_you_mean
-from tilefleet.shards import name as shard_name
-from tilefleet.shards import split as split_shards
 from tilefleet.urls import SCHEMES, parse, without_password
+from tilefleet.urls.shards import name as shard_name
+from tilefleet.urls.shards import split as split_shards
 
 ENGINES: Final = ("auto", "litert", "keras", "null")
 DEFAULT_BROKER: Final = "redis://127.0.0.1:6379/0"

@@ -22,8 +22,8 @@ from tilefleet.errors import (
     TilefleetError,
 )
 from tilefleet.settings import Settings
-from tilefleet.shards import name
 from tilefleet.urls import parse, without_password
+from tilefleet.urls.shards import name
 
 from . import message
 from .backlog import FRESH_S, Backlog

@@ -1,8 +1,8 @@
 """Several fleets behind one client, each with a server of its own; mostly it is one.
 
-Which of them reads a captcha, `tilefleet.shards` says. Each server is asked twice a second whether
-it lives: one that does not answer is left out within two seconds, until it does again. What becomes
-of captchas whose shard is down is a rule (`TILEFLEET_SHARD_DOWN`): by ``retry`` the next one in
+Which of them reads a captcha, `tilefleet.urls.shards` says. Each server is asked twice a second
+whether it lives: one that does not answer is left out within two seconds, until it does again. What
+becomes of captchas whose shard is down is a rule (`TILEFLEET_SHARD_DOWN`): by ``retry`` the next in
 their order gets them, also those that somebody waits for already; by ``refuse`` they fail.
 """
 
@@ -13,9 +13,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
 
-from tilefleet import shards
 from tilefleet.answer import Answer
 from tilefleet.errors import AnswerTimeout, FleetUnreachable, TilefleetError
+from tilefleet.urls import shards
 
 from .backlog import Backlog
 from .connection import TROUBLE, why

@@ -16,11 +16,11 @@ from math import ceil
 from time import time
 from typing import Any
 
-from tilefleet import report, shards
+from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
-from tilefleet.urls import parse
+from tilefleet.urls import parse, shards
 
 from . import message
 from .backlog import Backlog

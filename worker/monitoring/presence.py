@@ -14,10 +14,10 @@ from celery.backends.redis import RedisBackend
 from celery.utils.nodenames import nodesplit
 from redis.exceptions import RedisError
 
-from tilefleet import shards, wire
+from tilefleet import wire
 from tilefleet.figures import Figures
 from tilefleet.report import Report
-from tilefleet.urls import without_password
+from tilefleet.urls import shards, without_password
 from worker.monitoring import name
 from worker.monitoring.line import Line
 from worker.monitoring.reporter import Reporter

@@ -15,9 +15,10 @@ from producer.local.worker import WorkerProcess
 from producer.monitoring.watch import Watch
 from tests.support.fleet import NULL, wait_until
 from tests.support.servers import FragileServer, stopped
-from tilefleet import shards, wire
+from tilefleet import wire
 from tilefleet.errors import FleetError, FleetUnreachable, SettingError
 from tilefleet.settings import Settings
+from tilefleet.urls import shards
 
 IMAGES = [b"captcha %d" % number for number in range(60)]
 

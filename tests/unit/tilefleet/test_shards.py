@@ -4,10 +4,9 @@ from collections import Counter
 
 import pytest
 
-from tilefleet import shards
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
-from tilefleet.urls import without_password
+from tilefleet.urls import shards, without_password
 
 NAMES = ("a:6379/0", "b:6379/0", "c:6379/0")
 IMAGES = [b"%d" % number for number in range(3000)]

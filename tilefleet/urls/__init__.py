@@ -1,4 +1,4 @@
-"""Servers' URLs, in every form that Celery takes: read here and nowhere else.
+"""Servers' URLs, in every form that Celery takes: read here and nowhere else. May import nothing.
 
 ====================================================  =============================================
 ``redis://user:password@host:6379/0``                 host may be a name, IPv4 or ``[IPv6]``; any
