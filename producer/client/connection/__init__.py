@@ -3,6 +3,6 @@
 `clients` are redis-py's, as the settings say; `places` tries one server after the other.
 """
 
-from .clients import TROUBLE, connect, connect_now, why
+from .clients import TROUBLE, IsCluster, connect, connect_now, why
 
-__all__ = ["TROUBLE", "connect", "connect_now", "why"]
+__all__ = ["TROUBLE", "IsCluster", "connect", "connect_now", "why"]
