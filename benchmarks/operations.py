@@ -6,7 +6,9 @@ start       from the command to the first message that may be taken, LiteRT, the
 memory      resident memory of that worker, warm, at every fifth of --captchas different captchas
 monitoring  captchas a second with Prometheus (scraped every second) and all events, against both
             off, with the real engine and with the one that answers without looking
-size        a fresh virtual environment with exactly what a CPU worker needs, as the image has it
+tracing     captchas a second with every hundredth traced, by sender and worker, against off, with
+            the engine that answers without looking; the collector is in the sender's process
+size        a fresh virtual environment with exactly what a CPU worker needs
 """
 
 import argparse
@@ -17,10 +19,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
 from time import monotonic
+from unittest.mock import patch
 from urllib.request import urlopen
 
 from benchmarks import queue, report
@@ -30,9 +34,10 @@ from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tilefleet import wire
+from tilefleet.tracing import provider
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
-_PARTS = ("start", "memory", "monitoring", "size")
+_PARTS = ("start", "memory", "monitoring", "tracing", "size")
 _MB = 1_000_000
 
 Rows = list[tuple[str, str]]
@@ -96,6 +101,24 @@ def monitoring(rounds: int, captchas: int) -> tuple[Rows, dict[str, float]]:
     return rows, ratios
 
 
+def tracing(rounds: int, captchas: int) -> Rows:
+    pictures = [path.read_bytes() for path in images()]
+    rates: dict[str, list[float]] = {"off": [], "on": []}
+    with EmbeddedServer() as server, _collecting() as collector:
+        on = {"TILEFLEET_TRACES": "0.01", "OTEL_EXPORTER_OTLP_ENDPOINT": collector}
+        for _ in range(rounds):
+            for how, each in rates.items():
+                environ = {"TILEFLEET_ENGINE": "null", **(on if how == "on" else {})}
+                with patch.dict(os.environ, environ):
+                    each.append(_as_sent(server.url, environ, pictures, captchas))
+    shares = [on / off for on, off in zip(rates["on"], rates["off"], strict=True)]
+    return [
+        ("null: traces off, captchas/s", report.spread(rates["off"])),
+        ("null: one of a hundred traced, captchas/s", report.spread(rates["on"])),
+        ("null: traced against off", report.spread(shares)),
+    ]
+
+
 def _as_sent(url: str, environ: dict[str, str], pictures: list[bytes], count: int) -> float:
     with WorkerProcess(url, environ=environ), Client(url) as fleet:
         send(fleet, pictures, count // 5, salt=0)
@@ -149,6 +172,32 @@ def resident(pid: int) -> int:
 
 
 @contextmanager
+def _collecting() -> Iterator[str]:
+    """A collector that throws away what it gets; its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            # What the sender has left goes first.
+            provider.close()
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
 def _scraping(port: int) -> Iterator[None]:
     stopping = Event()
 
@@ -180,7 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--captchas", type=int, default=50_000, help="for memory")
-    parser.add_argument("--load", type=int, default=2000, help="captchas a measurement, monitoring")
+    parser.add_argument("--load", type=int, default=2000, help="captchas a measurement")
     parser.add_argument("--only", default=",".join(_PARTS), help=", ".join(_PARTS))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -196,6 +245,8 @@ def main() -> None:
     if "monitoring" in wanted:
         more, ratios = monitoring(options.rounds, options.load)
         rows += more
+    if "tracing" in wanted:
+        rows += tracing(options.rounds, 5 * options.load)
     if "size" in wanted:
         rows += size()
     report.show(

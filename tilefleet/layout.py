@@ -28,6 +28,8 @@ class Layout:
     click: Pair
     #: Most words that a header asks for, 1 or 2.
     words: int
+    #: How far to the right and down of these boxes the tiles' edges are to be seen.
+    edges: Pair = (0, 0)
 
     @property
     def columns(self) -> int:
@@ -76,6 +78,7 @@ class Layout:
             "tops": list(self.tops),
             "click": list(self.click),
             "words": self.words,
+            "edges": list(self.edges),
         }
 
     @classmethod
@@ -85,7 +88,9 @@ class Layout:
         size, tile, click = (_pair(encoded[name]) for name in ("size", "tile", "click"))
         x, y, width, height = map(int, encoded["header"])
         lefts, tops = (tuple(map(int, encoded[name])) for name in ("lefts", "tops"))
-        layout = cls(size, (x, y, width, height), tile, lefts, tops, click, int(encoded["words"]))
+        edges = _pair(encoded.get("edges", (0, 0)))
+        words = int(encoded["words"])
+        layout = cls(size, (x, y, width, height), tile, lefts, tops, click, words, edges)
         for axis, (starts, name) in enumerate(((lefts, "lefts"), (tops, "tops"))):
             _check_apart(starts, tile[axis], size[axis], name)
         if min(x, y) < 0 or x + width > size[0] or y + height > size[1]:

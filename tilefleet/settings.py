@@ -15,6 +15,8 @@ from typing import Any, Final
 from tilefleet import values, wire
 from tilefleet.errors import SettingError, did_you_mean
 from tilefleet.urls import SCHEMES, parse, without_password
+from tilefleet.urls.shards import name as shard_name
+from tilefleet.urls.shards import split as split_shards
 
 ENGINES: Final = ("auto", "litert", "keras", "null")
 DEFAULT_BROKER: Final = "redis://127.0.0.1:6379/0"
@@ -25,7 +27,10 @@ SERVER_VARIABLES: Final = ("CELERY_BROKER_URL", "CELERY_BROKER_URL_FILE")
 #: What is a password, and what holds one: may be given as a file's name in a variable with _FILE
 #: at its end.
 _SECRETS: Final = ("TILEFLEET_SENTINEL_PASSWORD",)
-_IN_FILES: Final = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", *_SECRETS)
+_IN_FILES: Final = (
+    *("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "TILEFLEET_SHARDS"),
+    *_SECRETS,
+)
 
 #: Variables with our prefix that are read elsewhere: where tests find the real data.
 _OTHER_VARIABLES: Final = frozenset({"TILEFLEET_DATA"})
@@ -65,6 +70,18 @@ class Settings:
 
     broker_url: str = _setting(
         "CELERY_BROKER_URL", _broker_url, "the Redis server that holds the queues", DEFAULT_BROKER
+    )
+    shards: tuple[str, ...] = _setting(
+        "TILEFLEET_SHARDS",
+        split_shards,
+        "several servers for senders instead, each with workers and answers of its own",
+        (),
+    )
+    shard_down: str = _setting(
+        "TILEFLEET_SHARD_DOWN",
+        values.one_of("retry", "refuse"),
+        "captchas whose shard is down: retry (the next one reads them), or refuse",
+        "retry",
     )
     result_backend: str = _setting(
         "CELERY_RESULT_BACKEND", _backend_url, "where answers are stored; the broker if not set", ""
@@ -251,11 +268,24 @@ class Settings:
                 raise SettingError(f"{variable}={shown!r} is not usable: give {error}") from None
         return cls(**given)
 
+    def check_one_fleet(self) -> None:
+        """For what belongs to one fleet, or looks at one; raises SettingError if it may be another.
+
+        With shards, `CELERY_BROKER_URL` has to name one of them.
+        """
+        if self.shards and shard_name(self.broker_url) not in map(shard_name, self.shards):
+            raise SettingError(
+                f"CELERY_BROKER_URL={without_password(self.broker_url)!r} is none of "
+                "TILEFLEET_SHARDS: workers, and commands that look at them, belong to one shard; "
+                "set it to that one"
+            )
+
     def rows(self) -> list[tuple[str, str, str]]:
         """(variable, value, meaning) of each setting, for people; a password is not shown."""
         rows = []
         for setting in fields(self):
-            variable, value = setting.metadata["variable"], str(getattr(self, setting.name))
+            variable, value = setting.metadata["variable"], getattr(self, setting.name)
+            value = " ".join(value) if isinstance(value, tuple) else str(value)
             shown = value and "***" if variable in _SECRETS else without_password(value)
             rows.append((variable, shown, setting.metadata["what"]))
         return rows

@@ -64,6 +64,7 @@ class Application(Celery):
             if hidden := in_the_way("models"):
                 raise SettingError(hidden)
             settings = self._settings = Settings.from_environ()
+            settings.check_one_fleet()
             if command == "worker" and (why := worker_options().refusal(settings)):
                 raise SettingError(why)
         except SettingError as error:

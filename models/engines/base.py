@@ -80,4 +80,11 @@ class NetworkSession(ABC):
         self, crops: Crops, words: Probabilities, labels: Probabilities, *, model: str
     ) -> Answer:
         """The answer of one captcha, as `model` gives it."""
-        return decide(words, labels, kind=self.kind, model=model, sharpness=self._sharpness)
+        return decide(
+            words,
+            labels,
+            kind=self.kind,
+            model=model,
+            sharpness=self._sharpness,
+            place=crops.place,
+        )

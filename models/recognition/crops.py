@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recognition.image import Pixels, decode
+from models.recognition.image import Pixels, read
+from models.recognition.place import Place
 from tilefleet.layout import Layout
 
 
@@ -17,16 +18,19 @@ class Crops:
     header: NDArray[np.uint8]
     #: uint8 (tiles, h, w, 3): the tiles, row by row.
     tiles: NDArray[np.uint8]
+    #: Where in its picture the captcha was found; None if it is the picture.
+    place: Place | None = None
 
     @classmethod
-    def from_pixels(cls, pixels: Pixels, layout: Layout) -> "Crops":
-        """Cut a captcha of that layout, uint8 (h, w, 3)."""
-        return cls(header=cut_header(pixels, layout), tiles=cut_tiles(pixels, layout))
+    def from_pixels(cls, pixels: Pixels, layout: Layout, place: Place | None = None) -> "Crops":
+        """Cut a captcha of that layout, uint8 (height, width, 3)."""
+        return cls(cut_header(pixels, layout), cut_tiles(pixels, layout), place)
 
     @classmethod
     def from_bytes(cls, data: object, layout: Layout, *, max_bytes: int) -> "Crops":
-        """Decode and cut; raises as `models.recognition.image.decode`."""
-        return cls.from_pixels(decode(data, layout, max_bytes=max_bytes), layout)
+        """Decode, find and cut; raises as `models.recognition.image.read`."""
+        pixels, place = read(data, layout, max_bytes=max_bytes)
+        return cls.from_pixels(pixels, layout, place)
 
 
 def padded(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

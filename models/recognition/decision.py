@@ -16,16 +16,13 @@ tiles out to them is a polynomial's coefficients, which grow tile by tile.
 
 import math
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recognition.place import Place
 from tilefleet.answer import Answer, Reading
 from tilefleet.kind import Kind
-
-if TYPE_CHECKING:
-    from models.recognition.place import Place
 
 Probabilities = NDArray[np.float32]
 
@@ -40,7 +37,7 @@ def decide(
     kind: Kind,
     model: str,
     sharpness: float = 1.0,
-    place: "Place | None" = None,
+    place: Place | None = None,
 ) -> Answer:
     """Build the answer of one captcha.
 

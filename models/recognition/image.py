@@ -1,7 +1,8 @@
 """Bytes to pixels: the door at which everything that is not a captcha is turned away.
 
-Size and format are checked on the file's header, before any pixel is decoded, so neither a
-decompression bomb nor a large picture costs memory.
+Size and format are checked on the file's header, before any pixel is decoded, so a decompression
+bomb costs no memory. A picture of exactly the layout's size is the captcha; in any other one that
+may hold it, it is looked for (`models.recognition.locate`).
 """
 
 import io
@@ -12,8 +13,10 @@ import zlib
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from models.recognition import locate
+from models.recognition.place import Place
 from tilefleet.errors import BadMessage, BrokenImage, NotAnImage, TooLarge, WrongSize
 from tilefleet.layout import Layout
 
@@ -51,12 +54,28 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _COSTLY = ((b"\xff\xd8", b"\xff\xda", 100, "scans"), (b"\x89PNG", b"iCCP", 4, "profiles"))
 
 
+#: Pixels of a picture in which a captcha is looked for, at most: those of a 4K screen.
+_MOST_PIXELS = 3840 * 2160
+#: EXIF's tag of how a picture is turned, and the values that swap its sides. (CIPA DC-008, 4.6.4)
+_ORIENTATION, _UPRIGHT, _SIDEWAYS = 0x0112, (None, 0, 1), (5, 6, 7, 8)
+
+
 def decode(data: object, layout: Layout, *, max_bytes: int) -> Pixels:
-    """Decode one picture of that layout: uint8 (h, w, 3), RGB.
+    """Decode one picture of exactly that layout; as `read`, and raises WrongSize for others."""
+    pixels, place = read(data, layout, max_bytes=max_bytes)
+    if place is not None:
+        raise WrongSize(f"a captcha is at {place.grid} of a larger picture; one is {layout}")
+    return pixels
+
+
+def read(data: object, layout: Layout, *, max_bytes: int) -> tuple[Pixels, Place | None]:
+    """Decode one captcha of that layout: uint8 (h, w, 3), RGB, and where in the picture it
+    was found, None if it is the picture.
 
     Accepts JPEG, PNG, WebP, BMP and GIF (its first frame), in any colour mode; transparency is
-    laid on white. A JPEG that is truncated, or has other markers among stray bytes before its end,
-    is read as browsers read it, as long as its rows reach the middle of the lowest tiles.
+    laid on white, and a picture that EXIF says is turned is turned. A JPEG that is truncated, or
+    has other markers among stray bytes before its end, is read as browsers read it, as long as its
+    rows reach the middle of the lowest tiles.
 
     Raises BadMessage, TooLarge, NotAnImage, WrongSize or BrokenImage, each naming what it saw.
     """
@@ -66,14 +85,16 @@ def decode(data: object, layout: Layout, *, max_bytes: int) -> Pixels:
         raise TooLarge(f"{len(data)} bytes; at most {max_bytes} are accepted")
     data = bytes(data)
     image = _open(data, layout)
-    _check_size(image, layout)
+    turned = _turned(image)
+    if image.size != layout.size or turned:
+        return _found(image, turned, data, layout)
     try:
         image.load()
     except _DECODER_ERRORS as error:
         if image.format != "JPEG":
             raise BrokenImage(f"a {image.format} of {len(data)} bytes: {error}") from None
-        return _decode_rows(data, layout)
-    return _to_rgb(image)
+        return _decode_rows(data, layout), None
+    return _to_rgb(image), None
 
 
 def _open(data: bytes, layout: Layout) -> Image.Image:
@@ -94,10 +115,44 @@ def _open(data: bytes, layout: Layout) -> Image.Image:
         raise BrokenImage(f"{len(data)} bytes: {error}") from None
 
 
-def _check_size(image: Image.Image, layout: Layout) -> None:
-    if image.size != layout.size:
-        width, height = image.size
-        raise WrongSize(f"{width}×{height} pixels ({image.format}); a captcha is {layout}")
+def _turned(image: Image.Image) -> int:
+    """How EXIF says that the picture is turned; 0: it is not."""
+    # Nearly none has any: `getexif` would look for it.
+    if "exif" not in image.info:
+        return 0
+    try:
+        turned = image.getexif().get(_ORIENTATION)
+    except _DECODER_ERRORS:
+        return 0
+    return 0 if turned in _UPRIGHT or not isinstance(turned, int) else turned
+
+
+def _found(
+    image: Image.Image, turned: int, data: bytes, layout: Layout
+) -> tuple[Pixels, Place | None]:
+    """A captcha in a picture of another size, or one that is turned."""
+    width, height = image.size if turned not in _SIDEWAYS else image.size[::-1]
+    seen = f"{width}×{height} pixels ({image.format})"
+    if width * height > _MOST_PIXELS:
+        raise WrongSize(f"{seen}, more than {_MOST_PIXELS:,}; a captcha is {layout}")
+    least = [round(length * locate.SCALES[0] * 0.98) for length in layout.size]
+    if width < least[0] or height < least[1]:
+        raise WrongSize(f"{seen}, less than half of a captcha, which is {layout}")
+    try:
+        image.load()
+        picture = Image.fromarray(_to_rgb(ImageOps.exif_transpose(image) if turned else image))
+    except _DECODER_ERRORS as error:
+        raise BrokenImage(f"a {image.format} of {len(data)} bytes: {error}") from None
+    if picture.size == layout.size:
+        return np.asarray(picture), None
+    best = locate.look(picture, layout)
+    if best is None or not best.found:
+        sides = 0 if best is None else max(0, round(best.sides * 100))
+        raise WrongSize(
+            f"{seen} in which no {layout.rows}×{layout.columns} tiles are to be seen: at the "
+            f"likeliest place are {sides} % of their sides; a captcha is {layout}"
+        )
+    return locate.cut(picture, layout, best), best.place(layout)
 
 
 def _decode_rows(data: bytes, layout: Layout) -> Pixels:

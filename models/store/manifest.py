@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self
 
-import fastjsonschema
-
 from models.store import contents, earlier
 from tilefleet.errors import BadManifest, HashMismatch
 from tilefleet.kind import Kind
@@ -84,6 +82,9 @@ class Manifest:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read and check ``folder/manifest.json``; raises BadManifest."""
+        # Programs that only send have the command line, and not this.
+        import fastjsonschema
+
         path = folder / FILENAME
         encoded = contents.parse(contents.read_file(path, contents.MOST_MANIFEST), path)
         if not contents.plain(encoded):
@@ -140,11 +141,13 @@ def litert_batch(kind: Kind) -> dict[str, int]:
 
 @cache
 def _check() -> Any:
+    import fastjsonschema
+
     schema = (Path(__file__).parent / "manifest.schema.json").read_text(encoding="utf-8")
     return fastjsonschema.compile(json.loads(schema), use_default=False)
 
 
-def _shown(error: fastjsonschema.JsonSchemaValueException) -> str:
+def _shown(error: Any) -> str:
     """``files.tiles.keras must match pattern …``, with the value that does not."""
     message = error.message.removeprefix("data.").removeprefix("data ")
     return f"{message}; it is {str(error.value)[:60]!r}"

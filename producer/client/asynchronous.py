@@ -23,14 +23,17 @@ from tilefleet.errors import (
 )
 from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
+from tilefleet.urls.shards import name
 
 from . import message
 from .backlog import FRESH_S, Backlog
+from .connection import connect
 from .message import Message
 from .pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
 from .retries import Retries
 from .source import Source, read, read_all
 from .transport import Transport
+from .transport.shards import Shard, Shards
 from .window import Window
 
 if TYPE_CHECKING:
@@ -86,19 +89,28 @@ class AsyncClient:
         result_backend: str | None = None,
         *,
         retries: Retries | int | None = None,
+        shards: Sequence[str] = (),
     ) -> None:
         """Connects at the first captcha, to the arguments, else to what the settings say.
 
         `retries`: how often sending is tried again, over a connection that breaks or when the fleet
         has too much to do; None: a connection is mended three times, a refusal raised at once.
-        Raises SettingError.
+        `shards`: URLs of several servers, each with workers and results of its own. Raises
+        SettingError.
         """
         self._retries = Retries.of(retries)
         self._settings = Settings.from_environ()
+        several = shards or (() if broker_url else self._settings.shards)
         self._broker = broker_url or self._settings.broker_url
         default = self._broker if broker_url else self._settings.result_backend
         self._results = result_backend or default
-        for url in (self._broker, self._results):
+        if several and self._results != self._broker:
+            raise SettingError(
+                f"results on {without_password(self._results)!r} are not usable with shards: each "
+                "has its own on its own server; leave CELERY_RESULT_BACKEND away"
+            )
+        self._places = [(url, url) for url in several] or [(self._broker, self._results)]
+        for url in {url for place in self._places for url in place}:
             try:
                 parse(url)
             except ValueError as error:
@@ -106,14 +118,14 @@ class AsyncClient:
                     f"{without_password(url)!r} is not usable: give {error}"
                 ) from None
         self._tracing = _tracing(self._settings)
-        self._opened: Transport | None = None
+        self._opened: Shards | None = None
 
     async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
         """Send one captcha and wait for its answer; cancelling this revokes it.
 
         Raises what `submit` and `AsyncPending.result` raise.
         """
-        (outcome,) = await self._solve_each([read(source)], timeout)
+        (outcome,) = await self._wire.each([read(source)], self._solve_each, timeout)
         if isinstance(outcome, Answer):
             return outcome
         raise outcome
@@ -126,9 +138,13 @@ class AsyncClient:
         `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
         read, BadMessage for what cannot be an image, TooLarge, Overloaded, FleetUnreachable.
         """
-        lane = wire.BULK_LANE if bulk else wire.LANE
-        (pending,) = await self._send([read(source)], lane, expires, message.solve)
-        return pending
+        lane, image = wire.BULK_LANE if bulk else wire.LANE, read(source)
+
+        async def send(line: Transport) -> AsyncPending:
+            (pending,) = await self._send(line, [image], lane, expires, message.solve)
+            return pending
+
+        return await self._wire.with_one(image, send)
 
     async def map(
         self,
@@ -187,9 +203,7 @@ class AsyncClient:
 
     async def look(self) -> Backlog:
         """What waits and who works, now; no workers if nobody answers."""
-        await self._wire.look(wire.LANE, wire.BULK_LANE)
-        fresh = self._wire.backlog.is_fresh(wire.LANE)
-        return self._wire.backlog if fresh else Backlog()
+        return await self._wire.look(wire.LANE, wire.BULK_LANE)
 
     async def close(self) -> None:
         """Close the connections; what was submitted is still read and stored."""
@@ -204,7 +218,7 @@ class AsyncClient:
         await self.close()
 
     @property
-    def _wire(self) -> Transport:
+    def _wire(self) -> Shards:
         if self._opened is not None and self._opened.loop is not asyncio.get_running_loop():
             if not self._opened.loop.is_closed():
                 raise RuntimeError(
@@ -217,23 +231,40 @@ class AsyncClient:
             self._opened = self._connect()
         return self._opened
 
-    def _connect(self) -> Transport:
-        return Transport(
-            self._broker,
-            self._results,
-            settings=self._settings,
-            name=without_password(self._broker),
-            retries=self._retries,
+    def _connect(self) -> Shards:
+        lines = [
+            Transport(
+                broker,
+                results,
+                settings=self._settings,
+                name=without_password(broker),
+                retries=self._retries,
+            )
+            for broker, results in self._places
+        ]
+        if len(lines) == 1:
+            return Shards([Shard(lines[0])])
+        return Shards(
+            [
+                Shard(line, name(url), connect(url, self._settings, socket_timeout=wire.TIMEOUT_S))
+                for line, (url, _) in zip(lines, self._places, strict=True)
+            ],
+            retry=self._settings.shard_down == "retry",
         )
 
     async def _send(
-        self, arguments: Sequence[A], lane: str, expires: float, write: Callable[..., Message]
+        self,
+        line: Transport,
+        arguments: Sequence[A],
+        lane: str,
+        expires: float,
+        write: Callable[..., Message],
     ) -> list[AsyncPending]:
         """A message for each argument, all of them or none; raises FleetUnreachable, Overloaded."""
         ends, pauses = monotonic() + expires, self._retries.pauses(Overloaded)
         while True:
             try:
-                return await self._send_once(arguments, lane, expires, write)
+                return await self._send_once(line, arguments, lane, expires, write)
             except Overloaded as refused:
                 pause = next(pauses, None)
                 if pause is None:
@@ -246,9 +277,14 @@ class AsyncClient:
             expires = ends - monotonic()
 
     async def _send_once(
-        self, arguments: Sequence[A], lane: str, expires: float, write: Callable[..., Message]
+        self,
+        line: Transport,
+        arguments: Sequence[A],
+        lane: str,
+        expires: float,
+        write: Callable[..., Message],
     ) -> list[AsyncPending]:
-        line, most = self._wire, max(_SENT_S, self._retries.total_s)
+        most = max(_SENT_S, self._retries.total_s)
         within = min(expires if expires > 0 else most, most)
         calls = self._tracing.calls(len(arguments), lane) if self._tracing else nullcontext(())
         with calls as spans:
@@ -301,7 +337,7 @@ class AsyncClient:
         if found:
             solve = self._solve_many if bulk else self._solve_each
             try:
-                answers = await solve([*found.values()], timeout)
+                answers = await self._wire.each([*found.values()], solve, timeout)
             except TilefleetError as error:
                 answers = [error] * len(found)
         outcomes = dict(zip(found, answers, strict=True))
@@ -310,10 +346,12 @@ class AsyncClient:
             for number, image in enumerate(images)
         ]
 
-    async def _solve_each(self, images: list[bytes], timeout: float) -> list[Outcome]:
+    async def _solve_each(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
         # Of all: connecting, sending, waiting.
         ends = monotonic() + timeout
-        pending = await self._send(images, wire.LANE, timeout, message.solve)
+        pending = await self._send(line, images, wire.LANE, timeout, message.solve)
         try:
             await wait_for(pending, ends - monotonic())
             return [each.outcome(timeout) for each in pending]
@@ -322,20 +360,26 @@ class AsyncClient:
             for each in pending:
                 each.cancel()
 
-    async def _solve_many(self, images: list[bytes], timeout: float) -> list[Outcome]:
+    async def _solve_many(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
         parts = message.parts(images)
-        each = await asyncio.gather(*(self._solve_part(part, timeout) for part in parts))
+        each = await asyncio.gather(*(self._solve_part(line, part, timeout) for part in parts))
         return [outcome for outcomes in each for outcome in outcomes]
 
-    async def _solve_part(self, images: list[bytes], timeout: float) -> list[Outcome]:
+    async def _solve_part(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
         try:
-            return await self._solve_list(images, timeout)
+            return await self._solve_list(line, images, timeout)
         except TilefleetError as error:
             return [error] * len(images)
 
-    async def _solve_list(self, images: list[bytes], timeout: float) -> list[Outcome]:
+    async def _solve_list(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
         ends = monotonic() + timeout
-        (pending,) = await self._send([images], wire.BULK_LANE, timeout, message.solve_many)
+        (pending,) = await self._send(line, [images], wire.BULK_LANE, timeout, message.solve_many)
         try:
             await wait_for([pending], ends - monotonic())
             return pending.outcomes(timeout)

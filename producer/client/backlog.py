@@ -1,14 +1,30 @@
 """How much waits, and whether one more may: what a sender knows of the fleet for a moment."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
+from typing import Final
 
+from tilefleet import wire
 from tilefleet.errors import Overloaded
 from tilefleet.report import Fleet
 
+from . import message
+
 #: Seconds for which a look is good.
 FRESH_S = 0.25
+
+#: When the oldest message of each list was sent, by its sender's clock, and the server's now.
+#: KEYS: the lists. ARGV: the header.
+OLDEST: Final = """
+local sent = {redis.call('TIME')[1]}
+for number, list in ipairs(KEYS) do
+    local oldest = redis.call('LINDEX', list, -1)
+    local at = oldest and string.match(oldest, '"' .. ARGV[1] .. '": ?(%d[%d.]*)')
+    sent[number + 1] = at or (oldest and 'unknown' or '')
+end
+return sent
+"""
 
 
 class Backlog:
@@ -23,6 +39,25 @@ class Backlog:
         self._waiting: dict[str, int] = {}
         self._sent: Counter[str] = Counter()
         self._looked: dict[str, float] = {}
+
+    @classmethod
+    def total(cls, each: Sequence["Backlog"]) -> "Backlog":
+        """Of several fleets."""
+        if len(each) == 1:
+            return each[0]
+        whole = cls()
+        fleets = [one.fleet for one in each]
+        bounds: Counter[str] = Counter()
+        for fleet in fleets:
+            bounds.update(fleet.bounds)
+        whole.fleet = Fleet(
+            sum(fleet.workers for fleet in fleets), sum(fleet.rate for fleet in fleets), bounds
+        )
+        for one in each:
+            for lane, seen in one._looked.items():
+                whole._waiting[lane] = whole._waiting.get(lane, 0) + one.waiting(lane)
+                whole._looked[lane] = seen
+        return whole
 
     def saw(self, fleet: Fleet, waiting: Mapping[str, int]) -> None:
         """A look has shown this."""
@@ -68,3 +103,25 @@ class Backlog:
     def waiting(self, lane: str) -> int:
         """Messages that wait in a lane, as far as this sender knows."""
         return self._waiting.get(lane, 0) + self._sent[lane]
+
+
+def oldest_arguments(key_prefix: str) -> tuple[str | int, ...]:
+    """What follows the script: its keys, how many before them, and the header."""
+    keys = [key for lane in wire.LANES for key in message.lists(key_prefix + lane)]
+    return (len(keys), *keys, wire.SENT_AT)
+
+
+def oldest_s(reply: Sequence[bytes]) -> dict[str, float]:
+    """Seconds that the oldest message of each lane has waited, by the script's reply; 0: none.
+
+    A lane whose oldest message does not say when it was sent, by another Celery application, is
+    left out.
+    """
+    now, *sent = reply
+    found: dict[str, float] = {}
+    for lane in wire.LANES:
+        each = len(message.lists(lane))
+        times, sent = sent[:each], sent[each:]
+        if b"unknown" not in times:
+            found[lane] = max([0.0, *(float(now) - float(time) for time in times if time)])
+    return found

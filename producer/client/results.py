@@ -75,6 +75,11 @@ class Results:
             self._unwanted.append(key)
 
     @property
+    def trouble(self) -> Exception | None:
+        """Why the last attempt to connect failed; None once one has not."""
+        return self._trouble
+
+    @property
     def is_untidy(self) -> bool:
         """Whether there are subscriptions that nobody wants any more."""
         return bool(self._unwanted)

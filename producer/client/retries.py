@@ -1,7 +1,7 @@
 """How often, and after which pauses, what did not get through is tried again.
 
 Only sending is tried again, and always under the same task id; the server notes what it has
-accepted (`producer.client.outbox`), so that nothing is accepted twice.
+accepted (`producer.client.transport.outbox`), so that nothing is accepted twice.
 """
 
 import random

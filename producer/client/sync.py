@@ -7,7 +7,7 @@ wrong with a picture is raised here as the same class.
 
 import os
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from threading import Lock
 from typing import Self, TypeVar
@@ -70,14 +70,16 @@ class Client:
         result_backend: str | None = None,
         *,
         retries: Retries | int | None = None,
+        shards: Sequence[str] = (),
     ) -> None:
         """Connects at the first captcha, to the arguments, else to what the settings say.
 
         `retries`: how often sending is tried again, over a connection that breaks or when the fleet
         has too much to do; None: a connection is mended three times, a refusal raised at once.
-        Raises SettingError.
+        `shards`: URLs of several servers, each with workers and results of its own. Raises
+        SettingError.
         """
-        self._urls = broker_url, result_backend
+        self._urls, self._shards = (broker_url, result_backend), tuple(shards)
         self._retries = Retries.of(retries)
         self._lock = Lock()
         self._running: tuple[int, Background, AsyncClient] | None = None
@@ -189,7 +191,7 @@ class Client:
             return self._running[1:]
 
     def _connect(self) -> AsyncClient:
-        return AsyncClient(*self._urls, retries=self._retries)
+        return AsyncClient(*self._urls, retries=self._retries, shards=self._shards)
 
 
 def _close(process: int, background: Background, client: AsyncClient) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Final
 
-from producer.doctor.check import FAIL, OK, WARN, Check
+from producer.doctor.check import FAIL, OK, SKIP, WARN, Check
 from producer.terminal.catalogue import chosen
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings, unknown_variables
@@ -14,7 +14,7 @@ _FIRST, _LAST = (3, 11), (3, 13)
 
 #: The modules that each extra brings; one that lacks any is not installed.
 _EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
-    "worker": ("numpy", "PIL", "ai_edge_litert", "prometheus_client"),
+    "worker": ("numpy", "PIL", "fastjsonschema", "ai_edge_litert", "prometheus_client"),
     "gateway": ("starlette", "uvicorn", "uvloop", "httptools", "python_multipart"),
     "terminal": ("PIL", "matplotlib", "rich", "watchfiles"),
     "flower": ("flower",),
@@ -60,6 +60,8 @@ def model(settings: Settings) -> Check:
     found = chosen(settings)
     if settings.engine == "null" or "@" in found.partition(" ")[0]:
         return Check("model", OK, found)
+    if "pip install" in found:
+        return Check("model", SKIP, found)
     return Check("model", FAIL, found, "tilefleet models list shows what there is")
 
 

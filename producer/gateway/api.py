@@ -99,7 +99,7 @@ async def show_metrics(request: Request) -> Response:
     """``GET /metrics``: for Prometheus; whose keys are used is not for everybody."""
     here = context.of(request)
     seen = await here.fleet.look()
-    ages = await metrics.oldest(here.store, key_prefix=here.settings.key_prefix)
+    ages = await metrics.oldest(here.stores, key_prefix=here.settings.key_prefix)
     return Response(
         here.metrics.show(seen, ages, names=request.state.trusted),
         headers={"Content-Type": metrics.CONTENT_TYPE},

@@ -89,11 +89,15 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[dict[str, Any]]:
         settings = self._settings
-        store = connect(settings.broker_url, settings, socket_timeout=5)
-        async with AsyncClient(settings.broker_url, settings.result_backend) as fleet:
-            quota = Quota(store, key_prefix=settings.key_prefix)
-            replies = Replies(store, key_prefix=settings.key_prefix)
-            here = Context(settings, fleet, quota, replies, self._metrics, store, self.document)
+        urls = settings.shards or (settings.broker_url,)
+        stores = [connect(url, settings, socket_timeout=5) for url in urls]
+        async with AsyncClient(
+            settings.broker_url, settings.result_backend, shards=settings.shards
+        ) as fleet:
+            # One server has all quotas, so that a captcha counts once wherever it is read.
+            quota = Quota(stores[0], key_prefix=settings.key_prefix)
+            replies = Replies(stores[0], key_prefix=settings.key_prefix)
+            here = Context(settings, fleet, quota, replies, self._metrics, stores, self.document)
             yield {
                 "gateway": here,
                 "key": None,
@@ -102,7 +106,8 @@ class Gateway:
                 "gone": False,
                 "received": 0,
             }
-        await store.connection_pool.disconnect()
+        for store in stores:
+            await store.connection_pool.disconnect()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

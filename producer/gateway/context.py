@@ -33,7 +33,7 @@ class Context:
     replies: Replies
     metrics: Metrics
     #: A connection to the server, for what is no captcha.
-    store: Any
+    stores: Sequence[Any]
     #: The API's description.
     document: dict[str, Any]
     #: Bytes of bodies that are held at most, all requests together, and those of one address.

@@ -6,7 +6,7 @@ Prometheus asks for; nothing that a client sends becomes a label, but the name o
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -23,7 +23,6 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import NoScriptError, RedisError
 
 from producer.client import backlog
-from producer.client import oldest as oldest_of_lanes
 from producer.gateway.keys import Key
 from tilefleet import wire
 from tilefleet.figures import labelled
@@ -43,7 +42,7 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 #: Seconds in which the server has to say that; a scrape waits for it.
 _LOOK_S = 1.0
 
-_OLDEST_SHA = hashlib.sha1(oldest_of_lanes.SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_OLDEST_SHA = hashlib.sha1(backlog.OLDEST.encode(), usedforsecurity=False).hexdigest()
 
 
 class Metrics:
@@ -139,26 +138,36 @@ class Metrics:
         return shown + generate_latest(self._names) if names else shown
 
 
-async def oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:
-    """Seconds that the oldest message of each lane has waited; 0 for an empty lane.
+async def oldest(connections: Sequence[Any], *, key_prefix: str) -> dict[str, float]:
+    """Seconds that the oldest message of each lane has waited, on any of the servers."""
+    ages: dict[str, float] = {}
+    looks = (_oldest(each, key_prefix=key_prefix) for each in connections)
+    for found in await asyncio.gather(*looks):
+        for lane, age in found.items():
+            ages[lane] = max(age, ages.get(lane, 0.0))
+    return ages
+
+
+async def _oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:
+    """On one; 0 for an empty lane.
 
     A lane whose oldest message does not say when it was sent, by another Celery application, is
     left out; so are all if the server does not answer.
     """
     try:
         async with asyncio.timeout(_LOOK_S):
-            return oldest_of_lanes.ages(await _look(connection, key_prefix))
+            return backlog.oldest_s(await _look(connection, key_prefix))
     except (RedisError, OSError):
         return {}
 
 
 async def _look(connection: Any, key_prefix: str) -> list[Any]:
     """By a script that may only read: the gateway's account has rights for no other on lanes."""
-    command = ("EVALSHA_RO", _OLDEST_SHA, *oldest_of_lanes.arguments(key_prefix))
+    command = ("EVALSHA_RO", _OLDEST_SHA, *backlog.oldest_arguments(key_prefix))
     try:
         found: list[Any] = await connection.execute_command(*command)
     except NoScriptError:
-        await connection.script_load(oldest_of_lanes.SCRIPT)
+        await connection.script_load(backlog.OLDEST)
         found = await connection.execute_command(*command)
     return found
 

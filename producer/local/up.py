@@ -30,6 +30,7 @@ from producer.local.ports import free_port
 from producer.local.process import STOP_S, Output, Process, ending
 from producer.local.server import EmbeddedServer, broker
 from producer.monitoring import health
+from producer.terminal.verbosity import is_verbose
 from tilefleet.settings import SERVER_VARIABLES, Settings
 from tilefleet.urls import without_password
 
@@ -203,6 +204,8 @@ def _worker(
     folder: Path, environ: Mapping[str, str], settings: Settings, concurrency: int | None
 ) -> Process:
     command = [sys.executable, "-m", "celery", "--quiet", "-A", "tilefleet", "worker"]
+    if is_verbose():
+        command += ["--loglevel", "info"]
     if concurrency:
         command += ["--concurrency", str(concurrency)]
     signs = Path(settings.health) if settings.health else folder

@@ -13,7 +13,8 @@ from tilefleet.urls import for_celery
 
 
 def application(name: str, settings: Settings) -> Celery:
-    """One that is nobody's default."""
+    """One that is nobody's default; raises SettingError if it is not known whose fleet it is."""
+    settings.check_one_fleet()
     app = Celery(
         name,
         broker=for_celery(settings.broker_url),

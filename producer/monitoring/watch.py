@@ -11,7 +11,7 @@ from typing import Any
 from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError, ResponseError
 
-from producer.client import oldest
+from producer.client import backlog
 from producer.client.connection import connect_now, why
 from producer.monitoring.celery_app import application, living
 from producer.monitoring.deadline import within
@@ -19,7 +19,7 @@ from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Report
 from tilefleet.settings import Settings
-from tilefleet.urls import without_password
+from tilefleet.urls import parse, without_password
 
 #: Seconds for one look.
 _LOOK_S = 5.0
@@ -47,6 +47,9 @@ class Watch(AbstractContextManager["Watch"]):
     def __init__(self, settings: Settings) -> None:
         self.server = without_password(settings.broker_url)
         self._settings = settings
+        # Who may look at the fleet need not be one who may read what waits: an account of its own
+        # is not tried, as the server would write that down each time.
+        self._may_read = not any(each.user for each in parse(settings.broker_url))
         self._app = application("tilefleet-watch", settings)
         self._store = connect_now(settings.result_backend, settings)
         self._connection = self._app.connection_for_read()
@@ -81,11 +84,13 @@ class Watch(AbstractContextManager["Watch"]):
         return View(workers, waiting, oldest_s, claimed)
 
     def _oldest(self, channel: Any) -> dict[str, float]:
-        command = ("EVAL_RO", oldest.SCRIPT, *oldest.arguments(self._settings.key_prefix))
+        command = ("EVAL_RO", backlog.OLDEST, *backlog.oldest_arguments(self._settings.key_prefix))
+        if not self._may_read:
+            return {}
         try:
-            return oldest.ages(channel.client.execute_command(*command))
+            return backlog.oldest_s(channel.client.execute_command(*command))
         except ResponseError:
-            # Who may look at the fleet need not be one who may read what waits.
+            self._may_read = False
             return {}
 
     @staticmethod

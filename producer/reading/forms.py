@@ -9,12 +9,9 @@ from producer.reading import grid
 from producer.terminal import text as show
 from tilefleet.answer import Answer
 
-_TILES: Final = 8
-_COLUMNS: Final = (
-    *("file", "words", "picks", "points", "confidence"),
-    *(f"tile{number}" for number in range(1, _TILES + 1)),
-    *("model", "error"),
-)
+_COLUMNS: Final = ("file", "words", "picks", "points", "confidence", "tiles", "model", "error")
+#: Between labels, which may have spaces in them.
+_BETWEEN: Final = "|"
 
 
 class Form(Protocol):
@@ -64,15 +61,14 @@ class Csv(Plain):
         return _row(_COLUMNS)
 
     def answered(self, name: str, answer: Answer, *, alone: bool) -> str:
-        tiles = [tile.label for tile in answer.tiles]
         return _row(
             (
                 name,
-                " ".join(word.label for word in answer.words),
+                _BETWEEN.join(word.label for word in answer.words),
                 " ".join(map(str, answer.picks)),
                 " ".join(f"{x},{y}" for x, y in answer.points),
                 f"{answer.confidence:.4f}",
-                *(tiles + [""] * _TILES)[:_TILES],
+                _BETWEEN.join(tile.label for tile in answer.tiles),
                 answer.model,
                 "",
             )

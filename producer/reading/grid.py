@@ -1,4 +1,4 @@
-"""An answer as the picture has it, for a terminal: two rows of four tiles, the picks marked."""
+"""An answer as the picture has it, for a terminal: rows of tiles, the picks marked."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ import click
 
 from producer.terminal.text import columns
 from tilefleet.answer import Answer, Reading
+from tilefleet.kind import BUILTIN
 
-#: Columns inside a cell: six characters of Chinese, a number before them.
+#: Columns inside a cell, at least: six characters of Chinese, a number before them.
 _WIDTH = 15
-_ACROSS = 4
 
 
 def draw(answer: Answer, *, title: str = "") -> str:
@@ -17,15 +17,28 @@ def draw(answer: Answer, *, title: str = "") -> str:
     words = "  ".join(
         f"{click.style(each.label, bold=True)} {_share(each.confidence)}" for each in answer.words
     )
-    lines = [f"{title}  {words}" if title else words, _rule("┌┬┐")]
-    for row in range(0, len(answer.tiles), _ACROSS):
-        if row:
-            lines.append(_rule("├┼┤"))
-        numbers = range(row + 1, min(row + _ACROSS, len(answer.tiles)) + 1)
-        cells = [(number, answer.tiles[number - 1], number in answer.picks) for number in numbers]
-        lines.append(_joined(_name(*cell) for cell in cells))
-        lines.append(_joined(_mark(*cell) for cell in cells))
-    return "\n".join([*lines, _rule("└┴┘"), _summary(answer)])
+    across = (answer.grid or BUILTIN.grid).columns
+    names = [f"{number} {tile.label}" for number, tile in enumerate(answer.tiles, 1)]
+    width = max([_WIDTH, *map(columns, names)])
+    lines = [f"{title}  {words}" if title else words, _rule("┌┬┐", across, width)]
+    for start in range(0, len(answer.tiles), across):
+        if start:
+            lines.append(_rule("├┼┤", across, width))
+        row = range(start, min(start + across, len(answer.tiles)))
+        picked = [number + 1 in answer.picks for number in row]
+        lines.append(
+            _joined(
+                _picked(_padded(names[number], width), mark)
+                for number, mark in zip(row, picked, strict=True)
+            )
+        )
+        lines.append(
+            _joined(
+                _mark(answer.tiles[number], mark, width)
+                for number, mark in zip(row, picked, strict=True)
+            )
+        )
+    return "\n".join([*lines, _rule("└┴┘", across, width), _summary(answer)])
 
 
 def _summary(answer: Answer) -> str:
@@ -36,7 +49,7 @@ def _summary(answer: Answer) -> str:
         taken = f", {answer.timing.queued_ms + answer.timing.pass_ms:.0f} ms"
     return "  ".join(
         [
-            click.style(f"picks {picks}", fg="green", bold=True),
+            _picked(f"picks {picks}", True),
             *([f"points {points}"] if points else []),
             f"sure {_share(answer.confidence)}",
             click.style(f"{answer.model}{taken}", dim=True),
@@ -44,24 +57,22 @@ def _summary(answer: Answer) -> str:
     )
 
 
-def _rule(ends: str) -> str:
-    return ends[0] + ends[1].join(["─" * (_WIDTH + 1)] * _ACROSS) + ends[2]
+def _rule(ends: str, across: int, width: int) -> str:
+    return ends[0] + ends[1].join(["─" * (width + 1)] * across) + ends[2]
 
 
 def _joined(cells: Iterable[str]) -> str:
     return "│" + "│".join(f" {cell}" for cell in cells) + "│"
 
 
-def _name(number: int, tile: Reading, picked: bool) -> str:
-    text = _padded(f"{number} {tile.label}")
-    return click.style(text, bold=True, fg="green") if picked else text
-
-
-def _mark(_: int, tile: Reading, picked: bool) -> str:
+def _mark(tile: Reading, picked: bool, width: int) -> str:
     shown = f"  {percent(tile.confidence)}  "
-    mark = _padded("✔ pick" if picked else "", _WIDTH - columns(shown))
-    marked = click.style(mark, fg="green", bold=True) if picked else mark
-    return _coloured(shown, tile.confidence) + marked
+    mark = _padded("✔ pick" if picked else "", width - columns(shown))
+    return _coloured(shown, tile.confidence) + _picked(mark, picked)
+
+
+def _picked(text: str, picked: bool) -> str:
+    return click.style(text, fg="green", bold=True) if picked else text
 
 
 def _share(share: float) -> str:
@@ -72,7 +83,7 @@ def _coloured(text: str, share: float) -> str:
     return click.style(text, fg="green" if share >= 0.9 else "yellow" if share >= 0.5 else "red")
 
 
-def _padded(text: str, width: int = _WIDTH) -> str:
+def _padded(text: str, width: int) -> str:
     return text + " " * max(0, width - columns(text))
 
 

@@ -26,6 +26,8 @@ def chosen(settings: Settings) -> str:
         return store.find(settings.model, root=settings.store).identity
     except TilefleetError as error:
         return str(error)
+    except ModuleNotFoundError as error:
+        return f"{settings.model}: {error.name} reads it: pip install 'tilefleet[worker]'"
 
 
 def show_model(manifest: Manifest, *, chosen: bool, workers: Sequence[str] = ()) -> str:

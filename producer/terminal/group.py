@@ -18,7 +18,7 @@ from tilefleet.errors import TilefleetError, did_you_mean
 
 #: What some commands need and a client has not, and the extra that brings it.
 EXTRAS: Final = {
-    **dict.fromkeys(("numpy", "ai_edge_litert"), "worker"),
+    **dict.fromkeys(("numpy", "fastjsonschema", "ai_edge_litert"), "worker"),
     **dict.fromkeys(("PIL", "rich", "matplotlib", "watchfiles"), "terminal"),
     **dict.fromkeys(
         ("starlette", "uvicorn", "uvloop", "httptools", "python_multipart", "prometheus_client"),
@@ -62,7 +62,7 @@ class OneLine(click.Group):
 
 
 def _fail(context: click.Context, line: str) -> None:
-    if verbosity.verbosity() > 0:
+    if verbosity.is_verbose():
         traceback.print_exc()
     click.echo(f"tilefleet: {line}", err=True)
     context.exit(1)

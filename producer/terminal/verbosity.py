@@ -25,6 +25,11 @@ def is_quiet() -> bool:
     return verbosity() < 0
 
 
+def is_verbose() -> bool:
+    """Whether more is wanted than usual."""
+    return verbosity() > 0
+
+
 def colour() -> bool | None:
     """Whether to colour: False under ``NO_COLOR``, True under ``FORCE_COLOR``; None: on terminals.
 

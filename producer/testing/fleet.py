@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from ..client import AsyncClient, Client, Retries
+from ..client.transport.shards import Shard, Shards
 from .script import Reply, Script, Which
 from .transport import FakeTransport
 
@@ -48,8 +49,8 @@ class AsyncFakeFleet(_Scripted, AsyncClient):
         super().__init__(retries=retries or 0)
         self.script = script or Script()
 
-    def _connect(self) -> FakeTransport:
-        return FakeTransport(self.script, self._retries)
+    def _connect(self) -> Shards:
+        return Shards([Shard(FakeTransport(self.script, self._retries))])
 
 
 class FakeFleet(_Scripted, Client):

@@ -56,6 +56,11 @@ class FakeTransport(Transport):
             for each, argument in zip(messages, arguments, strict=True)
         ]
 
+    @property
+    def trouble(self) -> None:
+        """There is nothing that could break."""
+        return None
+
     def _refusal(self, images: Sequence[bytes]) -> FleetUnreachable | Overloaded | None:
         """What keeps them from being sent, if anything does."""
         for image in images:

@@ -23,7 +23,7 @@ from tilefleet import Client, TilefleetError
 with Client() as fleet:
     for path in sys.argv[1:]:
         try:
-            fleet.solve(path, timeout=20)
+            fleet.solve(path, timeout=60)
         except TilefleetError as error:
             print(type(error).__name__)
 """
@@ -54,7 +54,7 @@ def program(server, *files, environ):
         env={**os.environ, "CELERY_BROKER_URL": server.url, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -187,3 +187,30 @@ def test_a_collector_that_is_away_costs_no_captcha_and_half_a_minute_at_no_end(s
         (tmp_path / "any.jpg").write_bytes(b"any")
         assert program(own, tmp_path / "any.jpg", environ=environ) == ""
         assert one.stop() == 0
+
+
+def test_several_workers_under_one_supervisor_trace_and_need_no_library_where_nothing_is_traced(
+    traces, tmp_path, sample
+):
+    traces.spans.clear()
+    (tmp_path / "good.jpg").write_bytes(sample)
+    with EmbeddedServer() as own:
+        environ = {**os.environ, **NULL, **traces.environ, "CELERY_BROKER_URL": own.url}
+        command = [sys.executable, "-m", "producer.cli", "worker", "-n", "2"]
+        process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
+        try:
+            program(own, tmp_path / "good.jpg", environ=traces.environ)
+            (spans,) = complete(traces, "solve captcha")
+            assert spans["process captcha"].parent == spans["solve captcha"].id
+        finally:
+            process.terminate()
+            process.wait(30)
+    script = (
+        "import sys; sys.modules['opentelemetry'] = None\n"
+        "from worker.supervisor.preload import preload; from tilefleet.settings import Settings\n"
+        "preload(Settings(engine='null')); assert 'worker.monitoring.tracing' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr

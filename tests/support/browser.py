@@ -22,7 +22,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 #: The rules of accessibility, as one script.
-AXE = files("axe_selenium_python") / "node_modules" / "axe-core" / "axe.min.js"
+AXE = files("selenium_axe_python") / "axe-core" / "axe.min.js"
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -168,6 +168,8 @@ def browser(address: str) -> Iterator[Page]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    # A machine that is busy with other things takes its time with all of axe's rules.
+    driver.set_script_timeout(120)
     try:
         yield Page(driver, address)
     finally:

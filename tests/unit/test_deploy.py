@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -115,9 +116,10 @@ def test_the_example_says_which_parts_there_are():
     services = compose()["services"]
     profiles = {each for service in services.values() for each in service.get("profiles", [])}
     text = (DEPLOY / "env.example").read_text()
-    (line,) = re.findall(r"^# What runs beside .*?: (.*)\.", text, re.MULTILINE)
-    assert profiles == {re.match(r"\w+", each.strip())[0] for each in line.split(", ")}
-    assert set(example()["COMPOSE_PROFILES"].split(",")) == profiles - {"gpu"}
+    (line,) = re.findall(r"^# What runs beside .*?: (.*?)\.$", text, re.MULTILINE | re.DOTALL)
+    names = [each.strip("# \n") for each in line.split(",")]
+    assert profiles == {re.match(r"\w+", each)[0] for each in names}
+    assert set(example()["COMPOSE_PROFILES"].split(",")) == profiles - {"gpu", "tracing"}
     # Nothing depends on a part that may not be there.
     for service in services.values():
         for needed in service.get("depends_on", []):
@@ -197,13 +199,20 @@ def test_prometheus_asks_the_services_that_there_are():
     }
     assert asked == {(name, int(dict(stages()[name])["EXPOSE"])) for name in OURS}
     provisioning = DEPLOY / "grafana/provisioning"
-    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())[
+    source, traces = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())[
         "datasources"
     ]
     dashboard = json.loads((DEPLOY / "grafana/dashboards/tilefleet.json").read_text())
     assert {
         panel["datasource"]["uid"] for panel in dashboard["panels"] if "datasource" in panel
     } == {source["uid"]}
+    # A link to what took how long, in the service that keeps it.
+    (link,) = dashboard["links"]
+    (pane,) = json.loads(parse_qs(urlsplit(link["url"]).query)["panes"][0]).values()
+    assert pane["datasource"] == traces["uid"]
+    assert pane["queries"][0]["service"] == "tilefleet-worker"
+    address = urlsplit(traces["url"])
+    assert str(address.port) in compose()["services"][address.hostname]["expose"]
     (provider,) = yaml.safe_load((provisioning / "dashboards/tilefleet.yaml").read_text())[
         "providers"
     ]

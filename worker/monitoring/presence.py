@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from tilefleet import wire
 from tilefleet.figures import Figures
 from tilefleet.report import Report
+from tilefleet.urls import shards, without_password
 from worker.monitoring import name
 from worker.monitoring.line import Line
 from worker.monitoring.reporter import Reporter
@@ -44,6 +45,7 @@ def take_name(worker: Any, *, named: bool) -> None:
         key_prefix=app.settings.key_prefix,
     )
     try:
+        _refuse_cluster(app)
         name.take(worker.line, None if named else name.unnamed(host))
         worker.line.hang_up()
     except (RedisError, OSError) as error:
@@ -51,6 +53,13 @@ def take_name(worker: Any, *, named: bool) -> None:
     worker.hostname = worker.line.node
     if not named:
         worker.wanted_name = worker.hostname
+
+
+def _refuse_cluster(app: Any) -> None:
+    """Raises SystemExit with what to use instead, and what redis-py raises."""
+    if shards.is_cluster(app.backend.client.execute_command("HELLO")):
+        server = without_password(app.settings.result_backend)
+        raise SystemExit(f"tilefleet: {shards.refusal(server)}")
 
 
 def lanes(worker: Any) -> list[str]:

@@ -44,6 +44,8 @@ def preload(settings: Settings) -> None:
         wanted = not module.name.startswith(_NOT)
         if module.name in ("worker.monitoring.metrics", "worker.monitoring.page"):
             wanted = bool(settings.metrics) and find_spec("prometheus_client") is not None
+        if module.name == "worker.monitoring.tracing":
+            wanted = bool(settings.traces) and _has_exporter()
         if wanted:
             import_module(module.name)
     if kind == "litert" and find_spec("ai_edge_litert") is not None:
@@ -53,3 +55,11 @@ def preload(settings: Settings) -> None:
     # The collector writes into what it looks at: what is here now, it need not look at again.
     gc.collect()
     gc.freeze()
+
+
+def _has_exporter() -> bool:
+    """A worker without it ends with a line that says so."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False

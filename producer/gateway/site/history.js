@@ -8,39 +8,39 @@ const MOST = 48;
 
 const entries = []; // the newest first
 
-export function add(picture, name) {
-  const entry = { picture, name, url: URL.createObjectURL(picture), state: "busy" };
-  entry.node = element("li", {});
+// A thumbnail is made once and changed in place, so that it keeps the keyboard's focus. `choose` is
+// called with the entry when it is wanted on the stage.
+export function add(picture, name, choose) {
+  const url = URL.createObjectURL(picture);
+  const image = element("img", { src: url, alt: "", width: 88, height: 57 });
+  image.addEventListener("error", () => image.classList.add("none"));
+  const sign = element("span", { class: "mark", "aria-hidden": "true" });
+  const button = element("button", { type: "button" }, image, sign);
+  const entry = { picture, name, url, state: "busy", button, sign, row: element("li", {}, button) };
+  button.addEventListener("click", () => choose(entry));
   entries.unshift(entry);
-  while (entries.length > MOST) URL.revokeObjectURL(entries.pop().url);
+  get("history").prepend(entry.row);
+  while (entries.length > MOST) {
+    const last = entries.pop();
+    last.row.remove();
+    URL.revokeObjectURL(last.url);
+  }
   return entry;
 }
 
 export const waiting = () => entries.filter((entry) => entry.state === "waiting");
 
-// `shown`: the one on the stage; `choose` is called with another one.
-export function draw(shown, choose) {
+// `shown`: the one on the stage.
+export function draw(shown) {
   get("before").hidden = entries.length < 2;
-  get("history").replaceChildren(...entries.map((entry) => thumbnail(entry, entry === shown, choose)));
-}
-
-function thumbnail(entry, isShown, choose) {
-  const label = described(entry);
-  const button = element("button", {
-    type: "button",
-    title: label,
-    "aria-label": label,
-    "aria-pressed": String(isShown),
-    "data-state": entry.state,
-  }, picture(entry), element("span", { class: "mark", "aria-hidden": "true" }, mark(entry)));
-  button.addEventListener("click", () => choose(entry));
-  return element("li", {}, button);
-}
-
-function picture(entry) {
-  const image = element("img", { src: entry.url, alt: "", width: 88, height: 57 });
-  image.addEventListener("error", () => image.classList.add("none"));
-  return image;
+  for (const entry of entries) {
+    const label = described(entry);
+    entry.button.title = label;
+    entry.button.setAttribute("aria-label", label);
+    entry.button.setAttribute("aria-pressed", String(entry === shown));
+    entry.button.dataset.state = entry.state;
+    entry.sign.textContent = mark(entry);
+  }
 }
 
 const mark = ({ state, answer }) =>

@@ -22,7 +22,7 @@ function read(entry) {
   next();
 }
 
-async function next() {
+function next() {
   while (sending < AT_ONCE && queue.length) {
     sending += 1;
     send(queue.shift()).finally(() => {
@@ -91,6 +91,7 @@ function show(entry) {
     image.hidden = false;
     get("invite").hidden = true;
     image.onerror = () => { image.hidden = true; get("invite").hidden = false; };
+    image.onload = () => entry === shown && entry.state === "answered" && mark(entry.answer);
     image.onload = () => {
       get("stage").style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
       if (entry === shown && entry.state === "answered") mark(entry.answer);
@@ -111,7 +112,7 @@ function show(entry) {
 }
 
 function draw() {
-  history.draw(shown, show);
+  history.draw(shown);
 }
 
 function complain({ title, detail, again }) {
@@ -155,11 +156,13 @@ function facts(rows) {
 }
 
 function mark(answer) {
+  const picture = get("picture");
+  // Once it is loaded, this is called again. Workers of before do not tell where the tiles are.
+  if (!answer.grid || !picture.naturalWidth) return;
   const marks = [];
   const { columns, tile } = answer.grid;
-  const picture = get("picture");
-  // Text and lines are as large beside a tile whatever the picture's size: a tile is 66 units high.
-  const unit = tile[1] / 66;
+  // Text and lines are as large beside a tile whatever the picture's size: a tile is 67 units high.
+  const unit = tile[1] / 67;
   const [lefts, tops, [width, height]] = [answer.grid.lefts, answer.grid.tops, tile].map((lengths) =>
     lengths.map((length) => length / unit));
   get("marks").setAttribute("viewBox", `0 0 ${picture.naturalWidth / unit} ${picture.naturalHeight / unit}`);
@@ -187,7 +190,7 @@ function mark(answer) {
 
 // All of them are read; the first is shown.
 function take(pictures) {
-  const entries = [...pictures].map((picture) => history.add(picture, picture.name || say("from the clipboard")));
+  const entries = [...pictures].map((picture) => history.add(picture, picture.name || say("from the clipboard"), show));
   for (const entry of entries) {
     if (entry.picture.size > LARGEST) {
       const size = `${entry.name}: ${Math.round(entry.picture.size / 1e6)} MB`;
@@ -210,10 +213,10 @@ get("sample").addEventListener("click", async () => {
   let entry;
   try {
     const reply = await fetch(`site/sample-${sample}.jpg`);
-    entry = history.add(await reply.blob(), say("sample {n}", { n: sample }));
+    entry = history.add(await reply.blob(), say("sample {n}", { n: sample }), show);
     read(entry);
   } catch {
-    entry = history.add(new Blob(), say("sample {n}", { n: sample }));
+    entry = history.add(new Blob(), say("sample {n}", { n: sample }), show);
     failed(entry, "The gateway does not answer", () => say("Is it still running?"), false);
   }
   show(entry);

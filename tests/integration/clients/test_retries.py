@@ -13,7 +13,7 @@ from redis import Redis
 from producer import AsyncClient, Client
 from producer.client import message
 from producer.client.connection import connect
-from producer.client.outbox import NOTE, Batch, Sending
+from producer.client.transport.outbox import NOTE, Batch, Sending
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.fleet import NULL, wait_until

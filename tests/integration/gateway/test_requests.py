@@ -14,6 +14,7 @@ from time import monotonic
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
 from producer.local.server import EmbeddedServer
@@ -49,10 +50,14 @@ def listed(*pictures):
     return {"images": [base64.b64encode(picture).decode() for picture in pictures]}
 
 
-def of_path(client, path, name='path="{}"'):
-    wanted = f"tilefleet_gateway_requests_total{{{name.format(path)}"
-    lines = client.get("/metrics").text.splitlines()
-    return {line.split('status="')[1][:3] for line in lines if line.startswith(wanted)}
+def statuses(client, path):
+    """With which this path has replied."""
+    return {
+        each.labels["status"]
+        for family in text_string_to_metric_families(client.get("/metrics").text)
+        for each in family.samples
+        if each.name == "tilefleet_gateway_requests_total" and each.labels["path"] == path
+    }
 
 
 # Lines --------------------------------------------------------------------------------------------
@@ -107,7 +112,7 @@ def test_who_goes_away_has_the_rest_revoked(client, server):
     asked = listed(*[b"slow", b"quick", *(b"slow %d" % number for number in range(40))])
     with client.stream("POST", "/v1/solve-many", json=asked, headers=NDJSON) as reply:
         assert "answer" in json.loads(next(reply.iter_lines()))
-    wait_until(lambda: "499" in of_path(client, "/v1/solve-many"))
+    wait_until(lambda: "499" in statuses(client, "/v1/solve-many"))
     with Redis.from_url(server.url) as redis:
         wait_until(lambda: redis.llen("captcha.bulk") == 0 and redis.hlen("unacked") == 0)
         assert not redis.pubsub_channels("celery-task-meta-*") or wait_until(

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from base64 import standard_b64decode
+from dataclasses import replace
 from threading import Thread
 from time import sleep
 
@@ -20,6 +21,7 @@ from producer.terminal.inputs import Input
 from producer.terminal.text import columns
 from tests.support.fleet import wait_until
 from tilefleet import FleetUnreachable, NotAnImage
+from tilefleet.answer import Grid, Reading
 from tilefleet.testing import AnswerFactory
 
 ANSWER = AnswerFactory().build(["电线", "沙拉"], [5, 7])
@@ -49,6 +51,16 @@ def test_the_grid_is_the_picture_s_with_picks_marked_and_fits_80_columns():
     assert lines[-1].startswith("picks 5 7  points 40,149 184,149  sure ")
 
 
+def test_a_grid_of_another_kind_is_drawn_as_it_is():
+    three = replace(ANSWER, grid=Grid((0, 10, 20), (0, 10, 20), (9, 9)), picks=(8,))
+    tiles = (*three.tiles[:7], Reading("a label longer than all", 0.5), three.tiles[0])
+    lines = click.unstyle(grid.draw(replace(three, tiles=tiles))).splitlines()
+    assert lines[1].count("┬") == 2
+    assert "8 a label longer than all" in lines[8]
+    assert lines[9].count("✔ pick") == 1
+    assert len({columns(line) for line in lines[1:-1]}) == 1
+
+
 def test_confidences_are_coloured_by_how_sure_they_are():
     for share, colour in ((0.95, "\x1b[32m"), (0.6, "\x1b[33m"), (0.2, "\x1b[31m")):
         assert colour in grid._share(share)
@@ -62,8 +74,9 @@ def test_a_pipe_gets_lines_and_a_table_has_a_row_for_what_failed(run, tmp_path):
     result = run("solve", "--csv", tmp_path)
     assert result.exit_code == 1
     first, second = csv.DictReader(io.StringIO(result.stdout))
-    assert first["words"] == "电线 沙拉"
-    assert (first["picks"], first["tile5"], first["error"]) == ("5 7", "电线", "")
+    assert first["words"] == "电线|沙拉"
+    assert first["tiles"].split("|") == [tile.label for tile in ANSWER.tiles]
+    assert (first["picks"], first["error"]) == ("5 7", "")
     assert second["file"].endswith("b,c.jpg")
     assert second["error"] == "NotAnImage: 3 bytes: text, really"
     assert "1 of 2 answered, 1 failed" in result.stderr

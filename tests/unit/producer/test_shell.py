@@ -204,3 +204,32 @@ def test_commands_options_and_models_are_completed(words, found):
 def test_names_are_suggested_whatever_their_case_and_not_when_nothing_is_near():
     assert did_you_mean("BUILTN", ["builtin", "chained"]) == "; did you mean builtin?"
     assert did_you_mean("zzz", ["builtin", "chained"]) == ""
+
+
+def test_a_client_alone_has_a_command_line_and_is_told_what_the_rest_needs(tmp_path):
+    """Each command that needs more says so in one line; the others need no more."""
+    missing = ("numpy", "PIL", "fastjsonschema", "ai_edge_litert", "rich", "watchfiles")
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing!r}));"
+        "from producer.cli import main; main(prog_name='tilefleet')"
+    )
+    (tmp_path / "a.jpg").write_bytes(b"any")
+    for arguments, code, told in (
+        (("--help",), 0, "solve"),
+        (("--version",), 0, "pip install 'tilefleet[worker]'"),
+        (("doctor", "--timeout", "1"), 1, "skip  model"),
+        (("models", "list"), 1, "pip install 'tilefleet[worker]'"),
+        (("top",), 1, "pip install 'tilefleet[terminal]'"),
+        (("solve", "--watch", str(tmp_path)), 1, "pip install 'tilefleet[terminal]'"),
+        (("solve", "--local", str(tmp_path / "a.jpg")), 1, "pip install 'tilefleet[worker]'"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            env={**os.environ, "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == code, (arguments, done)
+        assert told in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr

@@ -14,7 +14,7 @@ from redis.exceptions import WatchError
 
 from tilefleet.errors import FleetUnreachable
 
-from .message import Message
+from ..message import Message
 
 #: In front of a note's name.
 NOTE = "tilefleet-accepted-"

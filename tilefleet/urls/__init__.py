@@ -1,4 +1,4 @@
-"""Servers' URLs, in every form that Celery takes: read here and nowhere else.
+"""Servers' URLs, in every form that Celery takes: read here and nowhere else. May import nothing.
 
 ====================================================  =============================================
 ``redis://user:password@host:6379/0``                 host may be a name, IPv4 or ``[IPv6]``; any
@@ -163,7 +163,10 @@ def without_password(urls: str) -> str:
     A password in the query (``?password=…``) is not shown either, nor those of further URLs after
     a semicolon, nor what is before an @ in text that is no URL at all.
     """
-    return ";".join(_without_password(url) for url in urls.split(";"))
+    parts = re.split(r"(;|[\s,]+(?=[a-z+]+://))", urls)
+    return "".join(
+        _without_password(part) if number % 2 == 0 else part for number, part in enumerate(parts)
+    )
 
 
 def _without_password(url: str) -> str:

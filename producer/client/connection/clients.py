@@ -24,6 +24,10 @@ from . import places
 TROUBLE: Final = (RedisError, OSError, asyncio.TimeoutError)
 
 
+class IsCluster(RedisError):
+    """The server is a node of a Redis Cluster, which is of no use."""
+
+
 def connect(
     urls: str, settings: Settings, *, socket_timeout: float | None, protocol: int = 3
 ) -> Any:

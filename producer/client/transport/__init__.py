@@ -5,7 +5,8 @@
     send ─→ outbox ─→ subscribed to their results (`producer.client.results`) ─→ LPUSH, all at once
 
 Nothing polls: what waits goes out together as soon as the connection is free. Where the connection
-breaks meanwhile, the same goes out again, and is accepted once (`producer.client.outbox`).
+breaks meanwhile, the same goes out again, and is accepted once (`outbox`). `shards` has one of
+these for each of several servers. May import what `producer.client` may.
 """
 
 import asyncio
@@ -20,15 +21,15 @@ from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
-from tilefleet.urls import parse
+from tilefleet.urls import parse, shards
 
-from . import message
-from .backlog import Backlog
-from .connection import TROUBLE, connect, why
-from .message import Message
+from .. import message
+from ..backlog import Backlog
+from ..connection import TROUBLE, IsCluster, connect, why
+from ..message import Message
+from ..results import Results, check_cancelled, stop
+from ..retries import Retries
 from .outbox import Batch, Sending
-from .results import Results, check_cancelled, stop
-from .retries import Retries
 
 #: Seconds in which each connection has to be closed; a server that hangs takes nothing more.
 _CLOSED_S = 0.5
@@ -64,6 +65,8 @@ class Transport:
         if parse(results) != parse(broker):
             self._store = connect(results, settings, socket_timeout=10)
         self._database = parse(broker)[0].database
+        #: Whether the server has been asked what it is.
+        self._is_known = False
         self._outbox: deque[Sending] = deque()
         self._revoked: list[str] = []
         self._looks: set[str] = set()
@@ -88,6 +91,11 @@ class Transport:
                 self.forget(each.id)
             raise
         return futures
+
+    @property
+    def trouble(self) -> Exception | None:
+        """What is wrong with the connection that results come on; None: nothing."""
+        return self._results.trouble
 
     def forget(self, task_id: str, *, revoke: bool = False) -> None:
         """Nobody waits for it any more; `revoke`: workers are told not to read it."""
@@ -166,6 +174,7 @@ class Transport:
 
     async def _publish_once(self, batch: Batch, *, again: bool) -> None:
         results = self._results
+        await self._refuse_cluster()
         await results.tidy(batch.ids)
         if batch and again:
             await batch.push_again(self._sender)
@@ -199,6 +208,14 @@ class Transport:
             seconds, microseconds = replies[-2]
             self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
         self._read_rest(replies[pushed + len(revoked) :], missed, looks)
+
+    async def _refuse_cluster(self) -> None:
+        """Before the first messages; raises redis-py's error for what is of no use."""
+        if not self._is_known:
+            hello = await self._sender.execute_command("HELLO")
+            if shards.is_cluster(hello):
+                raise IsCluster(shards.refusal(self.name))
+            self._is_known = True
 
     def _look_up(self, pipe: Any, missed: list[bytes], looks: list[str]) -> None:
         """Ask for results that were missed, and for what the workers tell."""
