@@ -140,3 +140,4 @@ def test_all_of_it_can_be_read(page, dark):
     page.wait(lambda: page["where"].text == "1 of 5")
     for selector in ("#about", "#decided", "#right", "#wrong", ".keys", "#tile1 span", "#words"):
         assert page.contrast(selector) >= 4.5
+    assert page.violations() == []
