@@ -27,6 +27,8 @@ _CLEAR: Final = 0.5
 _SHAPE: Final = 0.02
 #: What differs so much from a picture's corner is not its border, of 255.
 _BORDER_STEP: Final = 24
+#: See `Sighting.worth`.
+_UNSCALED: Final = 0.05
 #: Places that are looked at closely.
 _TRIED: Final = 4
 #: How sure it is at most that what is read in a captcha that was found is right.
@@ -48,6 +50,11 @@ class Sighting:
     @property
     def found(self) -> bool:
         return self.sides >= LEAST_SIDES
+
+    @property
+    def worth(self) -> float:
+        """Its sides; of two that show about as many, a captcha at its own size is likelier."""
+        return self.sides + (_UNSCALED if (self.across, self.down) == (1.0, 1.0) else 0.0)
 
     def box(self, layout: Layout) -> tuple[float, float, float, float]:
         """Left, top, right and bottom in the picture."""
@@ -84,7 +91,7 @@ def look(picture: Image.Image, layout: Layout) -> Sighting | None:
     grey = picture.convert("L")
     best: Sighting | None = None
     for seen in (*_filling(grey, layout), _unscaled(grey, layout)):
-        if seen is not None and (best is None or seen.sides > best.sides):
+        if seen is not None and (best is None or seen.worth > best.worth):
             best = seen
     if best is not None and best.found:
         return best
@@ -122,8 +129,8 @@ def cut(picture: Image.Image, layout: Layout, seen: Sighting) -> NDArray[np.uint
 
 #: By how much, in percent, the words and tiles of a captcha are sharpened that is smaller by as
 #: much as it is, and how little smaller it is for that to be left.
-_WORDS: Final = 480
-_TILES: Final = 360
+_WORDS: Final = 600
+_TILES: Final = 300
 _SOFT: Final = 0.05
 
 
