@@ -17,7 +17,9 @@ _PAGES = {
 def on_files(files: Files, *, config: Any) -> Files:
     for page, source in _PAGES.items():
         text = (_REPOSITORY / source).read_text(encoding="utf-8")
-        files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
+        # As others name what is in docs/, from where they are.
+        text = text.replace("](docs/", "](").replace("](../docs/", "](" + "../" * page.count("/"))
+        files.append(File.generated(config, page, content=text))
     for path in sorted((_REPOSITORY / "examples").iterdir()):
         if path.is_file() and path.name != "README.md":
             files.append(File.generated(config, f"examples/{path.name}", abs_src_path=str(path)))
