@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from socket import gethostname
 from time import sleep
 from urllib.request import urlopen
 
@@ -32,7 +33,9 @@ def redis(server):
 
 
 def names(redis) -> set[str]:
-    return {name.decode().partition("@")[0] for name in redis.hkeys(report.KEY)}
+    """What is not the machine's: ``tilefleet@HOST-1`` → ``tilefleet-1``."""
+    found = {name.decode() for name in redis.hkeys(report.KEY)}
+    return {name.replace(f"@{gethostname()}", "") for name in found}
 
 
 def alive(pid: int) -> bool:
@@ -57,7 +60,7 @@ def test_each_has_a_name_and_all_have_one_page_and_one_sign(server, redis, tmp_p
     environ = {**NULL, "TILEFLEET_METRICS": str(port), "TILEFLEET_LOG": "json"}
     with Supervised(server.url, 3, folder=tmp_path, environ=environ) as workers:
         assert of_worker(tmp_path).why.endswith(" 3 of 3 workers")
-        assert names(redis) == {"celery-1", "celery-2", "celery-3"}
+        assert names(redis) == {"tilefleet-1", "tilefleet-2", "tilefleet-3"}
         with Client(server.url) as fleet:
             answers = [answer for _, answer in fleet.map([b"%d" % each for each in range(60)])]
             assert len(answers) == 60
@@ -90,7 +93,7 @@ def test_one_that_is_killed_is_started_again_and_loses_nothing(server, redis, tm
         wait_until(lambda: len(workers.children()) == 2 and before[0] not in workers.children())
         assert of_worker(tmp_path).good, "the other one takes captchas all the time"
         wait_until(lambda: of_worker(tmp_path).why.endswith(" 2 of 2 workers"))
-        assert names(redis) == {"celery-1", "celery-2"}
+        assert names(redis) == {"tilefleet-1", "tilefleet-2"}
         assert "was ended by signal 9; it is started again in 1 s" in workers.log
     assert workers.process.returncode == 0
 
