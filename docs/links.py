@@ -17,8 +17,9 @@ _PAGES = {
 def on_files(files: Files, *, config: Any) -> Files:
     for page, source in _PAGES.items():
         text = (_REPOSITORY / source).read_text(encoding="utf-8")
-        # As others name what is in docs/, from where they are.
-        text = text.replace("](docs/", "](").replace("](../docs/", "](" + "../" * page.count("/"))
+        # From the file's folder, and from the page's, which has no docs/ above it.
+        back = "../" * page.count("/")
+        text = text.replace("](docs/", f"]({back}").replace("](../docs/", f"]({back}")
         files.append(File.generated(config, page, content=text))
     for path in sorted((_REPOSITORY / "examples").iterdir()):
         if path.is_file() and path.name != "README.md":

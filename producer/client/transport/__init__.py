@@ -22,6 +22,8 @@ from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
 from tilefleet.urls import parse
+
+# By their names: the module here that is called shards too takes its place in this package.
 from tilefleet.urls.shards import is_cluster, refusal
 
 from .. import message
