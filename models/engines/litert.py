@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.engines.base import NetworkSession
-from models.engines.precision import fastest
+from models.engines.precision import Unreadable, fastest
 from models.engines.tile_cache import TileCache
 from models.recognition.crops import Crops
 from models.recognition.decision import Probabilities
@@ -57,8 +57,9 @@ def _choose(entry: Entry, network: str, precision: str) -> tuple[str, Mapped | b
     files = _files(entry, network, precision)
     try:
         name = fastest(files)
-    except (ValueError, RuntimeError) as error:
-        raise BadManifest(f"{network} of {entry.identity} cannot be read: {error}") from None
+    except Unreadable as error:
+        file = f"{network}.{INT8 if error.name == 'int8' else 'tflite'}"
+        raise BadManifest(f"{file} of {entry.identity} cannot be loaded: {error}") from None
     return name, mapped(f"{network}.tflite", files[name])
 
 

@@ -27,9 +27,18 @@ _CPU: Final = Path("/proc/cpuinfo")
 _TELLING: Final = ("model name", "flags", "Features")
 
 
+class Unreadable(ValueError):
+    """One of the files is no LiteRT file."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(str(error))
+        #: Of the file.
+        self.name = name
+
+
 def fastest(files: Mapping[str, bytes]) -> str:
     """The name of the fastest of a network's LiteRT `files`, as it was measured on this machine
-    before, or else is now. Raises ValueError or RuntimeError for a file that cannot be read."""
+    before, or else is now. Raises Unreadable."""
     if len(files) == 1:
         return next(iter(files))
     cache = _cache()
@@ -46,7 +55,10 @@ def _measured(files: Mapping[str, bytes]) -> str:
     """In turns, so that what else runs on the machine slows down all alike."""
     runners = {}
     for name, contents in files.items():
-        interpreter = litert.load(contents)
+        try:
+            interpreter = litert.load(contents)
+        except (ValueError, RuntimeError) as error:
+            raise Unreadable(name, error) from None
         given = interpreter.get_input_details()[0]
         interpreter.set_tensor(given["index"], np.zeros(given["shape"], given["dtype"]))
         interpreter.invoke()

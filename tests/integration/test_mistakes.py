@@ -114,7 +114,7 @@ def test_a_wrong_model(tilefleet, tmp_path):
     line = tilefleet(
         "solve", "--local", "--model", "bultin", SAMPLE, TILEFLEET_STORE=str(tmp_path / "store")
     )
-    assert "there are: builtin, chained; did you mean builtin?" in line
+    assert "there are: builtin; did you mean builtin?" in line
 
 
 def test_an_old_python(tilefleet):

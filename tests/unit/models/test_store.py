@@ -9,7 +9,7 @@ import pytest
 from models import store
 from models.engines import load
 from models.store.difference import differences
-from models.store.manifest import Manifest, file_names
+from models.store.manifest import NETWORKS, Manifest, file_names
 from tilefleet.errors import BadManifest, HashMismatch, ModelError, ModelNotFound, SettingError
 from tilefleet.kind import BUILTIN, Kind
 from tilefleet.settings import Settings
@@ -246,5 +246,8 @@ def test_two_models_differ_in_what_their_manifests_say_but_not_in_their_names(co
         ("sharpness",): (first.manifest.sharpness, 0.5),
         ("evaluation", "of-today", "exact"): (None, 7),
     }
-    files = {each.path for each in differences(first, store.find("chained"))}
-    assert {("files", file) for file in file_names()} <= files
+    files = {network: first.read(f"{network}.int8.tflite") for network in NETWORKS}
+    other = store.put_litert(first, files, "int8", name="other", root=copy.parent)
+    found = {each.path for each in differences(first, other)}
+    assert {("precision",), *(("files", f"{network}.tflite") for network in NETWORKS)} <= found
+    assert ("files", "words.keras") not in found

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from models import store
 from models.store import archive
+from models.store.manifest import NETWORKS
 from producer.cli.main import main
 from tilefleet.errors import FleetUnreachable
 
@@ -144,7 +145,7 @@ def test_what_workers_use_is_changed_only_if_one_insists(run, root, mine, reader
     result = run(*command)
     assert result.exit_code == 1
     assert "first@here reads with 'mine'" in result.stderr
-    assert store.names(root) == ["builtin", "chained", "mine"]
+    assert store.names(root) == ["builtin", "mine"]
     assert run(*command, "--force").exit_code == 0
     assert "mine" not in store.names(root)
 
@@ -154,25 +155,27 @@ def test_a_setting_that_names_no_model_any_more_is_named(run, mine, monkeypatch)
     assert "TILEFLEET_MODEL=mine names no model now" in run("remove", "mine").stderr
 
 
-def test_two_models_are_compared(run, mine):
+def test_two_models_are_compared(run, root, mine):
     assert "differ in nothing but their names" in run("diff", "mine", "builtin").stdout
-    shown = run("diff", "builtin", "chained").stdout.splitlines()
+    files = {network: mine.read(f"{network}.int8.tflite") for network in NETWORKS}
+    store.put_litert(mine, files, "int8", name="quick", root=root)
+    shown = run("diff", "builtin", "quick").stdout.splitlines()
     assert shown[0] == f"- {store.find('builtin').identity}"
-    at = shown.index("parameters: tiles")
-    assert shown[at + 1 : at + 3] == ["  - 220,608", "  + 154,960"]
-    rows = {tuple(row["value"]): row for row in lines(run("diff", "builtin", "chained", "--json"))}
-    assert rows["parameters", "tiles"]["builtin"] == 220608
+    at = shown.index("precision")
+    assert shown[at + 1 : at + 3] == ["  - float32", "  + int8"]
+    rows = {tuple(row["value"]): row for row in lines(run("diff", "builtin", "quick", "--json"))}
+    assert rows["precision",]["builtin"] == "float32"
 
 
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("tilefleet models show ", {"builtin", "chained", "mine"}),
+        ("tilefleet models show ", {"builtin", "mine"}),
         ("tilefleet models show m", {"mine"}),
-        ("tilefleet models diff mine c", {"chained"}),
-        ("tilefleet models remove mine ", {"builtin", "chained"}),
+        ("tilefleet models diff mine b", {"builtin"}),
+        ("tilefleet models remove mine ", {"builtin"}),
         ("tilefleet models use b", {"builtin"}),
-        ("tilefleet models train --teacher c", {"chained"}),
+        ("tilefleet models train --teacher m", {"mine"}),
         ("tilefleet solve --local --model m", {"mine"}),
         ("tilefleet models rena", {"rename"}),
     ],

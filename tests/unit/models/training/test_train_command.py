@@ -91,7 +91,7 @@ def test_ctrl_c_says_how_to_go_on_and_one_does(data, tmp_path):
     assert last.startswith(f"stopped; finished epochs are kept in {tmp_path / 'state'}. To go on: ")
     assert last.endswith("--directory " + str(tmp_path / "state"))
     assert "Traceback" not in told
-    assert store.names(tmp_path / "store") == ["builtin", "chained"]
+    assert store.names(tmp_path / "store") == ["builtin"]
     done = len(log.read_text().splitlines())
     with subprocess.Popen(interruptible(asked), **settings) as process:
         wait_until(lambda: len(log.read_text().splitlines()) > done, 300)
