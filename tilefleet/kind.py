@@ -47,7 +47,7 @@ class Kind:
         return hashlib.sha256("\n".join(self.labels).encode()).hexdigest()
 
     def __str__(self) -> str:
-        """``80 words, 2×4 tiles on 293×190 pixels``"""
+        """``30 words, 3×4 tiles on 240×200 pixels``"""
         layout = self.layout
         return f"{len(self.labels)} words, {layout.rows}×{layout.columns} tiles on {layout} pixels"
 

@@ -65,7 +65,7 @@ class Layout:
         return self.tile[1], self.tile[0]
 
     def __str__(self) -> str:
-        """As messages name it: ``293×190``."""
+        """As messages name it: ``240×200``."""
         return "×".join(map(str, self.size))
 
     def encode(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Agreement:
 
     @classmethod
     def of(cls, student: Probabilities, teachers: Probabilities) -> "Agreement":
-        """Of float32 (n, 80) each."""
+        """Of float32 (n, labels) each."""
         same = student.argmax(axis=1) == teachers.argmax(axis=1)
         sure = teachers.max(axis=1) > SURE
         wanted, given = (np.log(np.maximum(each, _LEAST)) for each in (teachers, student))
@@ -58,8 +58,8 @@ class Agreement:
 
 
 def probabilities(model: Entry, tiles: Tiles) -> Probabilities:
-    """What a stored model's tiles network says of uint8 (n, 67, 67, 3), as it is served: float32
-    (n, 80)."""
+    """What a stored model's tiles network says of uint8 (n, h, w, 3), as it is served: float32
+    (n, labels)."""
     runner = litert.load(model.read("tiles.tflite")).get_signature_runner()
     ((given, details),) = runner.get_input_details().items()
     size = int(details["shape"][0])

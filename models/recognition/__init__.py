@@ -1,4 +1,5 @@
 """Bytes to pixels, pixels to crops, probabilities to an answer. May import `tilefleet` only.
 
-`image` decodes, `crops` cuts, `decision` answers; `fingerprint` knows altered tiles again.
+`image` decodes, `locate` finds a captcha in a larger picture, `crops` cuts, `decision` answers;
+`fingerprint` knows altered tiles again.
 """

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.recognition import locate
 from models.recognition.place import Place
+from models.recognition.search import SCALES
 from tilefleet.errors import BadMessage, BrokenImage, NotAnImage, TooLarge, WrongSize
 from tilefleet.layout import Layout
 
@@ -135,7 +136,7 @@ def _found(
     seen = f"{width}×{height} pixels ({image.format})"
     if width * height > _MOST_PIXELS:
         raise WrongSize(f"{seen}, more than {_MOST_PIXELS:,}; a captcha is {layout}")
-    least = [round(length * locate.SCALES[0] * 0.98) for length in layout.size]
+    least = [round(length * SCALES[0] * 0.98) for length in layout.size]
     if width < least[0] or height < least[1]:
         raise WrongSize(f"{seen}, less than half of a captcha, which is {layout}")
     try:

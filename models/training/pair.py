@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models import store
 from models.datasets import photographs
 from models.datasets import tiles as pictures
-from models.datasets.collections import MEASURED, answered, to_learn
+from models.datasets.collections import answered, is_unseen, to_learn
 from models.datasets.truth import Truth
 from models.drawing.fonts import faces
 from models.drawing.strips import draw_strips
@@ -214,10 +214,9 @@ def _captchas(data: Path) -> list[Truth]:
     """Those with known answers that networks are calibrated on; none if there are none."""
     return [
         truth
-        for name, known in answered(data).items()
-        if name != MEASURED
+        for known in answered(data).values()
         for truth in known
-        if truth.known and truth.picks and _is_readable(truth)
+        if truth.known and truth.picks and not is_unseen(truth) and _is_readable(truth)
     ]
 
 

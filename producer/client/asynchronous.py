@@ -261,10 +261,24 @@ class AsyncClient:
         write: Callable[..., Message],
     ) -> list[AsyncPending]:
         """A message for each argument, all of them or none; raises FleetUnreachable, Overloaded."""
+        # Of all tries together.
+        calls = self._tracing.calls(len(arguments), lane) if self._tracing else nullcontext(())
+        with calls as spans:
+            return await self._send_patiently(line, arguments, lane, expires, write, spans)
+
+    async def _send_patiently(
+        self,
+        line: Transport,
+        arguments: Sequence[A],
+        lane: str,
+        expires: float,
+        write: Callable[..., Message],
+        spans: "Spans",
+    ) -> list[AsyncPending]:
         ends, pauses = monotonic() + expires, self._retries.pauses(Overloaded)
         while True:
             try:
-                return await self._send_once(line, arguments, lane, expires, write)
+                return await self._send_once(line, arguments, lane, expires, write, spans)
             except Overloaded as refused:
                 pause = next(pauses, None)
                 if pause is None:
@@ -283,17 +297,15 @@ class AsyncClient:
         lane: str,
         expires: float,
         write: Callable[..., Message],
+        spans: "Spans",
     ) -> list[AsyncPending]:
         most = max(_SENT_S, self._retries.total_s)
         within = min(expires if expires > 0 else most, most)
-        calls = self._tracing.calls(len(arguments), lane) if self._tracing else nullcontext(())
-        with calls as spans:
-            try:
-                async with asyncio.timeout(within):
-                    return await self._send_on(line, arguments, lane, expires, write, spans)
-            except TimeoutError:
-                why = f"{line.name}: nothing accepted within {within:g} s"
-                raise FleetUnreachable(why) from None
+        try:
+            async with asyncio.timeout(within):
+                return await self._send_on(line, arguments, lane, expires, write, spans)
+        except TimeoutError:
+            raise FleetUnreachable(f"{line.name}: nothing accepted within {within:g} s") from None
 
     async def _send_on(
         self,

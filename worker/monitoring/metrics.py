@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -23,11 +23,11 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from tilefleet.figures import BOUNDS, labelled
+from tilefleet.figures import BOUNDS
 from worker.engine_room.durations import Durations
 from worker.engine_room.room import EngineRoom
 from worker.hub.coordinator import Coordinator
-from worker.monitoring.page import Page
+from worker.monitoring.page import Page, Registry
 from worker.monitoring.presence import bounds
 from worker.monitoring.reporter import Pace
 from worker.results.quarantine import Quarantine
@@ -67,7 +67,7 @@ class Metrics:
 
         `fleet`: the label of all.
         """
-        registry = _Registry(fleet)
+        registry = Registry(fleet)
         registry.register(_Collector(parts))
         ProcessCollector(registry=registry)
         self._page = Page(registry, address)
@@ -75,17 +75,6 @@ class Metrics:
 
     def close(self) -> None:
         self._page.close()
-
-
-class _Registry(CollectorRegistry):
-    """With a label that all metrics have."""
-
-    def __init__(self, fleet: str) -> None:
-        super().__init__()
-        self._name = fleet
-
-    def collect(self) -> Iterator[Metric]:
-        yield from labelled(super().collect(), fleet=self._name)
 
 
 class _Collector(Collector):

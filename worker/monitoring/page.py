@@ -2,14 +2,28 @@
 
 import socket
 import socketserver
+from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 from prometheus_client.exposition import MetricsHandler
 
 from tilefleet.errors import SettingError
+from tilefleet.figures import labelled
+
+
+class Registry(CollectorRegistry):
+    """With a label that all metrics have."""
+
+    def __init__(self, fleet: str) -> None:
+        super().__init__()
+        self._fleet = fleet
+
+    def collect(self) -> Iterator[Metric]:
+        yield from labelled(super().collect(), fleet=self._fleet)
 
 
 class Page(ThreadingHTTPServer):

@@ -86,7 +86,7 @@ def _page(settings: Settings, folder: Path, count: int) -> Any:
         missing = f"TILEFLEET_METRICS needs {error.name}: pip install 'tilefleet[metrics]'"
         raise SettingError(missing) from None
     sockets = {number: _socket(folder, number) for number in range(1, count + 1)}
-    return metrics.page(settings.metrics, sockets, folder / "restarts")
+    return metrics.page(settings.metrics, sockets, folder / "restarts", fleet=settings.fleet)
 
 
 def _socket(folder: Path, number: int) -> Path:

@@ -11,23 +11,23 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from worker.monitoring.page import Page
+from worker.monitoring.page import Page, Registry
 
 #: Seconds in which a worker has to tell: one that hangs is left out.
 _PATIENCE_S: Final = 2.0
 
 
-def page(address: str, sockets: Mapping[int, Path], restarts: Path) -> Page:
+def page(address: str, sockets: Mapping[int, Path], restarts: Path, *, fleet: str) -> Page:
     """Bound to its address, not served yet.
 
     `sockets`: the workers', by their numbers. `restarts`: a file with how many there were.
+    `fleet`: the label of all.
     """
-    registry = CollectorRegistry()
+    registry = Registry(fleet)
     registry.register(_Together(sockets, restarts))
     return Page(registry, address)
 

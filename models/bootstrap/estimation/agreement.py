@@ -11,7 +11,7 @@ from tilefleet.kind import BUILTIN
 def agree(
     held_out: Sightings, labels: NDArray[np.float32], rates: Rates, wrong_words: float
 ) -> tuple[float, float]:
-    """Of all 80 words, which one was asked for, by the tiles alone?
+    """Of all words, which one was asked for, by the tiles alone?
 
     `labels`: float32 (groups, labels), P(label); `wrong_words`: share of words in headers that name
     another thing. Returns the mean log probability of the headers' words, and the share of these
@@ -25,7 +25,7 @@ def agree(
         part = slice(start, start + 2_000)
         # (n, 8, labels): each tile's probability of each label.
         shown = labels[held_out.groups[part]].astype(np.float64)
-        counts = count_tiles(shown.swapaxes(1, 2)[:, :, np.newaxis])  # (n, 80, MOST + 2)
+        counts = count_tiles(shown.swapaxes(1, 2)[:, :, np.newaxis])  # (n, labels, MOST + 2)
         score = counts @ likelier * (1 - wrong_words) + wrong_words
         words = held_out.words[part]
         for column in range(2):

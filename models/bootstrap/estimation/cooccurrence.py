@@ -1,6 +1,6 @@
 """Words and groups to labels: the co-occurrence model, its rates written out.
 
-Every group of tiles has one label out of 80, all alike at first, or as a network sees them. A
+Every group of tiles has one label out of many, all alike at first, or as a network sees them. A
 captcha whose header says W
   - was chosen for another word, or was misread, with the rate `header_errors[b]`, b by how sure the
     words network is of W: then W is on its tiles no more often than any other label;

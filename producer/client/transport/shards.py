@@ -31,6 +31,8 @@ Solve = Callable[[Transport, list[bytes], float], Coroutine[Any, Any, list[Outco
 
 #: Seconds between two questions, and for an answer; together less than two.
 _ASK_S, _ANSWER_S = 0.5, 1.0
+#: Seconds by which this program's own loop may be late for an answer to count as not given.
+_LATE_S = 0.2
 
 
 class Shard:
@@ -73,11 +75,14 @@ class Shard:
 
     async def _watch(self) -> None:
         while True:
-            trouble = self.line.trouble
+            trouble, began = self.line.trouble, self.line.loop.time()
             try:
                 async with asyncio.timeout(_ANSWER_S):
                     await self._probe.ping()
             except TROUBLE as error:
+                if self.line.loop.time() - began > _ANSWER_S + _LATE_S:
+                    # It was this program that stood still.
+                    continue
                 trouble = error
             if trouble is not None and not self.is_down:
                 logger.warning("%s is left out: %s", self.line.name, why(trouble))

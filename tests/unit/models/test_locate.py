@@ -1,0 +1,131 @@
+"""Pictures as people have them: a captcha is found in what holds it, and nowhere else."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from models.recognition.image import read
+from models.recognition.locate import cut, look
+from tests.conftest import SAMPLES
+from tilefleet.answer import Grid
+from tilefleet.errors import WrongSize
+from tilefleet.kind import BUILTIN
+
+LAYOUT = BUILTIN.layout
+
+
+@pytest.fixture(scope="module")
+def captcha():
+    with Image.open(SAMPLES / "000.jpg") as file:
+        return file.convert("RGB")
+
+
+def saved(picture, kind="PNG", **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def opened(picture, kind="PNG", **options):
+    return read(saved(picture, kind, **options), LAYOUT, max_bytes=8 << 20)
+
+
+def on_page(captcha, left, top, size=(900, 600)):
+    page = Image.new("RGB", size, (244, 246, 249))
+    pen = ImageDraw.Draw(page)
+    pen.rectangle((0, 0, size[0], 50), fill=(40, 90, 160))
+    for row in range(12):
+        pen.text((30, 70 + row * 40), f"Line {row} of a page with words around", fill="black")
+    page.paste(captcha, (left, top))
+    return page
+
+
+def test_a_picture_of_exactly_the_size_is_the_captcha(captcha):
+    pixels, place = opened(captcha)
+    assert place is None
+    assert np.array_equal(pixels, np.asarray(captcha))
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.75, 1.25, 2, 4])
+def test_a_scaled_captcha_is_found_and_points_are_in_its_own_pixels(captcha, scale):
+    size = tuple(round(length * scale) for length in LAYOUT.size)
+    pixels, place = opened(captcha.resize(size, Image.Resampling.BICUBIC))
+    assert pixels.shape == (*LAYOUT.size[::-1], 3)
+    for (x, y), (across, down) in zip(place.points, LAYOUT.points, strict=True):
+        assert x == pytest.approx(across * scale, abs=1 + scale)
+        assert y == pytest.approx(down * scale, abs=1 + scale)
+    assert 0 < place.certainty < 1
+
+
+@pytest.mark.parametrize("border", [1, 3, 20])
+@pytest.mark.parametrize("colour", ["white", "black", "grey"])
+def test_a_border_is_left_out(captcha, border, colour):
+    page = Image.new("RGB", tuple(length + 2 * border for length in LAYOUT.size), colour)
+    page.paste(captcha, (border, border))
+    seen = look(page, LAYOUT)
+    assert (seen.across, seen.down) == pytest.approx((1, 1), abs=0.02)
+    assert seen.left == pytest.approx(border, abs=1.5)
+    assert seen.top == pytest.approx(border, abs=1.5)
+
+
+def test_a_captcha_in_a_screenshot_is_cut_out(captcha):
+    _, place = opened(on_page(captcha, 423, 177))
+    assert place.grid == Grid(
+        tuple(left + 423 for left in LAYOUT.lefts),
+        tuple(top + place.grid.tops[0] - LAYOUT.tops[0] for top in LAYOUT.tops),
+        LAYOUT.tile,
+    )
+    assert abs(place.grid.tops[0] - LAYOUT.tops[0] - 177) <= 1
+
+
+def test_what_was_found_at_its_own_size_is_the_very_pixels(captcha):
+    page = on_page(captcha, 300, 200)
+    seen = look(page, LAYOUT)
+    left, top, right, bottom = map(int, seen.box(LAYOUT))
+    assert np.array_equal(
+        cut(page, LAYOUT, seen), np.asarray(page.crop((left, top, right, bottom)))
+    )
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_a_picture_is_turned_as_its_exif_data_says(captcha, orientation):
+    back = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90}
+    turned = captcha.transpose(back.get(orientation, Image.Transpose.ROTATE_270))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels, place = opened(turned, exif=exif.tobytes())
+    assert place is None
+    assert np.array_equal(pixels, np.asarray(captcha))
+
+
+def test_transparency_is_laid_on_white(captcha):
+    page = Image.new("RGBA", (350, 240), (0, 0, 0, 0))
+    page.paste(captcha, (20, 30))
+    pixels, place = opened(page)
+    assert place.grid.lefts[0] == LAYOUT.lefts[0] + 20
+    assert pixels[0, 0].min() > 240
+
+
+@pytest.mark.parametrize(
+    ("picture", "seen"),
+    [
+        (Image.new("RGB", (586, 380), "white"), r"586×380 pixels \(PNG\) in which no 2×4 tiles"),
+        (on_page(Image.new("RGB", (9, 9)), 0, 0), "900×600 pixels"),
+        (Image.new("RGB", (100, 60)), "100×60 pixels .* less than half of a captcha"),
+        (Image.new("1", (6000, 6000)), "6000×6000 pixels .* more than"),
+    ],
+)
+def test_where_no_captcha_is_it_is_said_what_was_seen(picture, seen):
+    with pytest.raises(WrongSize, match=seen):
+        opened(picture)
+
+
+def test_photographs_and_noise_are_no_captchas():
+    random = np.random.default_rng(4)
+    for side in (8, 30, 300):
+        noise = random.integers(0, 256, (side * 2 // 3, side, 3), np.uint8)
+        picture = Image.fromarray(noise).resize((440, 285), Image.Resampling.BICUBIC)
+        with pytest.raises(WrongSize, match="no 2×4 tiles"):
+            opened(picture)
