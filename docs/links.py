@@ -17,7 +17,10 @@ _PAGES = {
 def on_files(files: Files, *, config: Any) -> Files:
     for page, source in _PAGES.items():
         text = (_REPOSITORY / source).read_text(encoding="utf-8")
-        files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
+        # From the file's folder, and from the page's, which has no docs/ above it.
+        back = "../" * page.count("/")
+        text = text.replace("](docs/", f"]({back}").replace("](../docs/", f"]({back}")
+        files.append(File.generated(config, page, content=text))
     for path in sorted((_REPOSITORY / "examples").iterdir()):
         if path.is_file() and path.name != "README.md":
             files.append(File.generated(config, f"examples/{path.name}", abs_src_path=str(path)))

@@ -19,14 +19,17 @@ from models.recognition.search import search, unscaled
 from tilefleet.answer import Grid
 from tilefleet.layout import Layout
 
-#: The share of sides that must be there.
-LEAST_SIDES: Final = 0.15
+#: The share of sides that must be there, and at a place and scale out of very many.
+_LEAST_SIDES: Final = 0.15
+_LEAST_OF_MANY: Final = 0.25
 #: A captcha as the site drew it shows so many.
 _CLEAR: Final = 0.5
 #: How much a picture of the layout's shape may differ from it.
 _SHAPE: Final = 0.02
 #: What differs so much from a picture's corner is not its border, of 255.
 _BORDER_STEP: Final = 24
+#: See `Sighting.worth`.
+_UNSCALED: Final = 0.05
 #: Places that are looked at closely.
 _TRIED: Final = 4
 #: How sure it is at most that what is read in a captcha that was found is right.
@@ -44,10 +47,17 @@ class Sighting:
     down: float
     #: The share of the tiles' sides that are there.
     sides: float
+    #: How many must be there.
+    needed: float = _LEAST_SIDES
 
     @property
     def found(self) -> bool:
-        return self.sides >= LEAST_SIDES
+        return self.sides >= self.needed
+
+    @property
+    def worth(self) -> float:
+        """Its sides; of two that show about as many, a captcha at its own size is likelier."""
+        return self.sides + (_UNSCALED if (self.across, self.down) == (1.0, 1.0) else 0.0)
 
     def box(self, layout: Layout) -> tuple[float, float, float, float]:
         """Left, top, right and bottom in the picture."""
@@ -84,7 +94,7 @@ def look(picture: Image.Image, layout: Layout) -> Sighting | None:
     grey = picture.convert("L")
     best: Sighting | None = None
     for seen in (*_filling(grey, layout), _unscaled(grey, layout)):
-        if seen is not None and (best is None or seen.sides > best.sides):
+        if seen is not None and (best is None or seen.worth > best.worth):
             best = seen
     if best is not None and best.found:
         return best
@@ -122,8 +132,8 @@ def cut(picture: Image.Image, layout: Layout, seen: Sighting) -> NDArray[np.uint
 
 #: By how much, in percent, the words and tiles of a captcha are sharpened that is smaller by as
 #: much as it is, and how little smaller it is for that to be left.
-_WORDS: Final = 480
-_TILES: Final = 360
+_WORDS: Final = 600
+_TILES: Final = 300
 _SOFT: Final = 0.05
 
 
@@ -175,7 +185,8 @@ def _refined(grey: Image.Image, layout: Layout, left: float, top: float, scale: 
     left, top, across, down = _snapped(grey, layout, left, top, across, down)
     picture, border = _around(grey, layout, left, top, across, down)
     sharp = min(2.0, max(1.0, 4 * across - 1.75))
-    return Sighting(left, top, across, down, sides_there(picture, layout, border, sharp))
+    sides = sides_there(picture, layout, border, sharp)
+    return Sighting(left, top, across, down, sides, _LEAST_OF_MANY)
 
 
 #: Around the captcha, in the layout's pixels, when its edges are refined.
@@ -186,6 +197,7 @@ def _around(
     grey: Image.Image, layout: Layout, left: float, top: float, across: float, down: float
 ) -> tuple[Steps, int]:
     """What is at that place with a border, in the layout's own pixels."""
+    size = grey.size
     width, height = (length + 2 * _BORDER for length in layout.size)
     data = (across, 0, left - _BORDER * across, 0, down, top - _BORDER * down)
     if across > 1.5:
@@ -197,7 +209,19 @@ def _around(
     moved = grey.transform(
         (width, height), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR, fillcolor=255
     )
-    return np.asarray(moved, np.float32), _BORDER
+    pixels = np.array(moved, np.float32)
+    _repeat_ends(pixels.T, left, across, size[0])
+    _repeat_ends(pixels, top, down, size[1])
+    return pixels, _BORDER
+
+
+def _repeat_ends(pixels: Steps, start: float, scale: float, length: int) -> None:
+    """Rows outside the picture are like the nearest inside: where it ends is no step."""
+    places = start + (np.arange(len(pixels)) + 0.5 - _BORDER) * scale
+    inside = np.flatnonzero((places >= scale) & (places <= length - scale))
+    if len(inside):
+        pixels[: inside[0]] = pixels[inside[0]]
+        pixels[inside[-1] + 1 :] = pixels[inside[-1]]
 
 
 def _snapped(

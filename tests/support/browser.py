@@ -193,9 +193,9 @@ def main() -> None:
                 for number in range(count):
                     client.post("/v1/solve", content=samples[number % len(samples)])
                 sleep(1.5)
-            for _ in range(2):
+            for number in (1, 2):
                 page["sample"].click()
-                page.wait_for("answered")
+                page.wait(lambda n=number: len(page.all('#history [data-state="answered"]')) == n)
             page.picture(out)
     Image.open(out).convert("RGB").quantize(256).save(out, optimize=True)
     print(f"{out}: {out.stat().st_size} bytes")

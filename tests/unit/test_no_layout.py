@@ -10,7 +10,9 @@ from tests.conftest import REPOSITORY
 _NUMBERS = re.compile(r"(?<![\w.])(?:293|190|67|80)(?![\w.]|<< )")
 _KNOWS = ("tilefleet/builtin.json", "models/builtin/", "models/legacy/")
 #: What is another thing: qualities, colours, ports, sizes, the units of a drawing.
-_OTHER = re.compile(r"_QUALITY = 80|67 units|tile\[1\] / 67|(?:\d+, ){2,3}190\)|\(190, 0, 0\)|\"http\": 80|80 << 20")
+_OTHER = re.compile(
+    r"_QUALITY = 80|67 units|tile\[1\] / 67|(?:\d+, ){2,3}190\)|\(190, 0, 0\)|\"http\": 80|80 << 20"
+)
 _KINDS = {".py", ".js", ".html", ".css"}
 
 

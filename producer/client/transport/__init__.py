@@ -21,7 +21,10 @@ from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
-from tilefleet.urls import parse, shards
+from tilefleet.urls import parse
+
+# By their names: the module here that is called shards too takes its place in this package.
+from tilefleet.urls.shards import is_cluster, refusal
 
 from .. import message
 from ..backlog import Backlog
@@ -213,8 +216,8 @@ class Transport:
         """Before the first messages; raises redis-py's error for what is of no use."""
         if not self._is_known:
             hello = await self._sender.execute_command("HELLO")
-            if shards.is_cluster(hello):
-                raise IsCluster(shards.refusal(self.name))
+            if is_cluster(hello):
+                raise IsCluster(refusal(self.name))
             self._is_known = True
 
     def _look_up(self, pipe: Any, missed: list[bytes], looks: list[str]) -> None:

@@ -159,9 +159,14 @@ class Shards:
 
     async def look(self, *lanes: str) -> Backlog:
         """What waits and who works, in all that answer; nobody if none does."""
-        up = [shard.line for shard in self._each if not shard.is_down]
-        await asyncio.gather(*(line.look(*lanes) for line in up))
-        return Backlog.total([line.backlog for line in up if line.backlog.is_fresh(lanes[0])])
+
+        async def one(line: Transport) -> Backlog | None:
+            await line.look(*lanes)
+            # Looked at before the slowest one is done.
+            return line.backlog if line.backlog.is_fresh(lanes[0]) else None
+
+        looks = (one(shard.line) for shard in self._each if not shard.is_down)
+        return Backlog.total([seen for seen in await asyncio.gather(*looks) if seen is not None])
 
     async def close(self) -> None:
         self._closed = True

@@ -32,7 +32,7 @@ def three():
 @pytest.fixture
 def patient(monkeypatch):
     """No server is left out for being slow, on a machine with other work."""
-    monkeypatch.setattr("producer.client.shards._ANSWER_S", 60.0)
+    monkeypatch.setattr("producer.client.transport.shards._ANSWER_S", 60.0)
 
 
 def urls(servers) -> list[str]:

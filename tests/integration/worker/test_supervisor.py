@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from socket import gethostname
 from time import sleep
 from urllib.request import urlopen
 
@@ -32,7 +33,9 @@ def redis(server):
 
 
 def names(redis) -> set[str]:
-    return {name.decode().partition("@")[0] for name in redis.hkeys(report.KEY)}
+    """What is not the machine's: ``tilefleet@HOST-1`` → ``tilefleet-1``."""
+    found = {name.decode() for name in redis.hkeys(report.KEY)}
+    return {name.replace(f"@{gethostname()}", "") for name in found}
 
 
 def alive(pid: int) -> bool:
@@ -42,14 +45,18 @@ def alive(pid: int) -> bool:
         return False
 
 
-def figures(port: int) -> dict[tuple[str, ...], float]:
+def figure(port: int, name: str, **labels: str) -> float:
+    """The sum of what the page says under this name with these labels."""
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
-        families = text_string_to_metric_families(reply.read().decode())
-        return {
-            (sample.name, *sample.labels.values()): sample.value
-            for family in families
-            for sample in family.samples
-        }
+        families = list(text_string_to_metric_families(reply.read().decode()))
+    found = [
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+    assert found, name
+    return sum(found)
 
 
 def test_each_has_a_name_and_all_have_one_page_and_one_sign(server, redis, tmp_path):
@@ -57,19 +64,17 @@ def test_each_has_a_name_and_all_have_one_page_and_one_sign(server, redis, tmp_p
     environ = {**NULL, "TILEFLEET_METRICS": str(port), "TILEFLEET_LOG": "json"}
     with Supervised(server.url, 3, folder=tmp_path, environ=environ) as workers:
         assert of_worker(tmp_path).why.endswith(" 3 of 3 workers")
-        assert names(redis) == {"celery-1", "celery-2", "celery-3"}
+        assert names(redis) == {"tilefleet-1", "tilefleet-2", "tilefleet-3"}
         with Client(server.url) as fleet:
             answers = [answer for _, answer in fleet.map([b"%d" % each for each in range(60)])]
             assert len(answers) == 60
         counted = "tilefleet_worker_captchas_total"
-        wait_until(lambda: sum(
-            value for name, value in figures(port).items() if name[:2] == (counted, "answered")
-        ) == 60)  # fmt: skip
-        found = figures(port)
-        assert [found["tilefleet_worker_ready", str(each)] for each in (1, 2, 3)] == [1, 1, 1]
-        assert found["tilefleet_worker_processes", "wanted"] == 3
-        assert found["tilefleet_worker_processes", "told"] == 3
-        assert found[("tilefleet_worker_restarts_total",)] == 0
+        wait_until(lambda: figure(port, counted, outcome="answered") == 60)
+        ready = [figure(port, "tilefleet_worker_ready", process=each) for each in "123"]
+        assert ready == [1, 1, 1]
+        assert figure(port, "tilefleet_worker_processes", state="wanted") == 3
+        assert figure(port, "tilefleet_worker_processes", state="told") == 3
+        assert figure(port, "tilefleet_worker_restarts_total") == 0
         # Each worker's, and that of the page.
         assert len(workers.children()) == 4
     assert workers.process.returncode == 0
@@ -90,7 +95,7 @@ def test_one_that_is_killed_is_started_again_and_loses_nothing(server, redis, tm
         wait_until(lambda: len(workers.children()) == 2 and before[0] not in workers.children())
         assert of_worker(tmp_path).good, "the other one takes captchas all the time"
         wait_until(lambda: of_worker(tmp_path).why.endswith(" 2 of 2 workers"))
-        assert names(redis) == {"celery-1", "celery-2"}
+        assert names(redis) == {"tilefleet-1", "tilefleet-2"}
         assert "was ended by signal 9; it is started again in 1 s" in workers.log
     assert workers.process.returncode == 0
 
