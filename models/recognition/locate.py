@@ -93,8 +93,8 @@ def look(picture: Image.Image, layout: Layout) -> Sighting | None:
     """The likeliest place of a captcha in an RGB picture; None where there can be none."""
     grey = picture.convert("L")
     best: Sighting | None = None
-    for seen in (*_filling(grey, layout), _unscaled(grey, layout)):
-        if seen is not None and (best is None or seen.worth > best.worth):
+    for seen in (*_filling(grey, layout), *_unscaled(grey, layout)):
+        if best is None or seen.worth > best.worth:
             best = seen
     if best is not None and best.found:
         return best
@@ -157,13 +157,17 @@ def _filling(grey: Image.Image, layout: Layout) -> Iterator[Sighting]:
         yield Sighting(left, top, across, down, sides)
 
 
-def _unscaled(grey: Image.Image, layout: Layout) -> Sighting | None:
-    """A captcha at its own size, with something around it."""
-    at = unscaled(grey, layout)
-    if at is None:
-        return None
-    picture, border = _around(grey, layout, *at, 1.0, 1.0)
-    return Sighting(*at, 1.0, 1.0, sides_there(picture, layout, border, 2.0))
+def _unscaled(grey: Image.Image, layout: Layout) -> Iterator[Sighting]:
+    """A captcha at its own size, with something around it: by how strong its tiles' sides are, and
+    how many are there."""
+    best, most = None, 0.0
+    for strength, (left, top) in unscaled(grey, layout):
+        picture, border = _around(grey, layout, left, top, 1.0, 1.0)
+        sides = sides_there(picture, layout, border, 2.0)
+        if best is None or 2 * strength + sides > most:
+            best, most = Sighting(left, top, 1.0, 1.0, sides), 2 * strength + sides
+    if best is not None:
+        yield best
 
 
 def _likeliest(grey: Image.Image, layout: Layout) -> Iterator[tuple[float, float, float]]:

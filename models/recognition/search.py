@@ -20,17 +20,23 @@ SCALES: Final = (0.5, 4.0)
 _RATIO: Final = 1.02
 #: A captcha is at least so wide, as a share of the picture's width.
 _LEAST_SHARE: Final = 1 / 14
+#: Places at its own size that are told, and how far apart they are at least, pixels.
+_PLACES: Final = 16
+_NEAR: Final = 2
 #: Width of the layout in the search, pixels.
 _COARSE: Final = 147
 
 
-def unscaled(grey: Image.Image, layout: Layout) -> tuple[int, int] | None:
-    """Left and top of the likeliest place of a captcha at its own size, pixel by pixel."""
+def unscaled(grey: Image.Image, layout: Layout) -> Iterator[tuple[float, tuple[int, int]]]:
+    """The likeliest places of a captcha at its own size, pixel by pixel: how strong tiles' sides
+    are, left and top."""
     strengths = _strengths(np.asarray(grey, np.float32), layout, 1.0)
-    if not strengths.size:
-        return None
-    top, left = divmod(int(strengths.argmax()), strengths.shape[1])
-    return left, top
+    for _ in range(_PLACES if strengths.size else 0):
+        top, left = divmod(int(strengths.argmax()), strengths.shape[1])
+        yield float(strengths[top, left]), (left, top)
+        strengths[
+            max(0, top - _NEAR) : top + _NEAR + 1, max(0, left - _NEAR) : left + _NEAR + 1
+        ] = -np.inf
 
 
 def search(grey: Image.Image, layout: Layout) -> Iterator[tuple[float, tuple[float, float, float]]]:
@@ -66,8 +72,9 @@ def _strengths(picture: Steps, layout: Layout, small: float) -> Steps:
     steps = brightness_steps(picture), brightness_steps(picture.T)
     sides = _along(steps[0], across, down, room, small)
     sides += _along(steps[1], down, across, room[::-1], small).T
-    # Along the paper between tiles nothing changes.
-    sides -= _between(steps[1].T, across, down, room, small)
+    # Along the paper between tiles and beside them nothing changes.
+    margins = ((0, 0), *across, (layout.size[0], layout.size[0]))
+    sides -= _between(steps[1].T, margins, down, room, small)
     sides -= _between(steps[0].T, down, across, room[::-1], small).T
     return sides
 

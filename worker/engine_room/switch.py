@@ -116,6 +116,13 @@ class Switch:
         engine = self._load(name)
         if engine.model == self._room.engine.model:
             return
+        kind, other = self._room.engine.kind, engine.kind
+        if kind.layout != other.layout:
+            # What is decoded already was cut by the old layout.
+            raise ModelError(
+                f"{engine.model} reads {other}, this worker {kind}: "
+                "start it anew with TILEFLEET_MODEL"
+            )
         self.progress = replace(self.progress, state="draining")
         if not self._room.use(engine):
             logger.warning("A pass with the old model does not end; its memory stays")

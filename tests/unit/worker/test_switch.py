@@ -1,5 +1,6 @@
 """One change of model at a time; one that fails changes nothing."""
 
+from dataclasses import replace
 from threading import Event
 from types import SimpleNamespace
 
@@ -46,6 +47,19 @@ def test_a_model_is_taken_into_use_and_the_change_is_told(room):
     done = ended(switch)
     assert (done.state, done.model, done.before, done.wanted) == ("done", "new@2", "old@1", "new@2")
     assert done.why == ""
+
+
+def test_a_model_for_another_layout_is_refused_as_what_is_decoded_is_cut_already(room):
+    def load(name: str) -> NullEngine:
+        made = engine(name)
+        made.kind = replace(made.kind, layout=replace(made.kind.layout, size=(300, 200)))
+        return made
+
+    switch = Switch(room, load)
+    switch.begin("new@2")
+    done = ended(switch)
+    assert (done.state, done.model) == ("failed", "old@1")
+    assert "tiles on 300×200 pixels, this worker" in done.why
 
 
 def test_a_second_change_is_refused_while_one_is_under_way(room):
