@@ -123,7 +123,7 @@ def test_a_gateway_has_quotas_metrics_and_readiness(at_work, tmp_path):
         assert [each["model"] for each in listed.json()] == ["null"] * 2
         assert client.post("/v1/solve", content=b"any", headers=ask).status_code == 429
         assert client.get("/readyz").json()["workers"] == 1
-        ages = 'tilefleet_queue_oldest_seconds{lane="captcha"} 0.0'
+        ages = 'tilefleet_queue_oldest_seconds{fleet="tilefleet",lane="captcha"} 0.0'
         assert ages in client.get("/metrics").text
     assert at_work.denied() == []
 

@@ -17,6 +17,8 @@ from math import ceil
 from time import time
 from typing import Any
 
+from redis.exceptions import AuthenticationError, ResponseError
+
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
@@ -214,9 +216,11 @@ class Transport:
 
     async def _refuse_cluster(self) -> None:
         """Before the first messages; raises redis-py's error for what is of no use."""
-        if not self._is_known:
-            hello = await self._sender.execute_command("HELLO")
-            if is_cluster(hello):
+        if self._is_known:
+            return
+        with suppress(AuthenticationError, ResponseError):
+            # Whom it does not let in learns why from the first message.
+            if is_cluster(await self._sender.execute_command("HELLO")):
                 raise IsCluster(refusal(self.name))
             self._is_known = True
 
