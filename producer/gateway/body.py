@@ -20,9 +20,10 @@ from tilefleet.errors import BadMessage, TooLarge
 
 #: Bytes that are worked on before others have their turn; of a form, which may have many parts.
 _SLICE, _FORM_SLICE = 64 << 10, 16 << 10
-_DATA_URL = re.compile(rb"\s*data:[^,]{0,100},")
+#: Few spaces in front: of millions, a pattern tries each as the last.
+_DATA_URL = re.compile(rb"\s{0,64}data:[^,]{0,100},")
 #: An address, in the place of a picture.
-_ADDRESS = re.compile(rb"\s*(?:https?|ftp|file|s3|gs)://", re.IGNORECASE)
+_ADDRESS = re.compile(rb"\s{0,64}(?:https?|ftp|file|s3|gs)://", re.IGNORECASE)
 _CLOSE = {"Connection": "close"}
 
 # What is held in memory anyway does not go to the disk first.

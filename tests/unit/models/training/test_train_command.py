@@ -31,7 +31,7 @@ def run(monkeypatch, tmp_path):
 def test_a_model_has_to_be_named(run, data):
     result = run("--data", data)
     assert result.exit_code == 2
-    assert "Missing option '--name'" in result.stderr
+    assert "missing option '--name'" in result.stderr
 
 
 def test_a_dry_run_shows_what_would_be_learned_from_and_does_nothing(run, data, tmp_path):
