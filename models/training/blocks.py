@@ -49,8 +49,8 @@ class Schedule:
     batch: int = 128
     steps: int = 800
     #: Epochs of `steps` batches: each block alone, then the chain.
-    alone: int = 10
-    whole: int = 60
+    alone: int = 9
+    whole: int = 36
     alone_rate: float = 4e-3
     whole_rate: float = 1e-3
     seed: int = 1
