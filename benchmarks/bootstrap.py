@@ -30,7 +30,7 @@ from benchmarks.truth import tiles_right
 from models.bootstrap import dataset, run
 from models.bootstrap.estimation import cooccurrence
 from models.bootstrap.estimation.beliefs import Sightings
-from models.datasets.tiles import write_counted
+from models.datasets.tiles import counted, write_counted
 from models.drawing.collection import Collection, plan
 from tilefleet.kind import BUILTIN
 
@@ -195,7 +195,7 @@ def train(options: argparse.Namespace) -> None:
             file = out / f"{name}.npz"
             write_counted(file, found.pictures, labels, taught)
             network, _ = tiles.train(
-                labelled=file,
+                counted(file),
                 directory=out / name,
                 epochs=options.epochs,
                 steps_per_epoch=100,

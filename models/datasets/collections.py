@@ -50,25 +50,29 @@ def parts(captchas: Sequence[Truth]) -> dict[str, list[Truth]]:
     return {name: found[name] for name in sorted(found) if name}
 
 
-def to_learn(data: Path) -> Pictures:
-    """All tiles that may be trained on: neither what is kept out of every training nor captchas
-    for measuring, nor twins of either. Raises BadTiles."""
-    known, out = _gathered(data, seen), _gathered(data, unseen)
+def to_learn(data: Path) -> tuple[Pictures, Pictures | None]:
+    """The tiles that may be trained on, labelled ones and those of captchas (None without any):
+    neither what is kept out of every training nor captchas for measuring, nor twins of either.
+    Raises BadTiles."""
+    out = _gathered(data, unseen)
     if (data / MEASURED).is_dir():
         out.append(cut(data / MEASURED))
-    pictures = reduce(add, known)
-    return pictures.only(~twins(pictures, reduce(add, out))) if out else pictures
+    apart = reduce(add, out)
+    first, *others = (each.only(~twins(each, apart)) for each in _gathered(data, seen))
+    return first, reduce(add, others) if others else None
 
 
 def unseen_tiles(data: Path) -> Pictures | None:
     """The tiles that are kept out of every training by their file's hash; None if there are
     none. Raises BadTiles."""
-    found = _gathered(data, unseen)
+    found = [pictures for pictures in _gathered(data, unseen) if len(pictures)]
     return reduce(add, found) if found else None
 
 
 def _gathered(data: Path, chosen: Callable[[bytes], bool]) -> list[Pictures]:
-    """Labelled tiles and those of captchas, of the files that are chosen."""
-    found = [labelled(labelled_in(data), chosen=chosen)]
-    found += [cut(data / name, chosen) for name in LEARNED if (data / name).is_dir()]
-    return [pictures for pictures in found if len(pictures)]
+    """Labelled tiles, and those of each collection of captchas, of the files that are chosen."""
+    folders = [data / name for name in LEARNED if (data / name).is_dir()]
+    return [
+        labelled(labelled_in(data), chosen=chosen),
+        *(cut(folder, chosen) for folder in folders),
+    ]

@@ -33,6 +33,8 @@ def seen(picture: bytes) -> bool:
 
 def twins(pictures: Pictures, others: Pictures) -> NDArray[np.bool_]:
     """bool (n,): which of `pictures` show what one of `others` shows."""
+    if not len(pictures) or not len(others):
+        return np.zeros(len(pictures), np.bool_)
     ours, theirs = colour(pictures.tiles()), colour(others.tiles())
     lengths = np.square(ours).sum(axis=1)[:, np.newaxis] + np.square(theirs).sum(axis=1)
     near: NDArray[np.bool_] = (lengths / 2 - ours @ theirs.T < _TWINS).any(axis=1)

@@ -61,7 +61,6 @@ def train_pair(
     where that is faster and loses no captcha. Raises ModelError, BadTiles, BadAnswers and
     BadCollection.
     """
-    labelled = pictures.labelled_in(data)
     wanted = [only] if only else list(NETWORKS)
     if not replace:
         # Better before an hour of training than after it.
@@ -99,8 +98,7 @@ def train_pair(
             data, teacher, teacher_root, directory / "tiles", seed, epochs, steps_per_epoch, say
         )
         made["tiles"] = by_blocks or tiles.train(
-            labelled=labelled,
-            unlabelled=data / "captchas2016" if (data / "captchas2016").is_dir() else None,
+            *to_learn(data),
             drawn=TILES,
             teacher=teacher,
             root=teacher_root,
@@ -164,8 +162,9 @@ def _by_blocks(
 def sources(data: Path) -> views.Sources:
     """The pictures of a folder that tiles are learned from."""
     photos = data / photographs.FILENAME
+    known, cut = to_learn(data)
     return views.Sources(
-        to_learn(data),
+        known + cut if cut else known,
         photographs.photographs(photos) if photos.is_file() else None,
         pictures.drawn(TILES),
     )

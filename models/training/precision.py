@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models import store
 from models.datasets import tiles as training_pictures
 from models.datasets.collections import answered
+from models.datasets.split import seen
 from models.drawing import captchas, fonts, strips
 from models.drawing import tiles as pictures
 from models.engines.reader import Reader
@@ -118,7 +119,7 @@ def _samples(network: str, data: Path | None) -> NDArray[np.uint8]:
         drawn = strips.draw_strips(_SAMPLES, seed=_SEED, faces=fonts.find())
         return np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
     if data is not None and (data / "captchas2016").is_dir():
-        return training_pictures.cut(data / "captchas2016").tiles()
+        return training_pictures.cut(data / "captchas2016", seen).tiles()
     if data is not None and (data / "tiles.npz").is_file():
         found = training_pictures.labelled(data / "tiles.npz").tiles()
         return found[:: len(found) // _SAMPLES + 1]

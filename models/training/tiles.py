@@ -145,10 +145,10 @@ def _accuracy(learner: keras.Model) -> str:
 
 
 def train(
+    known: Pictures,
+    cut: Pictures | None = None,
     *,
-    labelled: Path,
     directory: Path,
-    unlabelled: Path | None = None,
     drawn: Path | None = None,
     teacher: str | None = None,
     root: Path | None = None,
@@ -163,20 +163,18 @@ def train(
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train a tiles network from random weights; run again with the same arguments, it goes on.
 
-    `labelled`: folder of LL_KK.jpg, or an .npz file with counts; `unlabelled`: folder of captchas
-    (needs a teacher); `drawn`: folder of LL_KK.png; `teacher`: name of a model in the store at
-    `root`; `directory`: where the state is kept. With `hold_out`, labelled pictures 09 and 10 of
-    each class are kept out, the epoch that is best on them is kept, and `patience` epochs without a
-    better one end the training.
+    `known`: with labels; `cut`: without any (needs a teacher); `drawn`: folder of LL_KK.png;
+    `teacher`: name of a model in the store at `root`; `directory`: where the state is kept. With
+    `hold_out`, labelled pictures 09 and 10 of each class are kept out, the epoch that is best on
+    them is kept, and `patience` epochs without a better one end the training.
 
     Returns the network and how it was made, for the manifest. Raises BadTiles and ModelError.
     """
     recipe = recipe or Recipe()
-    known = pictures.labelled(labelled)
     held = np.isin(known.numbers, (9, 10))
     if hold_out and not 0 < held.sum() < len(held):
         raise BadTiles(
-            f"{labelled}: {held.sum()} of its {len(held)} pictures are numbered 09 or 10; "
+            f"{held.sum()} of {len(held)} labelled pictures are numbered 09 or 10; "
             "some, and not all, are needed to hold out"
         )
     taught = None
@@ -186,7 +184,7 @@ def train(
     views = Views(
         recipe,
         labelled=known.only(~held) if hold_out else known,
-        cut=pictures.cut(unlabelled) if unlabelled and taught else None,
+        cut=cut if taught else None,
         drawn=pictures.drawn(drawn) if drawn else None,
         teacher=taught,
     )

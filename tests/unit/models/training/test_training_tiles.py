@@ -273,8 +273,8 @@ def test_a_network_learns_from_a_teachers_answers_and_maps(
     labelled_folder: Path, captcha_folder: Path, stored_teacher: Path, tmp_path: Path
 ) -> None:
     network, made = train(
-        labelled=labelled_folder,
-        unlabelled=captcha_folder,
+        pictures.labelled(labelled_folder),
+        pictures.cut(captcha_folder),
         teacher="teaching",
         root=stored_teacher,
         directory=tmp_path / "run",
@@ -291,8 +291,8 @@ def test_a_network_learns_from_a_teachers_answers_and_maps(
 def test_pictures_without_numbers_cannot_be_held_out(tmp_path: Path) -> None:
     images = np.zeros((2, 67, 67, 3), np.uint8)
     np.savez(tmp_path / "seen.npz", images=images, labels=np.eye(80)[:2])
-    with pytest.raises(BadTiles, match="0 of its 2 pictures are numbered 09 or 10"):
-        train(labelled=tmp_path / "seen.npz", directory=tmp_path / "run", hold_out=True)
+    with pytest.raises(BadTiles, match="0 of 2 labelled pictures are numbered 09 or 10"):
+        train(pictures.labelled(tmp_path / "seen.npz"), directory=tmp_path / "run", hold_out=True)
 
 
 @pytest.mark.training
@@ -300,7 +300,7 @@ def test_training_goes_from_folders_to_a_network_and_says_how(
     labelled_folder: Path, drawn_folder: Path, tmp_path: Path
 ) -> None:
     network, made = train(
-        labelled=labelled_folder,
+        pictures.labelled(labelled_folder),
         drawn=drawn_folder,
         directory=tmp_path / "run",
         epochs=1,
