@@ -204,6 +204,8 @@ def _sharpen(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
     chosen = calibration.sharpness(
         np.array([each.confidence for each in found]), np.array([each.exact for each in found])
     )
+    # On top of what it was before: sharpening twice is sharpening by the product.
+    chosen *= entry.manifest.sharpness
     say(f"confidence: sharpness {chosen:.2f}")
     entry = store.annotate(entry, {}, sharpness=round(chosen, 3))
     return precision.annotate(entry, data)
