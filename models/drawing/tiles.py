@@ -29,9 +29,11 @@ def find(folder: Path, kind: Kind = BUILTIN) -> Mapping[int, Sequence[Path]]:
         if match and int(match[1]) < len(kind.labels):
             found[int(match[1])].append(path)
     if len(found) < 3:
+        index = min(4, len(kind.labels) - 1)
         raise BadTiles(
             f"{folder} has pictures of {len(found)} labels, at least 3 are needed; a picture's "
-            f"name begins with its label's index, such as 02_01.png for {kind.labels[2]}"
+            f"name begins with its label's index, such as {index:02}_01.png for "
+            f"{kind.labels[index]}"
         )
     return found
 

@@ -13,6 +13,7 @@ from models.datasets.truth import Truth
 from models.engines.reader import Reader
 from tilefleet.answer import Answer
 from tilefleet.errors import BadRequest, TilefleetError
+from tilefleet.kind import BUILTIN
 
 #: Confidences above which `Score` says how many answers there are and how many of them are right.
 THRESHOLDS: Final = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -32,6 +33,8 @@ class Outcome:
     answer: Answer | None
     #: Decoding and one pass, milliseconds.
     ms: float
+    #: How many tiles its kind of captcha has.
+    tiles: int = BUILTIN.layout.count
 
     @property
     def words_right(self) -> bool:
@@ -53,9 +56,8 @@ class Outcome:
     @property
     def tiles_right(self) -> float:
         """The share of the tiles that are rightly picked or rightly left."""
-        if self.answer is None:
-            return 0.0
-        return 1 - len(set(self.answer.picks) ^ set(self.truth.picks)) / len(self.answer.tiles)
+        picks = self.answer.picks if self.answer else ()
+        return 1 - len(set(picks) ^ set(self.truth.picks)) / self.tiles
 
     def seen(self) -> Iterable[tuple[str, str]]:
         """(what it shows, what the network takes it for) for tiles of a captcha with one word."""
@@ -187,7 +189,8 @@ def _read(reader: Reader, truth: Truth) -> Outcome:
         answer = reader.read(data)
     except BadRequest:
         answer = None
-    return Outcome(truth, answer, (time.perf_counter() - begun) * 1000)
+    ms = (time.perf_counter() - begun) * 1000
+    return Outcome(truth, answer, ms, reader.engine.kind.layout.count)
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

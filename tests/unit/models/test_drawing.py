@@ -52,7 +52,7 @@ def test_any_folder_of_tile_pictures_will_do(tmp_path):
 
 def test_a_folder_without_tile_pictures_is_refused_with_what_is_needed(tmp_path):
     (tmp_path / "cat.jpg").write_bytes(b"")
-    with pytest.raises(BadTiles, match=r"pictures of 0 labels, at least 3 .* 02_01\.png"):
+    with pytest.raises(BadTiles, match=r"pictures of 0 labels, at least 3 .* 04_01\.png"):
         generate(tmp_path, tmp_path / "out", count=1)
 
 

@@ -47,7 +47,7 @@ def found():
 def test_a_score_counts_what_is_right_and_how_sure_it_was(found):
     score = Score.of(found)
     assert (score.captchas, score.words_right, score.exact) == (4, 2, 2)
-    assert score.tiles_right == pytest.approx((8 + 7 + 8 + 0) / 32)
+    assert score.tiles_right == pytest.approx((8 + 7 + 8 + 7) / 32)
     at = {level.threshold: level for level in score.selective}
     assert (at[0.9].coverage, at[0.9].precision) == (0.5, 0.5)
     assert (at[0.99].coverage, at[0.99].precision) == (0.0, None)
