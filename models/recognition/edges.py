@@ -13,6 +13,8 @@ Steps = NDArray[np.float32]
 
 #: A step of brightness that counts in full, of 255.
 _STEP: Final = 40.0
+#: One that is more than noise.
+_CHANGE: Final = 2.0
 #: A side of a tile is there if so much of it is a step.
 _SIDE: Final = 0.3
 
@@ -64,6 +66,17 @@ def fit(profile: Steps, spans: Spans, border: int, reach: float) -> tuple[float,
     met -= 1e-4 * (np.abs(shifts) + 100 * np.abs(stretches - 1)[:, None])
     at, by = np.unravel_index(int(met.argmax()), met.shape)
     return float(shifts[by]), float(stretches[at])
+
+
+def outline(picture: Steps, border: int) -> float:
+    """The share of the picture's own outline, inside a border, at which brightness changes at all
+    and does not beside it: a captcha's paper is seldom just as white as the page."""
+    shares = []
+    for turned in (picture, picture[::-1], picture.T, picture.T[::-1]):
+        rows = turned[border - 2 : border + 2, border:-border]
+        outside, at, inside = np.abs(np.diff(rows, axis=0)) > _CHANGE
+        shares.append(float((at & ~outside & ~inside).mean()))
+    return sum(shares) / len(shares)
 
 
 def sides_there(picture: Steps, layout: Layout, border: int, sharp: float) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 
-from models.recognition.edges import Steps, fit, profile, sides_there, spans_of
+from models.recognition.edges import Steps, fit, outline, profile, sides_there, spans_of
 from models.recognition.place import Place
 from models.recognition.search import search, unscaled
 from tilefleet.answer import Grid
@@ -158,14 +158,14 @@ def _filling(grey: Image.Image, layout: Layout) -> Iterator[Sighting]:
 
 
 def _unscaled(grey: Image.Image, layout: Layout) -> Iterator[Sighting]:
-    """A captcha at its own size, with something around it: by how strong its tiles' sides are, and
-    how many are there."""
-    best, most = None, 0.0
+    """A captcha at its own size, with something around it: by how strong its tiles' sides are, how
+    many are there, and how much of its outline is to be seen."""
+    best, most = None, -np.inf
     for strength, (left, top) in unscaled(grey, layout):
         picture, border = _around(grey, layout, left, top, 1.0, 1.0)
         sides = sides_there(picture, layout, border, 2.0)
-        if best is None or 2 * strength + sides > most:
-            best, most = Sighting(left, top, 1.0, 1.0, sides), 2 * strength + sides
+        if (worth := 2 * strength + sides + outline(picture, border)) > most:
+            best, most = Sighting(left, top, 1.0, 1.0, sides), worth
     if best is not None:
         yield best
 
