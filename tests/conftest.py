@@ -4,9 +4,11 @@ A missing part skips on a developer's machine, with a reason, and is an error in
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tilefleet.testing import EmbeddedServer, WorkerProcess
 
@@ -49,6 +51,13 @@ def sample() -> bytes:
 @pytest.fixture(scope="session")
 def server(tilefleet_server: EmbeddedServer) -> EmbeddedServer:
     return tilefleet_server
+
+
+@pytest.fixture
+def redis(server: EmbeddedServer) -> Iterator[Redis]:
+    """A look into the server, the session's or the module's own."""
+    with Redis.from_url(server.url) as redis:
+        yield redis
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def _load(settings: Settings, name: str, *, beside: bool) -> Engine:
     kind = choose_engine() if settings.engine == "auto" else settings.engine
     options = {"max_batch": settings.max_batch, "max_bytes": settings.max_bytes}
     if kind == "litert":
-        require("ai_edge_litert", "litert", "worker")
+        require("ai_edge_litert", "the litert engine", "worker")
         from models.engines.litert import LiteRTEngine
 
         return LiteRTEngine(
@@ -45,7 +45,7 @@ def _load(settings: Settings, name: str, *, beside: bool) -> Engine:
             beside=beside,
             **options,
         )
-    choose_keras_backend()
+    choose_keras_backend("the keras engine", "tensorflow")
     gpu_memory.share(settings.gpu_memory_mb)
     from models.engines.keras import KerasEngine
 

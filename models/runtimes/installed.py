@@ -9,16 +9,17 @@ from models.runtimes.native_stderr import messages_as_debug
 from tilefleet.errors import EngineUnavailable
 
 
-def choose_keras_backend() -> None:
+def choose_keras_backend(wanted: str = "making networks", extra: str = "train") -> None:
     """Import Keras on KERAS_BACKEND, if that is set, else on TensorFlow, else on JAX.
 
-    Raises EngineUnavailable where none is installed.
+    Raises EngineUnavailable where none is installed, with `wanted`, what needs it, and the extra
+    to install.
     """
-    require("keras", "keras", "tensorflow")
+    require("keras", wanted, extra)
     found = [backend for backend in ("tensorflow", "jax") if _installed(backend)]
     if not found:
         raise EngineUnavailable(
-            "the keras engine needs TensorFlow or JAX: pip install 'tilefleet[tensorflow]'"
+            f"{wanted} needs TensorFlow or JAX: pip install 'tilefleet[{extra}]'"
         )
     os.environ.setdefault("KERAS_BACKEND", found[0])
     gpu_memory.before_import(os.environ["KERAS_BACKEND"])
@@ -33,12 +34,10 @@ def choose_engine() -> str:
     return "keras" if gpu or not _installed("ai_edge_litert") else "litert"
 
 
-def require(module: str, engine: str, extra: str) -> None:
-    """Raise EngineUnavailable, with the extra to install, where `module` is not installed."""
+def require(module: str, wanted: str, extra: str) -> None:
+    """Raise EngineUnavailable, with what needs it and the extra, where `module` is missing."""
     if not _installed(module):
-        raise EngineUnavailable(
-            f"the {engine} engine needs {module}: pip install 'tilefleet[{extra}]'"
-        )
+        raise EngineUnavailable(f"{wanted} needs {module}: pip install 'tilefleet[{extra}]'")
 
 
 def _installed(module: str) -> bool:

@@ -12,6 +12,7 @@ from producer.bench import report as bench_report
 from producer.bench.load import Plan, Tally
 from producer.monitoring.watch import View, Watch
 from producer.terminal import inputs
+from producer.terminal.group import STOPPED
 from producer.terminal.progress import Progress
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
@@ -22,7 +23,6 @@ from tilefleet.settings import Settings
 _SAMPLES: Final = Path(__file__).resolve().parents[1] / "gateway" / "site" / "sample-*.jpg"
 #: Pictures that are held in memory.
 _MOST: Final = 1000
-_STOPPED: Final = 130
 
 
 def run(
@@ -74,7 +74,7 @@ def run(
             click.echo(f"tilefleet: --picture {picture}: {error.strerror}", err=True)
             return 1
     if stopped:
-        return _STOPPED
+        return STOPPED
     return 0 if tally.answered else 1
 
 

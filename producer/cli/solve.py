@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from producer.terminal import inputs
+from producer.terminal.group import STOPPED
 from producer.terminal.options import FOLDER, MODEL
 
 
@@ -65,7 +66,7 @@ def solve(
     from producer.reading.album import Album
     from producer.reading.forms import Csv, Form, Grid, Json, Plain
     from producer.reading.readers import ByFleet, Here
-    from producer.reading.run import STOPPED, Run
+    from producer.reading.run import Run
 
     form: Form = Plain() if plain or not sys.stdout.isatty() else Grid()
     form = Json() if as_json else Csv() if as_csv else form

@@ -101,7 +101,7 @@ class AsyncPending:
         fate = "it has expired" if monotonic() > self._expires_at else "it may still be answered"
         return AnswerTimeout(
             f"no answer within {timeout:g} s from {self._wire.name} ({fate}): "
-            "is a worker running? Start one with: celery -A worker worker"
+            "is a worker running? Start one with: tilefleet worker"
         )
 
 

@@ -14,7 +14,7 @@ from tilefleet.report import Report
 
 #: Where a gateway is looked for if nobody says where.
 GATEWAY: Final = "http://127.0.0.1:8000"
-_START: Final = "start one: celery -A tilefleet worker (or all of it here: tilefleet up)"
+_START: Final = "start one: tilefleet worker (or all of it here: tilefleet up)"
 
 
 def workers(now: int, lines: dict[bytes, bytes]) -> tuple[Check, dict[str, Report]]:

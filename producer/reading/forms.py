@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from typing import Final, Protocol
 
 from producer.reading import grid
@@ -41,10 +42,14 @@ class Plain:
 
 
 class Grid(Plain):
-    """As the picture has it: for terminals."""
+    """As the picture has it: for terminals that are wide enough."""
 
     def answered(self, name: str, answer: Answer, *, alone: bool) -> str:
-        return grid.draw(answer, title="" if alone else name) + ("" if alone else "\n")
+        within = shutil.get_terminal_size().columns
+        drawn = grid.draw(answer, title="" if alone else name, within=within)
+        if drawn is None:
+            return super().answered(name, answer, alone=alone)
+        return drawn if alone else f"{drawn}\n"
 
 
 class Json(Plain):

@@ -1,25 +1,35 @@
 """An answer as the picture has it, for a terminal: rows of tiles, the picks marked."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import click
 
-from producer.terminal.text import columns
+from producer.terminal.text import columns, percent
 from tilefleet.answer import Answer, Reading
 from tilefleet.kind import BUILTIN
 
-#: Columns inside a cell, at least: six characters of Chinese, a number before them.
-_WIDTH = 15
+#: Columns inside a cell where there is room: six characters of Chinese, a number before them.
+_WIDTH: Final = 15
+#: And with both of what marks a pick: a confidence before a check mark, and a word behind it.
+_CHECKED, _NAMED = columns("  99+%  ✔"), columns("  99+%  ✔ pick")
 
 
-def draw(answer: Answer, *, title: str = "") -> str:
-    """Some lines; colours are for whoever prints it to leave out."""
+def draw(answer: Answer, *, title: str = "", within: int | None = None) -> str | None:
+    """Some lines of at most `within` columns; colours are for whoever prints it to leave out.
+
+    None where its labels need more.
+    """
     words = "  ".join(
         f"{click.style(each.label, bold=True)} {_share(each.confidence)}" for each in answer.words
     )
     across = (answer.grid or BUILTIN.grid).columns
     names = [f"{number} {tile.label}" for number, tile in enumerate(answer.tiles, 1)]
-    width = max([_WIDTH, *map(columns, names)])
+    # Each cell has a space before it, and a line behind it.
+    most = _WIDTH if within is None else (within - 1) // across - 2
+    width = max([min(_WIDTH, most), _CHECKED, *map(columns, names)])
+    if within is not None and width > most:
+        return None
     lines = [f"{title}  {words}" if title else words, _rule("┌┬┐", across, width)]
     for start in range(0, len(answer.tiles), across):
         if start:
@@ -67,8 +77,9 @@ def _joined(cells: Iterable[str]) -> str:
 
 def _mark(tile: Reading, picked: bool, width: int) -> str:
     shown = f"  {percent(tile.confidence)}  "
-    mark = _padded("✔ pick" if picked else "", width - columns(shown))
-    return _coloured(shown, tile.confidence) + _picked(mark, picked)
+    mark = ("✔ pick" if width >= _NAMED else "✔") if picked else ""
+    padded = _padded(mark, width - columns(shown))
+    return _coloured(shown, tile.confidence) + _picked(padded, picked)
 
 
 def _picked(text: str, picked: bool) -> str:
@@ -85,8 +96,3 @@ def _coloured(text: str, share: float) -> str:
 
 def _padded(text: str, width: int) -> str:
     return text + " " * max(0, width - columns(text))
-
-
-def percent(share: float) -> str:
-    """``99+%`` for nearly all: 100 % is only for what is so."""
-    return f"{share * 100:.0f}%" if share < 0.995 else "99+%"

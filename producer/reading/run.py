@@ -13,14 +13,13 @@ from producer.reading.interrupts import Interrupts
 from producer.reading.readers import Outcome, Outcomes
 from producer.terminal import inputs
 from producer.terminal import text as show
+from producer.terminal.group import STOPPED
 from producer.terminal.inputs import Input
 from producer.terminal.progress import Progress, span
 from producer.terminal.verbosity import is_quiet
 from tilefleet.answer import Answer
 from tilefleet.errors import FleetError, FleetUnreachable
 
-#: The exit code after Ctrl-C.
-STOPPED: Final = 130
 #: Seconds after which a server that was away is tried again, while a folder is watched.
 _AGAIN_S: Final = 2.0
 

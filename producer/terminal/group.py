@@ -13,19 +13,12 @@ import click
 
 from producer.terminal import verbosity
 from producer.terminal.advice import with_advice
+from producer.terminal.extras import extra_of
 from producer.terminal.text import printable
 from tilefleet.errors import TilefleetError, did_you_mean
 
-#: What some commands need and a client has not, and the extra that brings it.
-EXTRAS: Final = {
-    **dict.fromkeys(("numpy", "fastjsonschema", "ai_edge_litert"), "worker"),
-    **dict.fromkeys(("PIL", "rich", "matplotlib", "watchfiles"), "terminal"),
-    **dict.fromkeys(
-        ("starlette", "uvicorn", "uvloop", "httptools", "python_multipart", "prometheus_client"),
-        "gateway",
-    ),
-    **dict.fromkeys(("keras", "tensorflow", "h5py", "ai_edge_quantizer", "imagehash"), "train"),
-}
+#: The exit code after Ctrl-C, as shells tell it.
+STOPPED: Final = 130
 
 
 class OneLine(click.Group):
@@ -55,9 +48,9 @@ class OneLine(click.Group):
             _fail(ctx, printable(with_advice(error)))
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
-            if package not in EXTRAS:
+            if (extra := extra_of(package)) is None:
                 raise
-            needed = f"pip install 'tilefleet[{EXTRAS[package]}]'"
+            needed = f"pip install 'tilefleet[{extra}]'"
             _fail(ctx, f"this needs {package}, which a client does not: {needed}")
 
 

@@ -61,6 +61,9 @@ def expand(arguments: Iterable[str]) -> Iterator[Input]:
     for argument in arguments:
         if argument == STDIN:
             yield Input(STDIN)
+        elif not argument:
+            # Of a shell's variable that is not set; a Path takes it for this folder.
+            yield Input("''", missing="no name")
         elif Path(argument).is_dir():
             yield from _in_folder(argument)
         elif not Path(argument).exists() and glob.has_magic(argument):

@@ -7,10 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
-from typing import Final
 
-#: As shells tell that a command was interrupted.
-STOPPED: Final = 130
+from producer.terminal.group import STOPPED
 
 
 @contextmanager

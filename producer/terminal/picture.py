@@ -9,6 +9,7 @@ from typing import Any, Final
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from models.drawing.fonts import BOLD
+from producer.terminal.text import percent
 from tilefleet.answer import Answer, Grid
 from tilefleet.kind import BUILTIN
 
@@ -52,10 +53,10 @@ def _write_words(over: Any, answer: Answer, right: int) -> None:
     for word in answer.words:
         over.text((x, middle), word.label, _INK, _font(34), "lm")
         x += _font(34).getlength(word.label) + 10
-        shown = _percent(word.confidence)
+        shown = percent(word.confidence)
         over.text((x, middle + 5), shown, _colour(word.confidence), _font(20), "lm")
         x += _font(20).getlength(shown) + 30
-    shown = f"sure {_percent(answer.confidence)}"
+    shown = f"sure {percent(answer.confidence)}"
     over.text((right, middle + 2), shown, _colour(answer.confidence), _font(24), "rm")
 
 
@@ -68,7 +69,7 @@ def _mark_tile(over: Any, answer: Answer, grid: Grid, scale: int, number: int) -
     over.rectangle((left, bottom - 34, right, bottom), fill=_SHADE)
     over.text((left + 8, bottom - 17), tile.label, "white", _fitting(tile.label, width - 75), "lm")
     colour = {_GREEN: "#7fe3a3", _AMBER: "#ffc966", _RED: "#ff9a94"}[_colour(tile.confidence)]
-    over.text((right - 8, bottom - 17), _percent(tile.confidence), colour, _font(18), "rm")
+    over.text((right - 8, bottom - 17), percent(tile.confidence), colour, _font(18), "rm")
     if not picked:
         return
     over.rectangle((left - 4, top - 4, right + 3, bottom + 3), outline=_GREEN, width=7)
@@ -95,11 +96,6 @@ def _fitting(text: str, width: float) -> ImageFont.FreeTypeFont:
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(BOLD, size)
-
-
-def _percent(share: float) -> str:
-    """100 % only for what is so."""
-    return f"{min(share * 100, 99.9):.0f}%" if share < 0.995 else "99+%"
 
 
 def _colour(share: float) -> str:

@@ -56,6 +56,11 @@ def printable(text: str) -> str:
     )
 
 
+def percent(share: float) -> str:
+    """``99+%`` for nearly all: 100 % is only for what is so."""
+    return f"{share * 100:.0f}%" if share < 0.995 else "99+%"
+
+
 def bar(share: float, width: int) -> str:
     """A bar of up to `width` columns, in eighths of one; something for everything above 0."""
     eighths = max(round(share * width * 8), share > 0)

@@ -2,8 +2,7 @@
 
 import logging
 import os
-import sys
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -38,12 +37,6 @@ def colour() -> bool | None:
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return True if os.environ.get("FORCE_COLOR") else None
-
-
-def is_coloured(stream: Any = None) -> bool:
-    """Whether what is written to the stream (the standard output) may have colours."""
-    wanted = colour()
-    return bool((stream or sys.stdout).isatty()) if wanted is None else wanted
 
 
 def options() -> list[click.Option]:

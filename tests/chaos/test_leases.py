@@ -7,7 +7,6 @@ from time import monotonic, sleep
 import pytest
 from celery import Celery
 from kombu import Connection, Exchange, Queue
-from redis import Redis
 
 from producer import Client
 from producer.local.server import EmbeddedServer
@@ -25,12 +24,6 @@ STRANGE = ("--include", "tests.support.strange_engine", "-c", "1")
 def server():
     with EmbeddedServer() as server:
         yield server
-
-
-@pytest.fixture
-def redis(server):
-    with Redis.from_url(server.url) as redis:
-        yield redis
 
 
 def nothing_is_claimed(redis) -> bool:

@@ -87,7 +87,7 @@ def test_without_a_worker_it_says_how_to_start_one():
     assert code == 1
     assert found["rights"]["state"] == "ok"
     assert found["workers"]["state"] == "fail"
-    assert "celery -A tilefleet worker" in found["workers"]["hint"]
+    assert "start one: tilefleet worker" in found["workers"]["hint"]
     assert found["answer"]["state"] == "skip"
 
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from models.datasets.answers import Answer, Answers
-from tests.conftest import SAMPLES, missing
+from tests.conftest import SAMPLES
 from tests.support import browser, review
 
 
@@ -18,8 +18,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def page(folder):
-    if not (browser.CHROMIUM and browser.DRIVER):
-        missing("no chromium and chromedriver here: Debian's packages chromium, chromium-driver")
+    browser.needed()
     with review.serving(folder, "label") as (address, _), browser.browser(address) as page:
         page.open()
         page.wait(lambda: page["where"].text == "1 of 5")

@@ -92,7 +92,7 @@ def test_a_stopped_worker(tilefleet, server):
     with WorkerProcess(server.url, environ=NULL) as worker, stopped(worker.process.pid):
         line = tilefleet("solve", "--timeout", "1", SAMPLE)
     assert "AnswerTimeout: no answer within 1 s" in line
-    assert "is a worker running? Start one with: celery -A worker worker" in line
+    assert "is a worker running? Start one with: tilefleet worker" in line
 
 
 def test_a_wrong_password(tilefleet, server):

@@ -3,7 +3,6 @@
 import pytest
 
 from models.bootstrap.dataset import Dataset
-from tests.conftest import missing
 from tests.support import browser, review
 from tilefleet.kind import BUILTIN
 
@@ -17,8 +16,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    if not (browser.CHROMIUM and browser.DRIVER):
-        missing("no chromium and chromedriver here: Debian's packages chromium, chromium-driver")
+    browser.needed()
     with review.serving(folder) as (address, _), browser.browser(address) as page:
         page.open()
         page.wait(lambda: page["where"].text == "1 of 5")

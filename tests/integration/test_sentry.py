@@ -6,14 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from itertools import pairwise
-from threading import Thread
 
 import pytest
 
 from producer import Client
 from tests.support.fleet import NULL, another_app, solve, wait_until
+from tests.support.posts import posts
 from tilefleet import EngineError, NotAnImage
 from tilefleet.testing import EmbeddedServer, WorkerProcess
 
@@ -25,9 +25,9 @@ PICTURE = bytes(64) + MARK
 class Project:
     """Of Sentry: what came."""
 
-    def __init__(self, port: int) -> None:
-        self.dsn = f"http://key@127.0.0.1:{port}/1"
-        self.bodies: list[bytes] = []
+    def __init__(self, address: str, bodies: list[bytes]) -> None:
+        self.dsn = f"http://key@{address}/1"
+        self.bodies = bodies
 
     @property
     def events(self) -> list[dict]:
@@ -53,28 +53,14 @@ class Project:
 
 @contextmanager
 def sentry() -> Iterator[Project]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            packed = self.headers["Content-Encoding"] == "gzip"
-            project.bodies.append(gzip.decompress(body) if packed else body)
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
+    bodies: list[bytes] = []
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def take(body: bytes, headers: Message) -> None:
+        packed = headers["Content-Encoding"] == "gzip"
+        bodies.append(gzip.decompress(body) if packed else body)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        project = Project(server.server_port)
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield project
-        finally:
-            server.shutdown()
-            thread.join()
+    with posts(take, reply=b"{}") as address:
+        yield Project(address, bodies)
 
 
 def test_a_failed_captcha_is_seen_without_its_picture():

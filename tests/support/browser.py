@@ -21,6 +21,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.conftest import missing
+
 #: The rules of accessibility, as one script.
 AXE = files("selenium_axe_python") / "axe-core" / "axe.min.js"
 
@@ -145,6 +147,12 @@ def _luminance(colour: str) -> float:
     shares = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def needed() -> None:
+    """Skips the test where there is no browser."""
+    if not (CHROMIUM and DRIVER):
+        missing("no chromium and chromedriver here: Debian's packages chromium, chromium-driver")
 
 
 @contextmanager

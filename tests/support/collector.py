@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.posts import posts
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Span:
 @dataclass
 class Collector:
     url: str
-    spans: list[Span] = field(default_factory=list)
+    spans: list[Span]
 
     @property
     def environ(self) -> dict[str, str]:
@@ -66,23 +66,6 @@ def _spans(body: bytes) -> Iterator[Span]:
 
 @contextmanager
 def collector() -> Iterator[Collector]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.spans.extend(_spans(body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = Collector(f"http://127.0.0.1:{server.server_port}")
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield found
-        finally:
-            server.shutdown()
-            thread.join()
+    spans: list[Span] = []
+    with posts(lambda body, _: spans.extend(_spans(body))) as address:
+        yield Collector(f"http://{address}", spans)

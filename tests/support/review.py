@@ -1,13 +1,17 @@
-"""A small dataset to review, and the servers of the pages."""
+"""A small dataset to review, and the pages: in this process, and as the commands serve them."""
 
+import asyncio
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
+from starlette.applications import Starlette
 
 from models.bootstrap import dataset
 from tests.support.fleet import interruptible
@@ -28,6 +32,24 @@ def write(folder: Path) -> None:
     pictures[:] = np.arange(5)[:, None, None, None] * 50
     pictures.flush()
     dataset.write(folder, labels, pictures, files=("a.jpg",), groups=groups, unreadable=())
+
+
+class Page:
+    """Asks an application, in this process."""
+
+    def __init__(self, application: Starlette) -> None:
+        self._transport = httpx.ASGITransport(application)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return asyncio.run(self._ask("GET", path, **options))
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return asyncio.run(self._ask("POST", path, **options))
+
+    async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        base = "http://127.0.0.1"
+        async with httpx.AsyncClient(transport=self._transport, base_url=base) as client:
+            return await client.request(method, path, **options)
 
 
 @contextmanager

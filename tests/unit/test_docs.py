@@ -22,7 +22,6 @@ OTHERS = {
     *("--pool", "--loglevel", "--data-binary", "--fail", "--form", "--json", "--wrap", "--now"),
     *("--aclfile", "--messages", "--autoscale", "--purge", "--include", "--hostname"),
     *("--servers", "--minute", "--reads", "--core-hour"),
-    *("--servers", "--minute", "--reads", "--core-hour"),
 }
 #: Which page has all options of a command. The others' are in their --help.
 OF_PAGES = {

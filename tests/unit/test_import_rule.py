@@ -215,6 +215,12 @@ def test_a_client_loads_nothing_called_models_or_worker(statement):
     assert loaded_by(statement).isdisjoint({*HEAVY, "worker", "models"})
 
 
+def test_the_command_line_loads_nothing_that_a_command_needs_before_it_runs():
+    loaded = loaded_by("import producer.cli")
+    libraries = {"celery", "kombu", "redis", "rich", "starlette", "uvicorn", "multiprocessing"}
+    assert loaded.isdisjoint({*HEAVY, *libraries, "models", "worker"})
+
+
 def test_public_names_are_loaded_when_they_are_used():
     loaded = loaded_by("import tilefleet; tilefleet.TilefleetError, dir(tilefleet)")
     assert loaded.isdisjoint({*HEAVY, "celery", "kombu", "redis", "click", "producer", "models"})

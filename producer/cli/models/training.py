@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from models.store.manifest import PRECISIONS
-from producer.terminal.interrupt import ends_at_once
 from producer.terminal.options import FOLDER, MODEL, OUT
 from producer.terminal.text import printable
 from tilefleet.settings import Settings
+
+#: Those of `models.store.manifest`; named here, so that --help needs no model.
+PRECISIONS = ("int8", "mixed", "float32")
 
 if TYPE_CHECKING:
     from models.training.claims import Plan
@@ -114,6 +115,8 @@ def train(
         if not overwrite:
             models.check_free(name, root=store)
         return
+    from producer.terminal.interrupt import ends_at_once
+
     with ends_at_once(partial(_to_go_on, directory)):
         from models.runtimes.installed import choose_keras_backend
 
@@ -162,7 +165,7 @@ def _to_go_on(directory: Path) -> str:
 
 @click.command()
 @click.argument("name", type=MODEL)
-@click.option("--precision", type=click.Choice([*PRECISIONS]), required=True)
+@click.option("--precision", type=click.Choice(PRECISIONS), required=True)
 @click.option("--name", "new_name", required=True, help="Its name in the store.")
 @click.option("--data", type=FOLDER, help="Folder with captchas2016/, to measure activations on.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")

@@ -33,12 +33,6 @@ def worker(server):
         yield worker
 
 
-@pytest.fixture
-def redis(server):
-    with Redis.from_url(server.url) as redis:
-        yield redis
-
-
 def images(count: int) -> list[bytes]:
     return [b"image %d" % number for number in range(count)]
 

@@ -8,7 +8,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from redis import Redis
 
 from producer import Client
 from producer.local.server import EmbeddedServer
@@ -32,12 +31,6 @@ def worker(server):
         server.url, *STRANGE, environ={**NULL, "TILEFLEET_MAX_BATCH": "4"}
     ) as worker:
         yield worker
-
-
-@pytest.fixture
-def redis(server):
-    with Redis.from_url(server.url) as redis:
-        yield redis
 
 
 def subscriptions(redis) -> list[bytes]:

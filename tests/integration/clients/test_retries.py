@@ -8,7 +8,6 @@ from threading import Timer
 from time import sleep
 
 import pytest
-from redis import Redis
 
 from producer import AsyncClient, Client
 from producer.client import message
@@ -28,12 +27,6 @@ SOON = Retries(20, pause_s=0.05, longest_s=0.2)
 def server():
     with EmbeddedServer() as server:
         yield server
-
-
-@pytest.fixture
-def redis(server):
-    with Redis.from_url(server.url) as redis:
-        yield redis
 
 
 def waiting(redis, lane=wire.LANE) -> list[str]:

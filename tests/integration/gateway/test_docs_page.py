@@ -7,7 +7,7 @@ import pytest
 from producer.gateway.openapi.examples import ADDRESS
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.conftest import SAMPLES, missing
+from tests.conftest import SAMPLES
 from tests.integration.gateway.test_gateway_door import keys
 from tests.support import browser
 from tests.support.fleet import wait_until
@@ -44,8 +44,7 @@ def samples(client):
 
 @pytest.fixture(scope="module")
 def visited(client):
-    if not (browser.CHROMIUM and browser.DRIVER):
-        missing("no chromium and chromedriver here: Debian's packages chromium, chromium-driver")
+    browser.needed()
     with browser.browser(f"{client.base_url}/docs") as page:
         yield page
 

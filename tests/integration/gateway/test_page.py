@@ -7,7 +7,7 @@ import pytest
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.conftest import REPOSITORY, SAMPLES, missing
+from tests.conftest import REPOSITORY, SAMPLES
 from tests.integration.gateway.test_gateway_door import keys
 from tests.support import browser
 from tests.support.fleet import wait_until
@@ -25,8 +25,7 @@ def key(tmp_path_factory):
 @pytest.fixture(scope="module")
 def clients(key):
     """Two gateways before one fleet: open, and one that asks for keys."""
-    if not (browser.CHROMIUM and browser.DRIVER):
-        missing("no chromium and chromedriver here: Debian's packages chromium, chromium-driver")
+    browser.needed()
     with (
         EmbeddedServer() as server,
         WorkerProcess(server.url),

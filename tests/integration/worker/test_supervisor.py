@@ -9,7 +9,6 @@ from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from redis import Redis
 
 from producer import Client
 from producer.local.ports import free_port
@@ -24,12 +23,6 @@ from tilefleet import report, wire
 def server():
     with EmbeddedServer() as server:
         yield server
-
-
-@pytest.fixture
-def redis(server):
-    with Redis.from_url(server.url) as redis:
-        yield redis
 
 
 def names(redis) -> set[str]:

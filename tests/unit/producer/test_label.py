@@ -1,6 +1,5 @@
 """The page where captchas are answered: doubtful guesses first, answers.csv after each decision."""
 
-import asyncio
 import shutil
 import signal
 
@@ -16,24 +15,6 @@ from tests.support import review
 from tilefleet.errors import BadAnswers
 from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
-
-
-class Page:
-    """Asks the application, in this process."""
-
-    def __init__(self, labelling, *, secret=""):
-        self._transport = httpx.ASGITransport(make(labelling, secret=secret))
-
-    def get(self, path, **options):
-        return asyncio.run(self._ask("GET", path, **options))
-
-    def post(self, path, **options):
-        return asyncio.run(self._ask("POST", path, **options))
-
-    async def _ask(self, method, path, **options):
-        base = "http://127.0.0.1"
-        async with httpx.AsyncClient(transport=self._transport, base_url=base) as client:
-            return await client.request(method, path, **options)
 
 
 @pytest.fixture
@@ -64,7 +45,7 @@ def labelling(folder, reader):
 
 @pytest.fixture
 def page(labelling):
-    return Page(labelling)
+    return review.Page(make(labelling))
 
 
 def written(folder) -> dict[str, Answer]:
@@ -132,7 +113,7 @@ def test_what_was_decided_before_is_shown_and_what_others_write_stays(folder, re
     (folder / "answers.csv").write_bytes(
         "\ufefffile;words;picks;who\r\n000.jpg;锣;3;me\r\n".encode()
     )
-    page = Page(opened(folder, reader))
+    page = review.Page(make(opened(folder, reader)))
     told = page.get("/captchas").json()
     assert told["decided"] == 1
     said = {each["file"]: each["said"] for each in told["captchas"]}
@@ -193,7 +174,7 @@ def test_other_sites_pages_cannot_reach_it(page):
 
 
 def test_other_machines_need_the_secret_that_is_in_the_link(labelling):
-    page = Page(labelling, secret="s3cret")
+    page = review.Page(make(labelling, secret="s3cret"))
     assert page.get("/captchas").status_code == 404
     assert page.get("/").status_code == 404
     assert page.get("/s3cret/captchas", headers={"host": "phone.example"}).status_code == 200

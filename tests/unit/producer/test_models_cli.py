@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from models import store
 from models.store import archive
-from models.store.manifest import NETWORKS
+from models.store.manifest import NETWORKS, PRECISIONS
 from producer.cli.main import main
+from producer.cli.models.training import PRECISIONS as OFFERED
 from tilefleet.errors import FleetUnreachable
 
 
@@ -114,6 +115,17 @@ def test_a_model_goes_to_a_file_and_comes_from_it(run, mine, tmp_path):
     missing = run("import", tmp_path / "missing.zip")
     assert (missing.exit_code, missing.exception.__class__) == (1, SystemExit)
     assert "No such file" in missing.stderr
+
+
+def test_every_precision_can_be_converted_to():
+    assert tuple(PRECISIONS) == OFFERED
+
+
+def test_what_makes_networks_says_which_extra_brings_all_that_it_needs(run, monkeypatch):
+    monkeypatch.setattr("models.runtimes.installed._installed", lambda module: False)
+    result = run("convert", "builtin", "--precision", "int8", "--name", "yours")
+    assert result.exit_code == 1
+    assert "making networks needs keras: pip install 'tilefleet[train]'" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from producer.cli.main import main
 from producer.reading import grid, inline
 from producer.reading.appearing import appearing
+from producer.reading.forms import Grid as GridForm
 from producer.reading.forms import Plain
 from producer.reading.run import Run
 from producer.terminal.inputs import Input
-from producer.terminal.text import columns
+from producer.terminal.text import columns, percent
 from tests.support.fleet import wait_until
 from tilefleet import FleetUnreachable, NotAnImage
 from tilefleet.answer import Grid, Reading
@@ -61,10 +62,24 @@ def test_a_grid_of_another_kind_is_drawn_as_it_is():
     assert len({columns(line) for line in lines[1:-1]}) == 1
 
 
+def test_a_narrow_terminal_gets_a_narrow_grid_or_lines(monkeypatch):
+    for within in (80, 60, 50, 45):
+        shown = grid.draw(ANSWER, within=within)
+        lines = click.unstyle(shown).splitlines()[1:-1]
+        assert {columns(line) for line in lines} == {columns(lines[0])}
+        assert columns(lines[0]) <= within
+        assert lines[5].count("✔") == 2
+    assert grid.draw(ANSWER, within=40) is None
+    monkeypatch.setenv("COLUMNS", "40")
+    assert GridForm().answered("a.jpg", ANSWER, alone=True) == Plain().answered(
+        "a.jpg", ANSWER, alone=True
+    )
+
+
 def test_confidences_are_coloured_by_how_sure_they_are():
     for share, colour in ((0.95, "\x1b[32m"), (0.6, "\x1b[33m"), (0.2, "\x1b[31m")):
         assert colour in grid._share(share)
-    assert (grid.percent(1.0), grid.percent(0.994)) == ("99+%", "99%")
+    assert (percent(1.0), percent(0.994)) == ("99+%", "99%")
 
 
 def test_a_pipe_gets_lines_and_a_table_has_a_row_for_what_failed(run, tmp_path):
@@ -81,6 +96,12 @@ def test_a_pipe_gets_lines_and_a_table_has_a_row_for_what_failed(run, tmp_path):
     assert second["error"] == "NotAnImage: 3 bytes: text, really"
     assert "1 of 2 answered, 1 failed" in result.stderr
     assert "1 of 2" not in run("solve", "-q", tmp_path).stderr
+
+
+def test_a_name_that_is_empty_is_no_folder(run):
+    result = run("solve", "")
+    assert result.exit_code == 1
+    assert "tilefleet: '': no name" in result.stderr
 
 
 def test_one_form_at_a_time(run):

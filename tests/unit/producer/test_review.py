@@ -1,6 +1,5 @@
 """The review page: doubtful pictures first, decisions on disk at once, for this machine only."""
 
-import asyncio
 import signal
 
 import httpx
@@ -14,24 +13,6 @@ from tests.support import review
 from tilefleet.kind import BUILTIN
 
 
-class Page:
-    """Asks the application, in this process."""
-
-    def __init__(self, folder):
-        self._transport = httpx.ASGITransport(make(Dataset.open(folder)))
-
-    def get(self, path, **options):
-        return asyncio.run(self._ask("GET", path, **options))
-
-    def post(self, path, **options):
-        return asyncio.run(self._ask("POST", path, **options))
-
-    async def _ask(self, method, path, **options):
-        base = "http://127.0.0.1"
-        async with httpx.AsyncClient(transport=self._transport, base_url=base) as client:
-            return await client.request(method, path, **options)
-
-
 @pytest.fixture
 def folder(tmp_path):
     review.write(tmp_path)
@@ -40,7 +21,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def page(folder):
-    return Page(folder)
+    return review.Page(make(Dataset.open(folder)))
 
 
 def test_the_most_doubtful_come_first_with_what_may_be_said(page):
@@ -65,7 +46,8 @@ def test_a_decision_is_on_disk_before_it_is_answered_and_survives(page, folder):
     for group, label in ((4, "锣"), (3, ""), (4, "老虎"), (2, "锣"), (2, None)):
         assert page.post("/decisions", json={"group": group, "label": label}).status_code == 200
     assert Dataset.open(folder).corrections == {4: "老虎", 3: ""}
-    told = Page(folder).get("/groups?count=2").json()
+    again = review.Page(make(Dataset.open(folder)))
+    told = again.get("/groups?count=2").json()
     assert [each["decided"] for each in told["groups"]] == ["老虎", ""]
     assert told["decided"] == 2
 
