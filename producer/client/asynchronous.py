@@ -7,20 +7,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from time import monotonic
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from tilefleet import wire
+from tilefleet import tracing, wire
 from tilefleet.answer import Answer
 from tilefleet.errors import BadRequest, SettingError, TilefleetError
 from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
 from tilefleet.urls.shards import name
 
-from . import message
 from .backlog import Backlog
 from .connection import connect
-from .pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
+from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .retries import Retries
 from .sending import Call, Sender
 from .source import Source, read, read_all
@@ -57,9 +55,7 @@ def _tracing(settings: Settings) -> "Tracing | None":
     try:
         from .tracing import Tracing
     except ModuleNotFoundError as error:
-        raise SettingError(
-            f"TILEFLEET_TRACES needs {error.name}: pip install 'tilefleet[tracing]'"
-        ) from None
+        raise SettingError(tracing.missing(error)) from None
     return Tracing(settings.traces)
 
 
@@ -111,7 +107,7 @@ class AsyncClient:
 
         Raises what `submit` and `AsyncPending.result` raise.
         """
-        (outcome,) = await self._wire.each([read(source)], self._solve_each, timeout)
+        (outcome,) = await self._wire.each([read(source)], self._sender.solve_each, timeout)
         if isinstance(outcome, Answer):
             return outcome
         raise outcome
@@ -124,11 +120,10 @@ class AsyncClient:
         `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
         read, BadMessage for what cannot be an image, TooLarge, Overloaded, FleetUnreachable.
         """
-        image = read(source)
-        call = Call(message.solve, [image], wire.BULK_LANE if bulk else wire.LANE)
+        image, lane = read(source), wire.BULK_LANE if bulk else wire.LANE
 
         async def send(line: Transport) -> AsyncPending:
-            (pending,) = await self._sender.send(line, call, expires)
+            (pending,) = await self._sender.send(line, Call([image], lane), expires)
             return pending
 
         return await self._wire.with_one(image, send)
@@ -249,7 +244,7 @@ class AsyncClient:
         found = {number: image for number, image in enumerate(images) if isinstance(image, bytes)}
         answers: list[Outcome] = []
         if found:
-            solve = self._solve_many if bulk else self._solve_each
+            solve = self._sender.solve_many if bulk else self._sender.solve_each
             try:
                 answers = await self._wire.each([*found.values()], solve, timeout)
             except TilefleetError as error:
@@ -259,45 +254,3 @@ class AsyncClient:
             outcomes[number] if isinstance(image, bytes) else image
             for number, image in enumerate(images)
         ]
-
-    async def _solve_each(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
-        # Of all: connecting, sending, waiting.
-        ends = monotonic() + timeout
-        call = Call(message.solve, images, wire.LANE)
-        pending = await self._sender.send(line, call, timeout)
-        try:
-            await wait_for(pending, ends - monotonic())
-            return [each.outcome(timeout) for each in pending]
-        finally:
-            # Of those that are ready already, nothing.
-            for each in pending:
-                each.cancel()
-
-    async def _solve_many(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
-        parts = message.parts(images)
-        each = await asyncio.gather(*(self._solve_part(line, part, timeout) for part in parts))
-        return [outcome for outcomes in each for outcome in outcomes]
-
-    async def _solve_part(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
-        try:
-            return await self._solve_list(line, images, timeout)
-        except TilefleetError as error:
-            return [error] * len(images)
-
-    async def _solve_list(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
-        ends = monotonic() + timeout
-        call = Call(message.solve_many, [images], wire.BULK_LANE)
-        (pending,) = await self._sender.send(line, call, timeout)
-        try:
-            await wait_for([pending], ends - monotonic())
-            return pending.outcomes(timeout)
-        finally:
-            pending.cancel()

@@ -1,4 +1,7 @@
-"""How a client sends: traced, if anything is; not above what may wait; again, as `retries` say."""
+"""How a client sends, and waits for what it has sent.
+
+Traced, if anything is; not above what may wait; again, as its `retries` say.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,11 +10,13 @@ from itertools import repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from tilefleet.errors import FleetUnreachable, Overloaded
+from tilefleet import wire
+from tilefleet.errors import FleetUnreachable, Overloaded, TilefleetError
 
+from . import message
 from .backlog import FRESH_S
 from .message import NO_HEADERS, Message
-from .pending import AsyncPending
+from .pending import AsyncPending, Outcome, wait_for
 from .retries import Retries
 from .transport import Transport
 
@@ -27,10 +32,10 @@ _SENT_S: Final = 10.0
 class Call:
     """What one call sends together, on one lane: a message for each argument, all or none."""
 
-    #: Of `message`: `solve`, whose argument is an image, or `solve_many`, a list of them.
-    write: Callable[..., Message]
     arguments: Sequence[object]
     lane: str
+    #: Of `message`: `solve`, whose argument is an image, or `solve_many`, a list of them.
+    write: Callable[..., Message] = message.solve
     #: Those that are traced; of each argument, if anything is traced at all.
     spans: "Spans" = ()
 
@@ -54,6 +59,30 @@ class Sender:
         # Of all tries together.
         with self._tracing.calls(len(call.arguments), call.lane) as spans:
             return await self._send(line, replace(call, spans=spans), expires)
+
+    async def solve_each(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
+        """The outcome of each, with a message for each; raises what `send` raises."""
+        # Of all: connecting, sending, waiting.
+        ends = monotonic() + timeout
+        call = Call(images, wire.LANE)
+        pending = await self.send(line, call, timeout)
+        try:
+            await wait_for(pending, ends - monotonic())
+            return [each.outcome(timeout) for each in pending]
+        finally:
+            # Of those that are ready already, nothing.
+            for each in pending:
+                each.cancel()
+
+    async def solve_many(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
+        """The same with as few messages as there can be, when nobody waits for others."""
+        parts = message.parts(images)
+        each = await asyncio.gather(*(self._solve_part(line, part, timeout) for part in parts))
+        return [outcome for outcomes in each for outcome in outcomes]
 
     async def _send(self, line: Transport, call: Call, expires: float) -> list[AsyncPending]:
         ends, pauses = monotonic() + expires, self._retries.pauses(Overloaded)
@@ -96,6 +125,26 @@ class Sender:
         if self._tracing is None:
             return repeat(NO_HEADERS)
         return self._tracing.headers(call.spans)
+
+    async def _solve_part(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
+        try:
+            return await self._solve_list(line, images, timeout)
+        except TilefleetError as error:
+            return [error] * len(images)
+
+    async def _solve_list(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
+        ends = monotonic() + timeout
+        call = Call([images], wire.BULK_LANE, message.solve_many)
+        (pending,) = await self.send(line, call, timeout)
+        try:
+            await wait_for([pending], ends - monotonic())
+            return pending.outcomes(timeout)
+        finally:
+            pending.cancel()
 
 
 async def _check_room(line: Transport, call: Call) -> None:
