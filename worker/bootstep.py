@@ -17,6 +17,7 @@ from celery import bootsteps
 from celery.platforms import EX_FAILURE
 
 from models import engines
+from tilefleet import tracing
 from tilefleet.errors import EngineUnavailable, SettingError, TilefleetError
 from tilefleet.figures import Figures
 from tilefleet.report import Report
@@ -216,8 +217,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         try:
             from worker.monitoring.tracing import Tracing
         except ModuleNotFoundError as error:
-            missing = f"TILEFLEET_TRACES needs {error.name}: pip install 'tilefleet[tracing]'"
-            raise self._unusable(missing) from None
+            raise self._unusable(tracing.missing(error)) from None
         return Tracing(worker.app)
 
     def _unusable(self, why: str) -> SystemExit:

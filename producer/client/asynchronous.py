@@ -6,46 +6,30 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import nullcontext
-from itertools import repeat
-from time import monotonic
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from tilefleet import wire
+from tilefleet import tracing, wire
 from tilefleet.answer import Answer
-from tilefleet.errors import (
-    BadRequest,
-    FleetUnreachable,
-    Overloaded,
-    SettingError,
-    TilefleetError,
-)
+from tilefleet.errors import BadRequest, SettingError, TilefleetError
 from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
 from tilefleet.urls.shards import name
 
-from . import message
-from .backlog import FRESH_S, Backlog
+from .backlog import Backlog
 from .connection import connect
-from .message import Message
-from .pending import TIMEOUT_S, AsyncPending, Outcome, wait_for
+from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .retries import Retries
+from .sending import Call, Sender
 from .source import Source, read, read_all
 from .transport import Transport
 from .transport.shards import Shard, Shards
 from .window import Window
 
 if TYPE_CHECKING:
-    from .tracing import Spans, Tracing
+    from .tracing import Tracing
 
 S = TypeVar("S", bound=Source)
-#: What one message holds: an image, or a list of them.
-A = TypeVar("A")
-
-#: Seconds in which a captcha has to be on its queue, connecting included; longer where more
-#: tries need longer.
-_SENT_S = 10.0
 
 #: Captchas of the bulk lane that go in one message.
 _TOGETHER = 32
@@ -71,9 +55,7 @@ def _tracing(settings: Settings) -> "Tracing | None":
     try:
         from .tracing import Tracing
     except ModuleNotFoundError as error:
-        raise SettingError(
-            f"TILEFLEET_TRACES needs {error.name}: pip install 'tilefleet[tracing]'"
-        ) from None
+        raise SettingError(tracing.missing(error)) from None
     return Tracing(settings.traces)
 
 
@@ -117,7 +99,7 @@ class AsyncClient:
                 raise SettingError(
                     f"{without_password(url)!r} is not usable: give {error}"
                 ) from None
-        self._tracing = _tracing(self._settings)
+        self._sender = Sender(self._retries, _tracing(self._settings))
         self._opened: Shards | None = None
 
     async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
@@ -125,7 +107,7 @@ class AsyncClient:
 
         Raises what `submit` and `AsyncPending.result` raise.
         """
-        (outcome,) = await self._wire.each([read(source)], self._solve_each, timeout)
+        (outcome,) = await self._wire.each([read(source)], self._sender.solve_each, timeout)
         if isinstance(outcome, Answer):
             return outcome
         raise outcome
@@ -138,10 +120,10 @@ class AsyncClient:
         `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
         read, BadMessage for what cannot be an image, TooLarge, Overloaded, FleetUnreachable.
         """
-        lane, image = wire.BULK_LANE if bulk else wire.LANE, read(source)
+        image, lane = read(source), wire.BULK_LANE if bulk else wire.LANE
 
         async def send(line: Transport) -> AsyncPending:
-            (pending,) = await self._send(line, [image], lane, expires, message.solve)
+            (pending,) = await self._sender.send(line, Call([image], lane), expires)
             return pending
 
         return await self._wire.with_one(image, send)
@@ -252,91 +234,6 @@ class AsyncClient:
             retry=self._settings.shard_down == "retry",
         )
 
-    async def _send(
-        self,
-        line: Transport,
-        arguments: Sequence[A],
-        lane: str,
-        expires: float,
-        write: Callable[..., Message],
-    ) -> list[AsyncPending]:
-        """A message for each argument, all of them or none; raises FleetUnreachable, Overloaded."""
-        # Of all tries together.
-        calls = self._tracing.calls(len(arguments), lane) if self._tracing else nullcontext(())
-        with calls as spans:
-            return await self._send_patiently(line, arguments, lane, expires, write, spans)
-
-    async def _send_patiently(
-        self,
-        line: Transport,
-        arguments: Sequence[A],
-        lane: str,
-        expires: float,
-        write: Callable[..., Message],
-        spans: "Spans",
-    ) -> list[AsyncPending]:
-        ends, pauses = monotonic() + expires, self._retries.pauses(Overloaded)
-        while True:
-            try:
-                return await self._send_once(line, arguments, lane, expires, write, spans)
-            except Overloaded as refused:
-                pause = next(pauses, None)
-                if pause is None:
-                    raise
-                wait_s = self._retries.after(refused, pause, least=FRESH_S)
-                if monotonic() + wait_s > ends:
-                    raise
-            await asyncio.sleep(wait_s)
-            # Nobody waits longer for having been refused at first.
-            expires = ends - monotonic()
-
-    async def _send_once(
-        self,
-        line: Transport,
-        arguments: Sequence[A],
-        lane: str,
-        expires: float,
-        write: Callable[..., Message],
-        spans: "Spans",
-    ) -> list[AsyncPending]:
-        most = max(_SENT_S, self._retries.total_s)
-        within = min(expires if expires > 0 else most, most)
-        try:
-            async with asyncio.timeout(within):
-                return await self._send_on(line, arguments, lane, expires, write, spans)
-        except TimeoutError:
-            raise FleetUnreachable(f"{line.name}: nothing accepted within {within:g} s") from None
-
-    async def _send_on(
-        self,
-        line: Transport,
-        arguments: Sequence[A],
-        lane: str,
-        expires: float,
-        write: Callable[..., Message],
-        spans: "Spans",
-    ) -> list[AsyncPending]:
-        count = len(arguments)
-        if line.backlog.needs_look(lane, count) or line.clock.was_set:
-            await line.look(lane)
-        if line.backlog.is_full(lane, count):
-            raise line.backlog.overloaded(lane, count)
-        line.backlog.sent(lane, count)
-        now = line.clock.now()
-        more = self._tracing.headers(spans) if self._tracing else repeat(message.NO_HEADERS)
-        messages = [
-            write(each, lane=lane, now=now, expires=expires, headers=headers)
-            for each, headers in zip(arguments, more, strict=False)
-        ]
-        futures = await line.send(messages)
-        if self._tracing:
-            self._tracing.follow(spans, messages, futures)
-        line.look_soon(lane)
-        return [
-            AsyncPending(sent, future, line, expires=expires)
-            for sent, future in zip(messages, futures, strict=True)
-        ]
-
     async def answer_all(
         self, images: Sequence[bytes | BadRequest | OSError], *, timeout: float, bulk: bool
     ) -> list[Outcome]:
@@ -347,7 +244,7 @@ class AsyncClient:
         found = {number: image for number, image in enumerate(images) if isinstance(image, bytes)}
         answers: list[Outcome] = []
         if found:
-            solve = self._solve_many if bulk else self._solve_each
+            solve = self._sender.solve_many if bulk else self._sender.solve_each
             try:
                 answers = await self._wire.each([*found.values()], solve, timeout)
             except TilefleetError as error:
@@ -357,43 +254,3 @@ class AsyncClient:
             outcomes[number] if isinstance(image, bytes) else image
             for number, image in enumerate(images)
         ]
-
-    async def _solve_each(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
-        # Of all: connecting, sending, waiting.
-        ends = monotonic() + timeout
-        pending = await self._send(line, images, wire.LANE, timeout, message.solve)
-        try:
-            await wait_for(pending, ends - monotonic())
-            return [each.outcome(timeout) for each in pending]
-        finally:
-            # Of those that are ready already, nothing.
-            for each in pending:
-                each.cancel()
-
-    async def _solve_many(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
-        parts = message.parts(images)
-        each = await asyncio.gather(*(self._solve_part(line, part, timeout) for part in parts))
-        return [outcome for outcomes in each for outcome in outcomes]
-
-    async def _solve_part(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
-        try:
-            return await self._solve_list(line, images, timeout)
-        except TilefleetError as error:
-            return [error] * len(images)
-
-    async def _solve_list(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
-        ends = monotonic() + timeout
-        (pending,) = await self._send(line, [images], wire.BULK_LANE, timeout, message.solve_many)
-        try:
-            await wait_for([pending], ends - monotonic())
-            return pending.outcomes(timeout)
-        finally:
-            pending.cancel()

@@ -155,7 +155,10 @@ class Results:
             check_cancelled()
             try:
                 await self._listen_once()
-            except TROUBLE as trouble:
+            except Exception as trouble:
+                if not isinstance(trouble, TROUBLE):
+                    logger.exception("hearing results failed")
+                # Whoever sends next is told.
                 self._trouble = trouble
                 self._changed.set()
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))

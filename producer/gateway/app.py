@@ -28,6 +28,7 @@ from producer.gateway.context import Context
 from producer.gateway.idempotency import HEADER, REPLAYED, Replies
 from producer.gateway.keys import Key, KeyFile
 from producer.gateway.quota import Quota
+from tilefleet import tracing
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
 
@@ -212,9 +213,7 @@ def _tracing(settings: Settings) -> Callable[[Iterable[tuple[bytes, bytes]]], No
     try:
         from tilefleet.tracing import carrier, provider
     except ModuleNotFoundError as error:
-        raise SettingError(
-            f"TILEFLEET_TRACES needs {error.name}: pip install 'tilefleet[tracing]'"
-        ) from None
+        raise SettingError(tracing.missing(error)) from None
     provider.tracer("tilefleet-gateway")
     return carrier.go_on
 

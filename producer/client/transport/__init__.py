@@ -10,6 +10,7 @@ these for each of several servers. May import what `producer.client` may.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -36,11 +37,16 @@ from ..results import Results, check_cancelled, stop
 from ..retries import Retries
 from .outbox import Batch, Sending
 
+logger = logging.getLogger(__name__)
+
 #: Seconds in which each connection has to be closed; a server that hangs takes nothing more.
 _CLOSED_S = 0.5
 
 #: Seconds that one try may take, and for which the server knows what it accepted after the last.
 _TRY_S, _NOTED_S = 20.0, 60.0
+
+#: Seconds of a pause after an error of this program's, which may come again at once.
+_CRASHED_S = 0.1
 
 #: Captchas after which no more join those that go out together: some megabytes.
 _MOST = 128
@@ -62,7 +68,7 @@ class Transport:
         self._retries = retries
         self._pauses = list(retries.pauses(FleetUnreachable))
         tries_s = retries.total_s + _TRY_S * (1 + len(self._pauses))
-        self._noted_s = ceil(tries_s + _NOTED_S)
+        self._noted_s = ceil(tries_s + _NOTED_S) if self._pauses else 0
         self._sender = connect(broker, settings, socket_timeout=10)
         self._listener = connect(results, settings, socket_timeout=None, protocol=2)
         #: Where results and the fleet's lines are looked up: with the sending, if it is one server.
@@ -151,7 +157,13 @@ class Transport:
             while (
                 self._outbox or results.is_untidy or results.missed or self._revoked or self._looks
             ):
-                await self._publish_with_patience(self._next())
+                batch = self._next()
+                try:
+                    await self._publish_with_patience(batch)
+                except Exception as error:
+                    logger.exception("sending to %s failed", self.name)
+                    batch.crash(error)
+                    await asyncio.sleep(_CRASHED_S)
                 check_cancelled()
 
     def _next(self) -> Batch:

@@ -1,14 +1,14 @@
 """What goes out together over the connection that sends; accepted once, however often it is tried.
 
-The transaction that puts messages on their queues also leaves a note. A try whose reply is lost may
-have been heard: the next one looks for the note first, and watches that none comes meanwhile.
+Where it may be tried again, the transaction that puts messages on their queues also leaves a note. A
+try whose reply is lost may have been heard: the next one looks for the note first, and watches that
+none comes meanwhile.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from redis.exceptions import WatchError
 
@@ -44,8 +44,11 @@ class Sending:
             self.accepted.set_result(None)
 
     def fail(self, why: str) -> None:
+        self.crash(FleetUnreachable(why))
+
+    def crash(self, error: Exception) -> None:
         if not self.accepted.done():
-            self.accepted.set_exception(FleetUnreachable(why))
+            self.accepted.set_exception(error)
 
 
 class Batch:
@@ -54,11 +57,13 @@ class Batch:
     def __init__(
         self, sendings: Sequence[Sending], *, name: str, key_prefix: str, noted_s: int
     ) -> None:
-        """`name`: how errors call the server. `noted_s`: seconds for which the note stays."""
+        """`name`: how errors call the server. `noted_s`: seconds for which the note stays; 0: it is
+        sent once, and leaves none."""
         self._sendings = sendings
         self._name = name
         self._prefix = key_prefix
-        self._note = f"{key_prefix}{NOTE}{uuid4()}"
+        # No other batch has that message.
+        self._note = f"{key_prefix}{NOTE}{sendings[0].messages[0].id}" if sendings else ""
         self._noted_s = noted_s
         #: Those of the last push, in the order of its commands.
         self._lanes: list[str] = []
@@ -83,9 +88,16 @@ class Batch:
         for each in self._left:
             each.fail(f"{self._name}: {why}")
 
+    def crash(self, error: Exception) -> None:
+        """With an error of this program's, which is no matter of the server."""
+        for each in self._left:
+            each.crash(error)
+
     def push(self, pipe: Any) -> int:
-        """Add the transaction to a pipeline; gives how many replies there will be for `take`."""
-        commands = [("MULTI",), *self._commands(), ("EXEC",)]
+        """Add it to a pipeline; gives how many replies there will be for `take`."""
+        commands = self._commands()
+        if self._noted_s:
+            commands = [("MULTI",), *commands, ("EXEC",)]
         for command in commands:
             pipe.execute_command(*command)
         return len(commands)
@@ -106,19 +118,27 @@ class Batch:
                 # The try before has arrived.
                 self._accept()
             else:
-                self.take([said])
+                self._take_each(said)
 
     def take(self, replies: Sequence[Any]) -> None:
-        """What the server said to `push`; last of all, to its EXEC."""
+        """What the server said to `push`."""
+        if not self._noted_s:
+            self._take_each(replies)
+            return
         wrong = next((each for each in replies if isinstance(each, Exception)), None)
         if wrong is not None:
             # One command that is refused refuses all.
             self.fail(str(wrong))
             return
-        _, *said = replies[-1]
+        # To its EXEC.
+        self._take_each(replies[-1])
+
+    def _take_each(self, replies: Sequence[Any]) -> None:
+        """What it said to each of `_commands`; of a transaction, once it has been let in."""
+        pushes = replies[len(replies) - len(self._lanes) :]
         refused = {
             lane: str(each)
-            for lane, each in zip(self._lanes, said, strict=True)
+            for lane, each in zip(self._lanes, pushes, strict=True)
             if isinstance(each, Exception)
         }
         for each in self._left:
@@ -136,10 +156,10 @@ class Batch:
         return [each for each in self._sendings if not each.accepted.done()]
 
     def _commands(self) -> list[tuple[Any, ...]]:
-        """The note, then a push for each lane."""
+        """The note, if there is one, then a push for each lane."""
         lanes: dict[str, list[bytes]] = {}
         for each in self._left:
             lanes.setdefault(each.lane, []).extend(one.item for one in each.messages)
         self._lanes = list(lanes)
         pushes = [("LPUSH", self._prefix + lane, *items) for lane, items in lanes.items()]
-        return [("SET", self._note, "", "EX", self._noted_s), *pushes]
+        return [("SET", self._note, "", "EX", self._noted_s), *pushes] if self._noted_s else pushes

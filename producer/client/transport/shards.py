@@ -13,19 +13,18 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
 
-from tilefleet.answer import Answer
 from tilefleet.errors import AnswerTimeout, FleetUnreachable, TilefleetError
 from tilefleet.urls import shards
 
 from ..backlog import Backlog
 from ..connection import TROUBLE, why
+from ..pending import Outcome
 from ..results import stop
 from . import Transport
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Outcome = Answer | TilefleetError | OSError
 #: Solves images on one fleet, within so many seconds.
 Solve = Callable[[Transport, list[bytes], float], Coroutine[Any, Any, list[Outcome]]]
 

@@ -1,0 +1,157 @@
+"""How a client sends, and waits for what it has sent.
+
+Traced, if anything is; not above what may wait; again, as its `retries` say.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from tilefleet import wire
+from tilefleet.errors import FleetUnreachable, Overloaded, TilefleetError
+
+from . import message
+from .backlog import FRESH_S
+from .message import NO_HEADERS, Message
+from .pending import AsyncPending, Outcome, wait_for
+from .retries import Retries
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from .tracing import Spans, Tracing
+
+#: Seconds in which a captcha has to be on its queue, connecting included; longer where more
+#: tries need longer.
+_SENT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one call sends together, on one lane: a message for each argument, all or none."""
+
+    arguments: Sequence[object]
+    lane: str
+    #: Of `message`: `solve`, whose argument is an image, or `solve_many`, a list of them.
+    write: Callable[..., Message] = message.solve
+    #: Those that are traced; of each argument, if anything is traced at all.
+    spans: "Spans" = ()
+
+
+class Sender:
+    """Of one client, for all its servers."""
+
+    def __init__(self, retries: Retries, tracing: "Tracing | None") -> None:
+        """`tracing`: None where nothing is traced."""
+        self._retries = retries
+        self._tracing = tracing
+        self._within_s = max(_SENT_S, retries.total_s)
+
+    async def send(self, line: Transport, call: Call, expires: float) -> list[AsyncPending]:
+        """Put it on its queue, to be read within `expires` seconds.
+
+        Raises FleetUnreachable, Overloaded.
+        """
+        if self._tracing is None:
+            return await self._send(line, call, expires)
+        # Of all tries together.
+        with self._tracing.calls(len(call.arguments), call.lane) as spans:
+            return await self._send(line, replace(call, spans=spans), expires)
+
+    async def solve_each(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
+        """The outcome of each, with a message for each; raises what `send` raises."""
+        # Of all: connecting, sending, waiting.
+        ends = monotonic() + timeout
+        call = Call(images, wire.LANE)
+        pending = await self.send(line, call, timeout)
+        try:
+            await wait_for(pending, ends - monotonic())
+            return [each.outcome(timeout) for each in pending]
+        finally:
+            # Of those that are ready already, nothing.
+            for each in pending:
+                each.cancel()
+
+    async def solve_many(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
+        """The same with as few messages as there can be, when nobody waits for others."""
+        parts = message.parts(images)
+        each = await asyncio.gather(*(self._solve_part(line, part, timeout) for part in parts))
+        return [outcome for outcomes in each for outcome in outcomes]
+
+    async def _send(self, line: Transport, call: Call, expires: float) -> list[AsyncPending]:
+        ends, pauses = monotonic() + expires, self._retries.pauses(Overloaded)
+        while True:
+            try:
+                return await self._send_once(line, call, expires)
+            except Overloaded as refused:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                wait_s = self._retries.after(refused, pause, least=FRESH_S)
+                if monotonic() + wait_s > ends:
+                    raise
+            await asyncio.sleep(wait_s)
+            # Nobody waits longer for having been refused at first.
+            expires = ends - monotonic()
+
+    async def _send_once(self, line: Transport, call: Call, expires: float) -> list[AsyncPending]:
+        within = min(expires, self._within_s) if expires > 0 else self._within_s
+        try:
+            async with asyncio.timeout(within):
+                await _check_room(line, call)
+                now = line.clock.now()
+                messages = [
+                    call.write(each, lane=call.lane, now=now, expires=expires, headers=headers)
+                    for each, headers in zip(call.arguments, self._headers(call), strict=False)
+                ]
+                futures = await line.send(messages)
+        except TimeoutError:
+            raise FleetUnreachable(f"{line.name}: nothing accepted within {within:g} s") from None
+        if self._tracing is not None:
+            self._tracing.follow(call.spans, messages, futures)
+        line.look_soon(call.lane)
+        return [
+            AsyncPending(sent, future, line, expires=expires)
+            for sent, future in zip(messages, futures, strict=True)
+        ]
+
+    def _headers(self, call: Call) -> Iterable[Mapping[str, str]]:
+        if self._tracing is None:
+            return repeat(NO_HEADERS)
+        return self._tracing.headers(call.spans)
+
+    async def _solve_part(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
+        try:
+            return await self._solve_list(line, images, timeout)
+        except TilefleetError as error:
+            return [error] * len(images)
+
+    async def _solve_list(
+        self, line: Transport, images: list[bytes], timeout: float
+    ) -> list[Outcome]:
+        ends = monotonic() + timeout
+        call = Call([images], wire.BULK_LANE, message.solve_many)
+        (pending,) = await self.send(line, call, timeout)
+        try:
+            await wait_for([pending], ends - monotonic())
+            return pending.outcomes(timeout)
+        finally:
+            pending.cancel()
+
+
+async def _check_room(line: Transport, call: Call) -> None:
+    """Raises Overloaded; counts as sent what may be."""
+    count = len(call.arguments)
+    if line.backlog.needs_look(call.lane, count) or line.clock.was_set:
+        await line.look(call.lane)
+    if line.backlog.is_full(call.lane, count):
+        raise line.backlog.overloaded(call.lane, count)
+    line.backlog.sent(call.lane, count)
