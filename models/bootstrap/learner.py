@@ -156,7 +156,7 @@ def _train(
     with redirect_stdout(io.StringIO()):
         fit(
             network,
-            Counted(_Views(pictures, labels, taught), steps=_STEPS, seed=seed),
+            Counted.drawn(_Views(pictures, labels, taught), steps=_STEPS, seed=seed),
             None,
             directory=directory,
             epochs=epochs,

@@ -92,14 +92,15 @@ class Sighting:
 def look(picture: Image.Image, layout: Layout) -> Sighting | None:
     """The likeliest place of a captcha in an RGB picture; None where there can be none."""
     grey = picture.convert("L")
-    best: Sighting | None = None
-    for seen in (*_filling(grey, layout), *_unscaled(grey, layout)):
-        if best is None or seen.worth > best.worth:
-            best = seen
+    best = max(
+        (*_filling(grey, layout), *_unscaled(grey, layout)),
+        key=lambda seen: seen.worth,
+        default=None,
+    )
     if best is not None and best.found:
         return best
-    for left, top, scale in _likeliest(grey, layout):
-        seen = _refined(grey, layout, left, top, scale)
+    for _, place in sorted(search(grey, layout), reverse=True)[:_TRIED]:
+        seen = _refined(grey, layout, *place)
         if best is None or seen.sides > best.sides:
             best = seen
         if best.sides > _CLEAR:
@@ -145,15 +146,15 @@ def _filling(grey: Image.Image, layout: Layout) -> Iterator[Sighting]:
     """All of the picture, and what is inside its border, where they have the layout's shape."""
     border = Image.new("L", grey.size, grey.getpixel((0, 0)))
     inside = ImageChops.difference(grey, border).point(lambda step: 255 * (step > _BORDER_STEP))
-    for box in ((0, 0, *grey.size), inside.getbbox() or (0, 0, 1, 1)):
+    for box in dict.fromkeys(((0, 0, *grey.size), inside.getbbox())):
+        if box is None:
+            continue
         left, top, right, bottom = box
         across, down = (right - left) / layout.size[0], (bottom - top) / layout.size[1]
         if abs(across / down - 1) > _SHAPE:
             continue
-        # What was enlarged has no sharp edges: paper beside them changes too.
-        sharp = min(2.0, max(0.25, 4 * across - 1.75))
-        picture, margin = _around(grey, layout, left, top, across, down)
-        sides = sides_there(picture, layout, margin, sharp)
+        picture = _around(grey, layout, left, top, across, down)
+        sides = _sides(picture, layout, across, least=0.25)
         yield Sighting(left, top, across, down, sides)
 
 
@@ -162,49 +163,49 @@ def _unscaled(grey: Image.Image, layout: Layout) -> Iterator[Sighting]:
     many are there, and how much of its outline is to be seen."""
     best, most = None, -np.inf
     for strength, (left, top) in unscaled(grey, layout):
-        picture, border = _around(grey, layout, left, top, 1.0, 1.0)
-        sides = sides_there(picture, layout, border, 2.0)
-        if (worth := 2 * strength + sides + outline(picture, border)) > most:
+        picture = _around(grey, layout, left, top, 1.0, 1.0)
+        sides = _sides(picture, layout, 1.0)
+        if (worth := 2 * strength + sides + outline(picture, _BORDER)) > most:
             best, most = Sighting(left, top, 1.0, 1.0, sides), worth
     if best is not None:
         yield best
-
-
-def _likeliest(grey: Image.Image, layout: Layout) -> Iterator[tuple[float, float, float]]:
-    """Left, top and scale of places, the likeliest first."""
-    for _, place in sorted(search(grey, layout), reverse=True)[:_TRIED]:
-        yield place
 
 
 def _refined(grey: Image.Image, layout: Layout, left: float, top: float, scale: float) -> Sighting:
     """Edges to a fraction of a pixel, around a place that was found."""
     across = down = scale
     for reach in (4.0, 1.5):
-        picture, border = _around(grey, layout, left, top, across, down)
+        picture = _around(grey, layout, left, top, across, down)
         columns, rows = spans_of(layout)
-        shift_x, stretch_x = fit(profile(picture, rows, border), columns, border, reach)
-        shift_y, stretch_y = fit(profile(picture.T, columns, border), rows, border, reach)
+        shift_x, stretch_x = fit(profile(picture, rows, _BORDER), columns, _BORDER, reach)
+        shift_y, stretch_y = fit(profile(picture.T, columns, _BORDER), rows, _BORDER, reach)
         left, top = left + shift_x * across, top + shift_y * down
         across, down = across * stretch_x, down * stretch_y
     left, top, across, down = _snapped(grey, layout, left, top, across, down)
-    picture, border = _around(grey, layout, left, top, across, down)
-    sharp = min(2.0, max(1.0, 4 * across - 1.75))
-    sides = sides_there(picture, layout, border, sharp)
+    sides = _sides(_around(grey, layout, left, top, across, down), layout, across)
     return Sighting(left, top, across, down, sides, _LEAST_OF_MANY)
 
 
-#: Around the captcha, in the layout's pixels, when its edges are refined.
+def _sides(picture: Steps, layout: Layout, across: float, *, least: float = 1.0) -> float:
+    """The share of the tiles' sides that are there, in what `_around` gave; `least`: how much what
+    changes on the paper counts at the least."""
+    # What was enlarged has no sharp edges: paper beside them changes too.
+    sharp = min(2.0, max(least, 4 * across - 1.75))
+    return sides_there(picture, layout, _BORDER, sharp)
+
+
+#: Around the captcha, in the layout's pixels, when its edges are looked at.
 _BORDER: Final = 8
 
 
 def _around(
     grey: Image.Image, layout: Layout, left: float, top: float, across: float, down: float
-) -> tuple[Steps, int]:
-    """What is at that place with a border, in the layout's own pixels."""
+) -> Steps:
+    """What is at that place with a border of `_BORDER`, in the layout's own pixels."""
     size = grey.size
     width, height = (length + 2 * _BORDER for length in layout.size)
     data = (across, 0, left - _BORDER * across, 0, down, top - _BORDER * down)
-    if across > 1.5:
+    if across >= 2:
         # A transformation takes single pixels: what is larger is made smaller first.
         small = grey.reduce(int(across))
         by = grey.width / small.width
@@ -216,7 +217,7 @@ def _around(
     pixels = np.array(moved, np.float32)
     _repeat_ends(pixels.T, left, across, size[0])
     _repeat_ends(pixels, top, down, size[1])
-    return pixels, _BORDER
+    return pixels
 
 
 def _repeat_ends(pixels: Steps, start: float, scale: float, length: int) -> None:

@@ -8,7 +8,6 @@ blocks mend what earlier ones leave out. Every map is learned as it is standardi
 channels' means, over their spreads, which the two maps of a sum share.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -23,13 +22,10 @@ from numpy.typing import NDArray
 from models import store
 from models.networks import chain
 from models.training import views
-from models.training.loop import Batch, Ordered, fit
+from models.training.loop import Batch, Steps, fit
+from models.training.tiles import divergence
 from models.training.views import Mixture, Sources
 
-log = logging.getLogger(__name__)
-
-#: A softening of the odds, beside the answers as they are (`training.tiles.softened`).
-_TEMPERATURE = 3.0
 #: What all the maps' distances weigh together beside the answer's, in training the whole.
 _MAPS_SHARE = 0.5
 _MEASURED = 1024
@@ -78,11 +74,12 @@ class _Batches:
     """Views, and what the outputs of a network in training should be: the batches of a shard one
     after the other, shards in random order."""
 
-    def __init__(self, shards: Sequence[Path], batch: int, seed: int, *, alone: bool) -> None:
+    def __init__(self, shards: Sequence[Path], schedule: Schedule, *, alone: bool) -> None:
         """`alone`: whether blocks are given the teacher's maps, or only pixels."""
         self._shards = shards
-        self._parts = max(1, views.SHARD // batch)
-        self._seed = seed
+        self._parts = max(1, views.SHARD // schedule.batch)
+        self._steps = schedule.steps
+        self._seed = schedule.seed
         self._alone = alone
         self._read = lru_cache(2)(views.read)
         first = self._read(shards[0])
@@ -90,9 +87,9 @@ class _Batches:
             name: _Scale.of(first[name], first[_SPREAD_OF.get(name, name)]) for name in chain.MAPS
         }
 
-    def __call__(self, step: int) -> Batch:
-        """The batch of a step, counted over all epochs."""
-        turn, part = divmod(step, self._parts)
+    def __call__(self, epoch: int, step: int) -> Batch:
+        """The batch of a step of an epoch."""
+        turn, part = divmod(epoch * self._steps + step, self._parts)
         random = np.random.default_rng([self._seed, turn // len(self._shards)])
         number = random.permutation(len(self._shards))[turn % len(self._shards)]
         drawn = {
@@ -135,7 +132,7 @@ def train(
         mixture=mixture,
         say=say,
     )
-    losses: dict[str, Any] = {**dict.fromkeys(chain.MAPS, _apart), chain.SCORES: _diverge}
+    losses: dict[str, Any] = {**dict.fromkeys(chain.MAPS, _apart), chain.SCORES: divergence}
     keras.utils.set_random_seed(schedule.seed)
     parts = chain.blocks()
     history: dict[str, dict[str, list[float]]] = {}
@@ -145,10 +142,10 @@ def train(
     ):
         say(f"training the blocks {phase}")
         weights = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
-        batches = _Batches(folders, schedule.batch, schedule.seed, alone=phase == "alone")
+        batches = _Batches(folders, schedule, alone=phase == "alone")
         history[phase] = fit(
             network,
-            Ordered(batches, steps=schedule.steps),
+            Steps(batches, steps=schedule.steps),
             None,
             directory=directory / phase,
             epochs=epochs,
@@ -210,17 +207,6 @@ def _chained(parts: Sequence[keras.Model]) -> keras.Model:
 def _apart(target: Any, given: Any) -> Any:
     """Mean square distance of two standardised maps."""
     return ops.mean(ops.square(given - target), axis=(1, 2, 3))
-
-
-def _diverge(target: Any, scores: Any) -> Any:
-    """Kullback-Leibler divergence of (batch, labels) logarithms of probabilities and scores, as
-    they are and softened, half and half."""
-    loss = 0.0
-    for temperature in (1.0, _TEMPERATURE):
-        wanted = ops.log_softmax(target / temperature)
-        given = ops.log_softmax(scores / temperature)
-        loss += temperature**2 * ops.sum(ops.exp(wanted) * (wanted - given), axis=-1)
-    return loss / 2
 
 
 def _weighed(loss: Callable[[Any, Any], Any], weight: float) -> Callable[[Any, Any], Any]:

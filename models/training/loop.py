@@ -31,52 +31,37 @@ BEST = "best.weights.h5"
 
 
 class Steps(keras.utils.PyDataset):
-    """Training data as a function of (seed, epoch, step), whichever thread asks and when.
+    """Training data as a function of (epoch, step), whichever thread asks and when.
 
-    `batch` makes the x and y of one step from a NumPy generator of its own. `fit` sets `epoch`.
+    `batch` makes the x and y of one step. `fit` sets `epoch`.
     """
 
-    def __init__(
-        self,
-        batch: Callable[[np.random.Generator], Batch],
-        *,
-        steps: int,
-        seed: int,
-        workers: int = 1,
-    ) -> None:
-        super().__init__(workers=workers, use_multiprocessing=False)
-        self.epoch = 0
-        self._batch = batch
-        self._steps = steps
-        self._seed = seed
-
-    def __len__(self) -> int:
-        return self._steps
-
-    def __getitem__(self, step: int) -> Batch:
-        return self._batch(np.random.default_rng([self._seed, self.epoch, step]))
-
-
-class Ordered(keras.utils.PyDataset):
-    """Training data as a function of the number of the step, counted over all epochs."""
-
-    def __init__(self, batch: Callable[[int], Batch], *, steps: int) -> None:
+    def __init__(self, batch: Callable[[int, int], Batch], *, steps: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.epoch = 0
         self._batch = batch
         self._steps = steps
 
+    @classmethod
+    def drawn(
+        cls, batch: Callable[[np.random.Generator], Batch], *, steps: int, seed: int
+    ) -> "Steps":
+        """Each step's from a NumPy generator of its own, which depends on the seed, too."""
+        return cls(
+            lambda epoch, step: batch(np.random.default_rng([seed, epoch, step])), steps=steps
+        )
+
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, step: int) -> Batch:
-        return self._batch(self.epoch * self._steps + step)
+        return self._batch(self.epoch, step)
 
 
 class _Clock(keras.callbacks.Callback):
     """Tells the data which epoch it is, also after a resumption, and the log how long it took."""
 
-    def __init__(self, data: keras.utils.PyDataset) -> None:
+    def __init__(self, data: Steps) -> None:
         super().__init__()
         self._data = data
         self._begun = 0.0
@@ -112,7 +97,7 @@ class _Best(keras.callbacks.Callback):
 
 def fit(
     network: keras.Model,
-    data: keras.utils.PyDataset,
+    data: Steps,
     held_out: Any,
     *,
     directory: Path,
@@ -132,14 +117,13 @@ def fit(
 ) -> dict[str, list[float]]:
     """Train `network` in place; it ends with the averaged weights of its best epoch.
 
-    `data` gives `steps_per_epoch` batches and may have an attribute `epoch`, which is kept up to
-    date; `held_out` is an (x, y) pair or another PyDataset, or None, and then the last epoch
-    counts as the best. `monitor` is better when smaller, unless "acc" is in its name. `patience`
-    epochs without a better one end the training; `stop_after` that many epochs ends this run, and
-    a later one goes on with the same schedule. `average` is the share of the old weights in
-    each step's averaged ones. `xla`: whether TensorFlow compiles the step with it, which saves
-    time on a CPU for some networks only. `progress`: a bar (True), a line per epoch (False), or
-    whichever fits standard output (None).
+    `data` gives `steps_per_epoch` batches; `held_out` is an (x, y) pair or a PyDataset, or None,
+    and then the last epoch counts as the best. `monitor` is better when smaller, unless "acc" is in
+    its name. `patience` epochs without a better one end the training; `stop_after` that many epochs
+    ends this run, and a later one goes on with the same schedule. `average` is the share of the old
+    weights in each step's averaged ones. `xla`: whether TensorFlow compiles the step with it, which
+    saves time on a CPU for some networks only. `progress`: a bar (True), a line per epoch (False),
+    or whichever fits standard output (None).
 
     `directory` gets state/, best.weights.h5, log.csv and curves.png; it belongs to one training,
     and ModelError is raised if it was begun with other parameters. Returns what was logged,

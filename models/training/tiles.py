@@ -28,7 +28,7 @@ from models.training.teacher import Teacher
 from tilefleet.errors import BadTiles
 
 _SMOOTHING = 0.02
-#: See `softened`.
+#: See `divergence`.
 _TEMPERATURE = 3.0
 _LEAST = 1e-6
 #: The share of all steps whose weights are averaged, about.
@@ -117,18 +117,22 @@ def _targets(answers: NDArray[np.float32], maps: Maps) -> Targets:
 
 
 def softened(target: Any, answer: Any) -> Any:
-    """Divergence of (batch, labels) probabilities, as they are and with the odds softened.
+    """`divergence` of (batch, labels) probabilities."""
+    return divergence(ops.log(ops.maximum(target, _LEAST)), ops.log(ops.maximum(answer, _LEAST)))
+
+
+def divergence(target: Any, scores: Any) -> Any:
+    """Kullback-Leibler divergence of (batch, labels) scores from logarithms of probabilities, as
+    they are and with the odds softened, half and half.
 
     What a teacher is sure of teaches one number a picture; the odds among all that it rules out
     teach eighty (Hinton et al., "Distilling the knowledge in a neural network", 2015).
     """
-    target, answer = ops.log(ops.maximum(target, _LEAST)), ops.log(ops.maximum(answer, _LEAST))
     loss = 0.0
     for temperature in (1.0, _TEMPERATURE):
         wanted = ops.log_softmax(target / temperature)
-        given = ops.log_softmax(answer / temperature)
-        divergence = ops.sum(ops.exp(wanted) * (wanted - given), axis=-1)
-        loss += temperature**2 * divergence
+        given = ops.log_softmax(scores / temperature)
+        loss += temperature**2 * ops.sum(ops.exp(wanted) * (wanted - given), axis=-1)
     return loss / 2
 
 
@@ -194,7 +198,7 @@ def train(
     learner = guessing(network, taught.channels if taught else {})
     history = fit(
         learner,
-        Steps(views, steps=steps_per_epoch, seed=seed),
+        Steps.drawn(views, steps=steps_per_epoch, seed=seed),
         _measured(kept, taught) if kept else None,
         directory=directory,
         epochs=epochs,

@@ -105,7 +105,9 @@ def train(
         )
         history = fit(
             network,
-            Steps(partial(_views, drawn, kind), steps=steps_per_epoch, seed=seed + number - 1),
+            Steps.drawn(
+                partial(_views, drawn, kind), steps=steps_per_epoch, seed=seed + number - 1
+            ),
             (kept_pixels, targets(kept.labels, kind)),
             directory=directory / f"round{number}",
             epochs=each.epochs,

@@ -1,8 +1,8 @@
 """What goes out together over the connection that sends; accepted once, however often it is tried.
 
-Where it may be tried again, the transaction that puts messages on their queues also leaves a note. A
-try whose reply is lost may have been heard: the next one looks for the note first, and watches that
-none comes meanwhile.
+Where it may be tried again, the transaction that puts messages on their queues also leaves a note.
+A try whose reply is lost may have been heard: the next one looks for the note first, and watches
+that none comes meanwhile.
 """
 
 import asyncio

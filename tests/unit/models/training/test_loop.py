@@ -35,12 +35,12 @@ def train(network: "keras.Model", directory: Path, **changes: object) -> dict[st
         "progress": False,
         "average": 0.9,
     }
-    data = changes.pop("data", None) or Steps(batch, steps=8, seed=3)
+    data = changes.pop("data", None) or Steps.drawn(batch, steps=8, seed=3)
     return fit(network, data, batch(np.random.default_rng(9)), **{**arguments, **changes})
 
 
 def test_a_step_depends_on_seed_epoch_and_index_only() -> None:
-    data = Steps(batch, steps=8, seed=3)
+    data = Steps.drawn(batch, steps=8, seed=3)
     first = data[5][0]
     data.epoch = 1
     assert not np.array_equal(first, data[5][0])
@@ -69,7 +69,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path: Path) -> 
             raise Interrupted
         return batch(random)
 
-    data = Steps(failing, steps=8, seed=3)
+    data = Steps.drawn(failing, steps=8, seed=3)
     with pytest.raises(Exception, match="Interrupted"):
         train(build(), tmp_path / "parts", data=data)
     again = build()
@@ -98,7 +98,7 @@ def test_a_training_that_gets_no_better_ends_and_stays_ended(tmp_path: Path) -> 
 
 def test_without_held_out_data_the_last_epoch_counts(tmp_path: Path) -> None:
     arguments = {"directory": tmp_path, "epochs": 2, "steps_per_epoch": 8, "loss": "mse"}
-    data = Steps(batch, steps=8, seed=3)
+    data = Steps.drawn(batch, steps=8, seed=3)
     history = fit(build(), data, None, peak_learning_rate=0.1, seed=3, progress=False, **arguments)
     assert len(history["loss"]) == len(history["seconds"]) == 2
     assert "val_loss" not in history
