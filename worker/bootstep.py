@@ -17,7 +17,6 @@ from celery import bootsteps
 from celery.platforms import EX_FAILURE
 
 from models import engines
-from tilefleet import tracing
 from tilefleet.errors import EngineUnavailable, SettingError, TilefleetError
 from tilefleet.figures import Figures
 from tilefleet.report import Report
@@ -214,6 +213,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
 
     def _open_tracing(self, worker: Any) -> Any:
         """What tells a collector; a worker that was to trace does not run without."""
+        from tilefleet import tracing
+
         try:
             from worker.monitoring.tracing import Tracing
         except ModuleNotFoundError as error:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from tilefleet import tracing, wire
+from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import BadRequest, SettingError, TilefleetError
 from tilefleet.settings import Settings
@@ -52,6 +52,8 @@ def _tracing(settings: Settings) -> "Tracing | None":
     """None: nothing is traced. Raises SettingError where that is asked for and not installed."""
     if not settings.traces:
         return None
+    from tilefleet import tracing
+
     try:
         from .tracing import Tracing
     except ModuleNotFoundError as error:

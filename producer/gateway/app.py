@@ -28,7 +28,6 @@ from producer.gateway.context import Context
 from producer.gateway.idempotency import HEADER, REPLAYED, Replies
 from producer.gateway.keys import Key, KeyFile
 from producer.gateway.quota import Quota
-from tilefleet import tracing
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
 
@@ -210,6 +209,8 @@ def _tracing(settings: Settings) -> Callable[[Iterable[tuple[bytes, bytes]]], No
     """
     if not settings.traces:
         return None
+    from tilefleet import tracing
+
     try:
         from tilefleet.tracing import carrier, provider
     except ModuleNotFoundError as error:
