@@ -148,6 +148,9 @@ def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> di
         "task_reject_on_worker_lost": True,
         # The networks live in this process and are shared by its threads.
         "worker_pool": "prefork" if prefork else "threads",
+        # Celery kills a process of the pool that does not answer so many seconds after its start;
+        # with its own 4 a busy machine would blame the captcha that it has by then.
+        "worker_proc_alive_timeout": 60.0,
         "worker_consumer": "worker.intake.consumer:CaptchaConsumer",
         # What may be claimed does not depend on a pool's size.
         "worker_enable_prefetch_count_reduction": False,

@@ -88,8 +88,11 @@ def test_what_ends_a_process_of_the_pool_again_and_again_is_given_up(own):
         fine, crashing = listed.get(timeout=60)
         assert fine["model"] == "null"
         assert crashing["error"]["type"] == "GivenUp"
-        # Three of each.
+        # Three of each, and no other process was ended.
+        for each in (pending, listed):
+            assert f"{each.id}: 3 workers were lost while they had it" in worker.log
         assert worker.log.count("exited with") == 6, worker.log
+        assert "Timed out waiting for UP message" not in worker.log
 
 
 @contextmanager
