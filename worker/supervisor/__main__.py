@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -19,7 +20,7 @@ from tilefleet import log
 from tilefleet.errors import SettingError, TilefleetError
 from tilefleet.files import atomic_write
 from tilefleet.settings import Settings
-from worker.monitoring.name import UNNAMED, one_of
+from worker.monitoring.name import one_of, unnamed
 from worker.options import WorkerOptions
 from worker.supervisor.child import Child, run_worker
 from worker.supervisor.health import Shown, Signs
@@ -39,18 +40,13 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
     # Not one that removes itself: that would be inherited.
     folder = Path(tempfile.mkdtemp(prefix="tilefleet-workers-"))
     try:
-        host = gethostname()
-        name = host_format(default_nodename(options.hostname)) if options.hostname else host
+        name, nodes = _names(options, count)
         shown = Shown(settings.health, name, count)
         restarts = folder / "restarts"
         _write(restarts, 0)
         page = _page(settings, folder, count) if settings.metrics else None
         workers = []
-        for number in range(1, count + 1):
-            if options.hostname:
-                node = one_of(name, number) if count > 1 else name
-            else:
-                node = f"{UNNAMED}@{host}-{number}"
+        for number, node in enumerate(nodes, 1):
             own = [*arguments, "--hostname", node]
             if not options.has_concurrency:
                 lanes = cores // count + (number <= cores % count)
@@ -70,6 +66,15 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
         ).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _names(options: WorkerOptions, count: int) -> tuple[str, Sequence[str]]:
+    """What all of them are called together, and each."""
+    if not options.hostname:
+        host = gethostname()
+        return host, list(islice(unnamed(host), count))
+    name = host_format(default_nodename(options.hostname))
+    return name, [one_of(name, number) for number in range(1, count + 1)] if count > 1 else [name]
 
 
 def _work(arguments: Sequence[str], environ: Mapping[str, str], page: Any) -> None:
