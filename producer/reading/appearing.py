@@ -19,10 +19,15 @@ _State = tuple[int, int]
 def appearing(folder: str) -> Iterator[list[Input]]:
     """The pictures that are new below `folder`, or written anew, each time there are some.
 
-    What is there already is not among them. Without end; raises KeyboardInterrupt at Ctrl-C.
+    What is there when this is called is not among them. Without end; raises KeyboardInterrupt at
+    Ctrl-C.
     """
+    # Now, not when the first is asked for.
+    return _appearing(folder, {each.name: _state(each.name) for each in expand([folder])})
+
+
+def _appearing(folder: str, known: dict[str, _State | None]) -> Iterator[list[Input]]:
     home = Path(folder).resolve()
-    known = {each.name: _state(each.name) for each in expand([folder])}
     changes = watch(
         home,
         watch_filter=None,

@@ -6,7 +6,6 @@ import os
 from base64 import standard_b64decode
 from dataclasses import replace
 from threading import Thread
-from time import sleep
 
 import click
 import pytest
@@ -142,29 +141,32 @@ def test_what_appears_in_a_folder_is_given_once_and_again_when_it_changes(tmp_pa
     pytest.importorskip("watchfiles")
     (tmp_path / "before.jpg").write_bytes(b"any")
     seen = []
+    batches = appearing(str(tmp_path))
+    # Before the first is asked for.
+    (tmp_path / "early.jpg").write_bytes(b"any")
 
     def watch():
-        for batch in appearing(str(tmp_path)):
+        for batch in batches:
             seen.extend(each.name for each in batch)
             if "end.png" in seen[-1]:
                 return
 
     thread = Thread(target=watch, daemon=True)
     thread.start()
-    sleep(0.3)
+    wait_until(lambda: seen == [str(tmp_path / "early.jpg")])
     (tmp_path / "deep").mkdir()
     for name in ("a.jpg", "notes.txt", ".hidden.jpg", "b.png"):
         (tmp_path / name).write_bytes(b"any")
-    wait_until(lambda: len(seen) == 2)
-    (tmp_path / "a.jpg").write_bytes(b"longer")
     wait_until(lambda: len(seen) == 3)
+    (tmp_path / "a.jpg").write_bytes(b"longer")
+    wait_until(lambda: len(seen) == 4)
     (tmp_path / "part").write_bytes(b"any")
     (tmp_path / "part").rename(tmp_path / "deep" / "c.gif")
-    wait_until(lambda: len(seen) == 4)
+    wait_until(lambda: len(seen) == 5)
     (tmp_path / "end.png").write_bytes(b"any")
     thread.join(10)
     assert [name.removeprefix(f"{tmp_path}/") for name in seen] == [
-        *("a.jpg", "b.png", "a.jpg", "deep/c.gif", "end.png")
+        *("early.jpg", "a.jpg", "b.png", "a.jpg", "deep/c.gif", "end.png")
     ]
 
 
