@@ -65,12 +65,14 @@ class Gateway:
         self._metrics = metrics.Metrics(settings.fleet)
         self._metrics.watch(lambda: self._now)
         old = legacy.ROUTES if legacy_paths != "off" else []
-        self._legacy_paths = {route.path for route in old}
+        # Their clients write a slash at the end, or none.
+        either = {path: each for each in old for path in _spellings(each.path)}
+        self._legacy_paths = set(either)
         # For everybody: who watches has no key, and the page is what asks for one.
         self._open_paths = {route.path for route in (*page.ROUTES, *api.OPEN_ROUTES)}
         self.routes: list[Route] = [*api.ROUTES, *api.OPEN_ROUTES, *page.ROUTES, *old]
         #: One for each path, and none with a part that varies: to look it up is enough.
-        self._route = {route.path: route for route in self.routes}
+        self._route = {**either, **{route.path: route for route in self.routes}}
         self.document = openapi.document(
             settings, version=metrics.VERSION, keys=keys is not None, legacy=bool(old)
         )
@@ -193,13 +195,19 @@ class Gateway:
         return key
 
     def _note(self, scope: Scope, status: int, seconds: float, received: int) -> None:
-        path = scope["path"] if scope["path"] in self._route else "other"
+        route = self._route.get(scope["path"])
+        path = "other" if route is None else route.path
         self._metrics.served(path, status, seconds, received)
         if logger.isEnabledFor(logging.INFO):
             logger.info(
                 "%s %s %d, %d bytes, %.0f ms",
                 *(scope["method"], path, status, received, seconds * 1000),
             )
+
+
+def _spellings(path: str) -> tuple[str, str]:
+    plain = path.rstrip("/")
+    return plain, plain + "/"
 
 
 def _tracing(settings: Settings) -> Callable[[Iterable[tuple[bytes, bytes]]], None] | None:

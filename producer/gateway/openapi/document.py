@@ -225,15 +225,16 @@ def _old() -> Schema:
     )
 
     def post(server: str, field: str, reply: Schema, *, file: bool = False) -> Schema:
-        kind = "multipart/form-data" if file else "application/x-www-form-urlencoded"
+        kinds = ["multipart/form-data"]
+        if not file:
+            kinds = ["application/x-www-form-urlencoded", "application/json"]
         content = {"type": "string", **({} if file else {"contentEncoding": "base64"})}
+        form = {"schema": record({field: content}, optional=[field])}
         return {
             "post": {
                 "summary": f"As {server} answers.",
                 "deprecated": True,
-                "requestBody": {
-                    "content": {kind: {"schema": record({field: content}, optional=[field])}}
-                },
+                "requestBody": {"content": dict.fromkeys(kinds, form)},
                 "responses": {
                     **_inline("200", "Whatever happens.", reply),
                     **_problems(400, 401, 404, 408, 413, 429, 503),
