@@ -33,6 +33,7 @@ class Reply(Response):
         self.raw_headers.sort(key=lambda each: each[0] == b"content-length")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["bare"] = True
         # `connection.protocol` writes it; another server has names of its own.
         if titled := scope["state"].get("titled"):
             titled()
@@ -88,6 +89,13 @@ ROUTES = [
     Route("/predict/pic", predict_pic, methods=["POST"]),
     Route("/predict/base64", predict_base64, methods=["POST"]),
 ]
+
+#: Their clients write a slash at the end, or none.
+SPELLINGS = {
+    path: route
+    for route in ROUTES
+    for path in (route.path.rstrip("/"), route.path.rstrip("/") + "/")
+}
 
 #: An answer that may be missing, or the error to reply with.
 _Found = tuple[Answer | None, dict[str, Any] | None]
