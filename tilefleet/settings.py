@@ -246,6 +246,26 @@ class Settings:
         "origins, with commas between them, whose pages may ask the gateway from a browser",
         "",
     )
+    hosts: str = _setting(
+        "TILEFLEET_HOSTS",
+        values.hosts,
+        "names, with commas between them, under which the gateway may be asked without a key, "
+        "beside addresses and names without a dot; none: any, except on loopback",
+        "",
+    )
+    proxies: str = _setting(
+        "TILEFLEET_PROXIES",
+        values.networks,
+        "addresses and networks of proxies that the gateway believes whom they ask for "
+        "(X-Forwarded-For, Forwarded); none: nobody",
+        "127.0.0.0/8,::1/128",
+    )
+    prefix: str = _setting(
+        "TILEFLEET_PREFIX",
+        values.prefix,
+        "path in front of the gateway's own, for a proxy that leaves it there",
+        "",
+    )
 
     def __post_init__(self) -> None:
         if not self.result_backend:

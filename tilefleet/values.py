@@ -1,6 +1,8 @@
 """From a variable's text to a setting's value; each raises ValueError with what it takes."""
 
+import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 
@@ -55,7 +57,7 @@ def address(text: str) -> str:
 
 def origins(text: str) -> str:
     """``https://host[:port]``, several with commas between them; as browsers write them."""
-    return ",".join(_origin(each.strip()) for each in text.split(",") if each.strip())
+    return ",".join(_origin(each.strip()) for each in _listed(text))
 
 
 def _origin(text: str) -> str:
@@ -73,6 +75,38 @@ def _origin(text: str) -> str:
     host = f"[{host}]" if ":" in host else host
     usual = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
+
+
+def networks(text: str) -> str:
+    """Addresses and networks, with commas between them; ``none``: no such."""
+    wanted = "addresses and networks such as 10.0.0.7,192.0.2.0/24,fd00::/8, or none"
+    if text.strip() == "none":
+        return ""
+    try:
+        return ",".join(str(ip_network(each.strip(), strict=False)) for each in _listed(text))
+    except ValueError as error:
+        raise ValueError(f"{wanted}; {error}") from None
+
+
+def hosts(text: str) -> str:
+    """Names of hosts, with commas between them, without ports."""
+    names = [each.strip().lower().removesuffix(".") for each in _listed(text)]
+    for each in names:
+        if not re.fullmatch(r"[\w-]+(?:\.[\w-]+)*", each):
+            raise ValueError(f"names such as captchas.example,gw.example; {each!r} is none")
+    return ",".join(names)
+
+
+def prefix(text: str) -> str:
+    """A path in front of others: ``/captchas``."""
+    path = "/" + text.strip("/")
+    if not re.fullmatch(r"(?:/[\w.~-]+)+", path, re.ASCII) or "/." in path:
+        raise ValueError("a path such as /captchas: letters, digits, and . _ ~ - inside")
+    return path
+
+
+def _listed(text: str) -> list[str]:
+    return [each for each in text.split(",") if each.strip()]
 
 
 def name(text: str) -> str:

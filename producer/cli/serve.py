@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,6 +31,23 @@ from tilefleet.settings import Settings
     metavar="ORIGIN",
     help="Its pages may ask from browsers; may be repeated. TILEFLEET_CORS if not given.",
 )
+@click.option(
+    "--hostname",
+    multiple=True,
+    metavar="NAME",
+    help="It may be asked under this name, as behind a proxy; may be repeated. TILEFLEET_HOSTS if "
+    "not given.",
+)
+@click.option(
+    "--proxy",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Believe this address or network whom it asks for; may be repeated. TILEFLEET_PROXIES if "
+    "not given (this machine).",
+)
+@click.option(
+    "--prefix", metavar="PATH", help="In front of its paths; TILEFLEET_PREFIX if not given."
+)
 @click.option("--open", "open_", is_flag=True, help="Serve other machines without keys.")
 @click.option(
     "--legacy",
@@ -47,6 +65,9 @@ def serve(
     port: int,
     keys: Path | None,
     cors: tuple[str, ...],
+    hostname: tuple[str, ...],
+    proxy: tuple[str, ...],
+    prefix: str | None,
     open_: bool,
     legacy: str,
     max_requests: int,
@@ -57,12 +78,13 @@ def serve(
     from producer.gateway.app import Gateway
     from producer.gateway.keys import KeyFile
 
-    settings = Settings.from_environ()
-    if cors:
-        try:
-            settings = replace(settings, cors=values.origins(",".join(cors)))
-        except ValueError as error:
-            raise SettingError(f"--cors is not usable: give {error}") from None
+    settings = _with_options(
+        Settings.from_environ(),
+        cors=",".join(cors),
+        hosts=",".join(hostname),
+        proxies=",".join(proxy),
+        prefix=prefix or "",
+    )
     file = keys or (Path(settings.keys) if settings.keys else None)
     app = Gateway(
         settings,
@@ -82,3 +104,25 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"http://{shown}:{port}/ takes captchas", err=True)
     server.run(app, sockets, shutdown_s=settings.shutdown_s)
+
+
+#: Option and parser of the settings that have one here.
+_OPTIONS = {
+    "cors": ("--cors", values.origins),
+    "hosts": ("--hostname", values.hosts),
+    "proxies": ("--proxy", values.networks),
+    "prefix": ("--prefix", values.prefix),
+}
+
+
+def _with_options(settings: Settings, **given: str) -> Settings:
+    """The settings with what was given instead; raises SettingError."""
+    for name, text in given.items():
+        option, parse = _OPTIONS[name]
+        if text:
+            try:
+                parsed: Any = {name: parse(text)}
+                settings = replace(settings, **parsed)
+            except ValueError as error:
+                raise SettingError(f"{option} is not usable: give {error}") from None
+    return settings

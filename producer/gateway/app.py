@@ -10,13 +10,13 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from functools import lru_cache
-from ipaddress import ip_address
 from time import perf_counter
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,13 +26,22 @@ from producer.gateway import api, legacy, metrics, openapi, page, problem
 from producer.gateway.connection.idle import address
 from producer.gateway.context import Context
 from producer.gateway.idempotency import HEADER, REPLAYED, Replies
-from producer.gateway.keys import Key, KeyFile
+from producer.gateway.keys import Key, KeyFile, sent
 from producer.gateway.quota import Quota
+from producer.gateway.visitors.pages import Pages
+from producer.gateway.visitors.proxies import Proxies, is_loopback
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+#: Of every reply but the old servers'.
+_GUARDS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
 #: How a request is counted whose client went away first; as nginx does it.
 _GONE = 499
 
@@ -59,18 +68,21 @@ class Gateway:
         self._legacy = legacy_paths
         self._most = most_requests
         self._go_on = _tracing(settings)
+        self._proxies = Proxies(settings.proxies)
+        self._pages = Pages(filter(None, settings.hosts.split(",")), settings.cors.split(","))
         self._now = 0
         #: Requests that are being served, by who shares bounds; one may have half of all.
         self._now_of: Counter[str] = Counter()
         self._metrics = metrics.Metrics(settings.fleet)
         self._metrics.watch(lambda: self._now)
         old = legacy.ROUTES if legacy_paths != "off" else []
-        self._legacy_paths = {route.path for route in old}
+        spelled = legacy.SPELLINGS if old else {}
+        self._legacy_paths = set(spelled)
         # For everybody: who watches has no key, and the page is what asks for one.
         self._open_paths = {route.path for route in (*page.ROUTES, *api.OPEN_ROUTES)}
         self.routes: list[Route] = [*api.ROUTES, *api.OPEN_ROUTES, *page.ROUTES, *old]
         #: One for each path, and none with a part that varies: to look it up is enough.
-        self._route = {route.path: route for route in self.routes}
+        self._route = {**spelled, **{route.path: route for route in self.routes}}
         self.document = openapi.document(
             settings, version=metrics.VERSION, keys=keys is not None, legacy=bool(old)
         )
@@ -111,6 +123,13 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            if (client := scope.get("client")) is not None:
+                host = self._proxies.client(client[0], scope["headers"])
+                scope["client"] = client if host == client[0] else (host, 0)
+            prefix, path = self._settings.prefix, scope["path"]
+            if prefix and path.startswith(prefix + "/"):
+                # A proxy may take it away, or leave it.
+                scope["path"] = path.removeprefix(prefix)
             await self._served(scope, receive, send)
         else:
             await self._router(scope, receive, send)
@@ -123,6 +142,10 @@ class Gateway:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if "bare" not in state:
+                    headers = MutableHeaders(scope=message)
+                    for name, value in _GUARDS.items():
+                        headers.setdefault(name, value)
             await send(message)
 
         state = scope["state"]
@@ -136,6 +159,10 @@ class Gateway:
         try:
             self._admit(scope)
             route = self._route.get(scope["path"])
+            if route is None and scope["path"] == self._settings.prefix:
+                # What the page names is beside it.
+                await RedirectResponse(scope["path"] + "/", 308)(scope, receive, note)
+                return
             if route is None:
                 raise HTTPException(404)
             await route.handle(scope, receive, note)
@@ -156,9 +183,13 @@ class Gateway:
             self._note(scope, status, perf_counter() - began, state["received"])
 
     def _admit(self, scope: Scope) -> None:
-        """Raises 401, 404 or 503; sets who asks."""
+        """Raises 401, 403, 404 or 503; sets who asks."""
         path, state = scope["path"], scope["state"]
-        near = _is_near(scope)
+        client = scope.get("client")
+        near = client is not None and is_loopback(client[0])
+        if self._keys is None or (near and not sent(scope["headers"])):
+            # A page of elsewhere could send this, too.
+            self._pages.check(scope)
         state["old"] = self._legacy == "on" or (near and self._legacy == "loopback")
         if path in self._open_paths:
             state["trusted"] = near or self._keys is None or self._find(scope) is not None
@@ -177,7 +208,7 @@ class Gateway:
             state["key"] = self._key(scope)
 
     def _find(self, scope: Scope) -> Key | None:
-        text = _sent_key(scope)
+        text = sent(scope["headers"])
         return self._keys.find(text) if self._keys is not None and text else None
 
     def _key(self, scope: Scope) -> Key:
@@ -186,14 +217,15 @@ class Gateway:
             raise HTTPException(
                 401,
                 "this API key is not known"
-                if _sent_key(scope)
+                if sent(scope["headers"])
                 else "an API key is wanted: Authorization: Bearer …, or X-API-Key: …",
                 {"WWW-Authenticate": 'Bearer realm="tilefleet"'},
             )
         return key
 
     def _note(self, scope: Scope, status: int, seconds: float, received: int) -> None:
-        path = scope["path"] if scope["path"] in self._route else "other"
+        route = self._route.get(scope["path"])
+        path = "other" if route is None else route.path
         self._metrics.served(path, status, seconds, received)
         if logger.isEnabledFor(logging.INFO):
             logger.info(
@@ -217,31 +249,3 @@ def _tracing(settings: Settings) -> Callable[[Iterable[tuple[bytes, bytes]]], No
         raise SettingError(tracing.missing(error)) from None
     provider.tracer("tilefleet-gateway")
     return carrier.go_on
-
-
-def _is_near(scope: Scope) -> bool:
-    """Whether the request comes from this machine."""
-    client = scope.get("client")
-    return client is not None and _is_loopback(client[0])
-
-
-@lru_cache(maxsize=1024)
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _sent_key(scope: Scope) -> str:
-    """What was sent as a key; the header for it goes before X-API-Key."""
-    plain = b""
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            scheme, _, rest = value.partition(b" ")
-            if scheme.lower() == b"bearer" and rest.strip():
-                plain = rest
-                break
-        elif name == b"x-api-key":
-            plain = value
-    return str(plain.strip(), "latin-1")

@@ -3,6 +3,7 @@
 import asyncio
 import binascii
 import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from producer.gateway import context
 from producer.gateway.connection.protocol import BODY_BYTES_A_SECOND, BODY_S, MOST_IGNORED
+from producer.gateway.long_json import LongJson
 from tilefleet.errors import BadMessage, TooLarge
 
 #: Bytes that are worked on before others have their turn; of a form, which may have many parts.
@@ -24,6 +26,8 @@ _SLICE, _FORM_SLICE = 64 << 10, 16 << 10
 _DATA_URL = re.compile(rb"\s{0,64}data:[^,]{0,100},")
 #: An address, in the place of a picture.
 _ADDRESS = re.compile(rb"\s{0,64}(?:https?|ftp|file|s3|gs)://", re.IGNORECASE)
+#: Who sends JSON often says that it is a form, or nothing; a form's field begins with no brace.
+_BEGINS_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}\{")
 _CLOSE = {"Connection": "close"}
 
 # What is held in memory anyway does not go to the disk first.
@@ -102,11 +106,17 @@ def kind(request: Request) -> str:
 
 
 async def field(request: Request, body: bytes, name: str) -> bytes | None:
-    """A file's bytes or a field's text as bytes; None where there is no such field.
+    """Of a form: a file's bytes, or a field's text as bytes. Of a JSON object, whatever its kind is
+    said to be: a string. None where there is no such field.
 
     Raises BadMessage.
     """
-    if kind(request) == "application/x-www-form-urlencoded":
+    said = kind(request)
+    if said.endswith("json") or (said != "multipart/form-data" and _BEGINS_JSON.match(body)):
+        read = await LongJson.parse(body.removeprefix(BOM_UTF8))
+        text = read.get(name)
+        return None if text is None else read.text(text, len(body))
+    if said == "application/x-www-form-urlencoded":
         return await _urlencoded(body, name)
     async with form(request, body) as fields:
         value = fields.get(name)
@@ -163,7 +173,7 @@ def refuse_address(text: bytes) -> None:
 
 
 def decode(text: bytes) -> bytes:
-    """Base64 as clients write it: after ``data:…,``, with spaces for +, URL-safe, unpadded.
+    """Base64 as clients write it: after ``data:…,``, in lines, spaces for +, URL-safe, unpadded.
 
     Raises BadMessage.
     """
@@ -174,12 +184,15 @@ def decode(text: bytes) -> bytes:
         # As most write it.
         return pybase64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        text = text.strip().translate(_LIKE_BASE64, b"\r\n\t").rstrip(b"=")
+        # A + that a form turned into a space is one of all: where there are still some, spaces are
+        # only spaces.
+        white = b"\r\n\t " if b"+" in text else b"\r\n\t"
+        text = text.strip().translate(_LIKE_BASE64, white).rstrip(b"=")
     try:
         return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadMessage(f"{len(text)} characters that are no base64: {error}") from None
 
 
-#: A + that a form turned into a space, and the URL-safe alphabet.
+#: The space in the place of a +, and the URL-safe alphabet.
 _LIKE_BASE64 = bytes.maketrans(b" -_", b"++/")

@@ -23,7 +23,7 @@ import re
 import secrets
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -228,3 +228,17 @@ def _signature(path: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def sent(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """What was sent as a key; the header for it goes before X-API-Key."""
+    plain = b""
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, rest = value.partition(b" ")
+            if scheme.lower() == b"bearer" and rest.strip():
+                plain = rest
+                break
+        elif name == b"x-api-key":
+            plain = value
+    return str(plain.strip(), "latin-1")

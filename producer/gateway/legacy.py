@@ -2,7 +2,8 @@
 
 12306_code_server (`/verify/base64/`), 12306-ocr (`/check`), easy12306-java (`/result/…`,
 `/predict/…`). All of them say HTTP 200 whatever happens; what cannot be read, or is not answered
-before their clients give up, is "nothing found".
+before their clients give up, is "nothing found". Their clients look for a header by its name as
+those servers wrote it (``Content-Type``), and some send JSON where these read forms.
 """
 
 import json
@@ -11,18 +12,37 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from producer.gateway import body, context
 from tilefleet.answer import Answer
-from tilefleet.errors import TilefleetError
+from tilefleet.errors import BadMessage, TilefleetError
 from tilefleet.kind import BUILTIN
 
 #: The oldest clients give up after five seconds.
 _TIMEOUT_S = 4.5
+#: As Flask and Sanic call it, and as Spring does.
+_JSON, _JAVA_JSON = "application/json", "application/json;charset=UTF-8"
 
 
-#: What 12306_code_server says at ``/``; `page` has the route.
-HELLO = "Hello World!"
+class Reply(Response):
+    """One whose head is written as the old servers wrote theirs."""
+
+    def __init__(self, text: str, media_type: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(text, headers=headers, media_type=media_type)
+        self.raw_headers.sort(key=lambda each: each[0] == b"content-length")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["bare"] = True
+        # `connection.protocol` writes it; another server has names of its own.
+        if titled := scope["state"].get("titled"):
+            titled()
+        await super().__call__(scope, receive, send)
+
+
+def hello() -> Response:
+    """What 12306_code_server says at ``/``; `page` has the route, and a page of its own there."""
+    return Reply("Hello World!", "text/html; charset=utf-8", {"Vary": "Accept"})
 
 
 async def verify(request: Request) -> Response:
@@ -70,13 +90,20 @@ ROUTES = [
     Route("/predict/base64", predict_base64, methods=["POST"]),
 ]
 
+#: Their clients write a slash at the end, or none.
+SPELLINGS = {
+    path: route
+    for route in ROUTES
+    for path in (route.path.rstrip("/"), route.path.rstrip("/") + "/")
+}
+
 #: An answer that may be missing, or the error to reply with.
 _Found = tuple[Answer | None, dict[str, Any] | None]
 
 
 def _java(show: Any, found: _Found) -> Response:
     answer, error = found
-    return _json(error or {"code": 0, "msg": "成功", "data": show(answer)})
+    return _json(error or {"code": 0, "msg": "成功", "data": show(answer)}, _JAVA_JSON)
 
 
 def _clicks(answer: Answer | None) -> str:
@@ -104,8 +131,7 @@ def _labels(answer: Answer | None) -> dict[str, Any]:
 
 
 async def _file(request: Request) -> _Found:
-    data = await body.read(request, context.of(request).most_body)
-    picture = await body.field(request, data, "file")
+    picture = await _field(request, "file")
     if not picture:
         return None, {"code": 1, "msg": "上传的文件不能为空", "data": None}
     return await _solve(request, picture, decoded=True), None
@@ -119,11 +145,19 @@ async def _base64_string(request: Request) -> _Found:
 
 
 async def _text(request: Request, name: str) -> bytes | None:
-    """A form's field, or the address's parameter of that name."""
+    """A field of a form or of a JSON object, or the address's parameter of that name."""
+    found = await _field(request, name)
+    parameter = request.query_params.get(name)
+    return found if parameter is None else parameter.encode()
+
+
+async def _field(request: Request, name: str) -> bytes | None:
+    """None also where the form cannot be read: to those servers it was empty."""
     data = await body.read(request, context.of(request).most_body)
-    if name in request.query_params:
-        return request.query_params[name].encode()
-    return await body.field(request, data, name)
+    try:
+        return await body.field(request, data, name)
+    except BadMessage:
+        return None
 
 
 async def _solve(request: Request, text: bytes | None, *, decoded: bool = False) -> Answer | None:
@@ -137,7 +171,6 @@ async def _solve(request: Request, text: bytes | None, *, decoded: bool = False)
         return None
 
 
-def _json(value: Any) -> Response:
+def _json(value: Any, media_type: str = _JSON) -> Response:
     """As the old servers wrote it: no spaces, characters as they are."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(text.encode(), media_type="application/json")
+    return Reply(json.dumps(value, ensure_ascii=False, separators=(",", ":")), media_type)

@@ -8,7 +8,7 @@ clients of that server do not and get what they know, where old paths are answer
 from importlib.resources import files
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from producer.gateway import legacy
@@ -36,7 +36,7 @@ _HEADERS = {
 async def root(request: Request) -> Response:
     """``GET /``: the page, or what 12306_code_server said."""
     if request.state.old and "text/html" not in request.headers.get("accept", ""):
-        return PlainTextResponse(legacy.HELLO, headers={"Vary": "Accept"})
+        return legacy.hello()
     return _file("index.html", {"Vary": "Accept"})
 
 

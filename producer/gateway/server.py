@@ -73,6 +73,8 @@ def run(app: Callable[..., Any], sockets: list[socket.socket], *, shutdown_s: in
         access_log=False,
         log_config=None,
         server_header=False,
+        # `visitors.proxies` does it.
+        proxy_headers=False,
         timeout_graceful_shutdown=shutdown_s,
     )
     # uvicorn repeats the signal when it is done; that it ends in order is no failure.

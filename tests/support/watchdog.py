@@ -47,7 +47,9 @@ def watched_gateway(url: str) -> Iterator[tuple[httpx.Client, Watchdog]]:
     """A gateway on asyncio's own loop, which can be watched; uvloop's cannot."""
     (listening,) = server.listen("127.0.0.1", 0)
     app = Gateway(Settings(broker_url=url, result_backend=url))
-    config = uvicorn.Config(app, http=Protocol, loop="asyncio", ws="none", log_config=None)
+    config = uvicorn.Config(
+        app, http=Protocol, loop="asyncio", ws="none", log_config=None, proxy_headers=False
+    )
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
     watchdog = Watchdog()

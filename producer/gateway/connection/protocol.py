@@ -10,12 +10,15 @@ gives the event loop a turn between slices of what came.
 """
 
 import asyncio
+from functools import partial
 from typing import Any
+from weakref import proxy
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from producer.gateway.connection.flow import Flow
+from producer.gateway.connection.head import title
 from producer.gateway.connection.idle import idle
 
 #: Seconds in which a request's head has to be there, and its bytes at most.
@@ -144,6 +147,8 @@ class Protocol(HttpToolsProtocol):
         self._begin("body")
         self._allow(BODY_S + _GRACE_S)
         super().on_headers_complete()
+        # Nothing that a request holds keeps the request.
+        self.scope["state"]["titled"] = partial(title, proxy(self.cycle))
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)

@@ -41,6 +41,7 @@ def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> S
             "summary": "Reads grid captchas.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        **({"servers": [{"url": settings.prefix}]} if settings.prefix else {}),
         "paths": paths,
         "components": components,
     }
@@ -99,7 +100,7 @@ def _clean(settings: Settings) -> Schema:
                 },
                 "responses": {
                     **_ok("What the fleet reads in it.", "Answer"),
-                    **_problems(400, 408, 409, 413, 422, 429, 500, 503, 504),
+                    **_problems(400, 403, 408, 409, 413, 422, 429, 500, 503, 504),
                 },
             }
         },
@@ -147,7 +148,7 @@ def _clean(settings: Settings) -> Schema:
                             "application/x-ndjson": {"schema": named("Line")},
                         },
                     },
-                    **_problems(400, 408, 409, 413, 422, 429, 500, 503),
+                    **_problems(400, 403, 408, 409, 413, 422, 429, 500, 503),
                 },
             }
         },
@@ -225,18 +226,19 @@ def _old() -> Schema:
     )
 
     def post(server: str, field: str, reply: Schema, *, file: bool = False) -> Schema:
-        kind = "multipart/form-data" if file else "application/x-www-form-urlencoded"
+        kinds = ["multipart/form-data"]
+        if not file:
+            kinds = ["application/x-www-form-urlencoded", "application/json"]
         content = {"type": "string", **({} if file else {"contentEncoding": "base64"})}
+        form = {"schema": record({field: content}, optional=[field])}
         return {
             "post": {
                 "summary": f"As {server} answers.",
                 "deprecated": True,
-                "requestBody": {
-                    "content": {kind: {"schema": record({field: content}, optional=[field])}}
-                },
+                "requestBody": {"content": dict.fromkeys(kinds, form)},
                 "responses": {
                     **_inline("200", "Whatever happens.", reply),
-                    **_problems(400, 401, 404, 408, 413, 429, 503),
+                    **_problems(401, 403, 404, 408, 413, 429, 503),
                 },
             }
         }
@@ -291,6 +293,7 @@ def _problem(what: str, *, retry: bool = False) -> Schema:
 _PROBLEMS = {
     "400": _problem("What was sent cannot be read; sending it again will not help."),
     "401": _problem("No API key, or one that is not known."),
+    "403": _problem("A page of elsewhere asks, or under a name that is none of the gateway's."),
     "404": _problem("Nothing is there."),
     "408": _problem("The body did not come in time."),
     "409": _problem("A request with this idempotency key is being read.", retry=True),

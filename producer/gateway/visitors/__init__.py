@@ -1,0 +1,3 @@
+"""Who asks: which address behind proxies, and whether a browser's page of elsewhere. May import
+starlette and tilefleet.
+"""
