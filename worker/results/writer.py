@@ -11,7 +11,6 @@ from time import monotonic
 from typing import Any
 
 from celery import states
-from kombu.serialization import dumps
 from redis.exceptions import RedisError
 
 from tilefleet.errors import EngineError, reason
@@ -155,5 +154,5 @@ class Writer:
 
     def _text(self, meta: Any, outcome: Outcome) -> Any:
         if self._fast and outcome.error is None:
-            return dumps(meta, serializer=fast_json.NAME)[-1]
+            return fast_json.encode(meta)
         return self._backend.encode(meta)
