@@ -22,7 +22,7 @@ from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
-_WORKER_CORE, _OTHER_CORE = 0, 1
+WORKER_CORE, OTHER_CORE = 0, 1
 
 _OFFLINE = """
 import sys
@@ -51,7 +51,7 @@ def images() -> list[Path]:
 def offline(count: int) -> float:
     """Captchas a second in a loop on the worker's core."""
     done = subprocess.run(
-        ["taskset", "-c", str(_WORKER_CORE), sys.executable, "-c", _OFFLINE, str(count)],
+        ["taskset", "-c", str(WORKER_CORE), sys.executable, "-c", _OFFLINE, str(count)],
         input="\n".join(map(str, images())),
         capture_output=True,
         text=True,
@@ -113,14 +113,14 @@ def main() -> None:
     parser.add_argument("--captchas", type=int, default=600)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    os.sched_setaffinity(0, {_OTHER_CORE})
+    os.sched_setaffinity(0, {OTHER_CORE})
     alone, loaded, ratios, sizes, p50, p99 = [], [], [], [], [], []
     with EmbeddedServer() as server:
         worker = WorkerProcess(server.url, "-c", "1")
         with worker:
             assert worker.process is not None
             for task in Path(f"/proc/{worker.process.pid}/task").iterdir():
-                os.sched_setaffinity(int(task.name), {_WORKER_CORE})
+                os.sched_setaffinity(int(task.name), {WORKER_CORE})
             for _ in range(options.rounds):
                 alone.append(offline(options.captchas))
                 rate, size = under_load(server.url, options.captchas)
@@ -146,8 +146,8 @@ def main() -> None:
             ["worker without work, % of a core", share],
         ],
         caveats=[
-            f"{options.rounds} rounds; worker -c 1 on core {_WORKER_CORE}; server and senders on "
-            f"core {_OTHER_CORE}",
+            f"{options.rounds} rounds; worker -c 1 on core {WORKER_CORE}; server and senders on "
+            f"core {OTHER_CORE}",
             "senders are two threads of one Python process: where they are the slower part, the "
             "ratio says more of them than of the worker",
         ],

@@ -51,12 +51,13 @@ def solve(
     now: float,
     expires: float,
     headers: Mapping[str, str] = NO_HEADERS,
+    task_id: str = "",
 ) -> Message:
     """Read one captcha; not any more after `expires` seconds. `now`: by the server's clock.
 
-    `headers`: that come on top of Celery's.
+    `headers`: that come on top of Celery's. `task_id`: a new one, unless it is given.
     """
-    return _task(wire.TASK_SOLVE, image, lane, now, expires, describe(image), headers)
+    return _task(wire.TASK_SOLVE, image, lane, now, expires, describe(image), headers, task_id)
 
 
 def solve_many(
@@ -66,6 +67,7 @@ def solve_many(
     now: float,
     expires: float,
     headers: Mapping[str, str] = NO_HEADERS,
+    task_id: str = "",
 ) -> Message:
     """Read a list of captchas."""
     total = sum(map(len, images))
@@ -77,6 +79,7 @@ def solve_many(
         expires,
         f"(<{len(images)} images, {total} bytes>)",
         headers,
+        task_id,
     )
 
 
@@ -139,8 +142,9 @@ def _task(
     expires: float,
     described: str,
     more: Mapping[str, str],
+    task_id: str,
 ) -> Message:
-    task_id = str(uuid4())
+    task_id = task_id or str(uuid4())
     until = datetime.fromtimestamp(now + expires, UTC)
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     headers = {

@@ -5,8 +5,8 @@
     expect ─→ a future ─→ SUBSCRIBE, confirmed ─→ the result is published ─→ the future is done
     connection lost ─→ a pause with jitter ─→ SUBSCRIBE again ─→ `missed`: what came meanwhile
 
-Nothing polls. Keys are those of Celery's backend, which publishes a result under the key that it
-stores it under.
+Some are subscribed to before there are captchas for them (`spares`). Nothing polls. Keys are those
+of Celery's backend, which publishes a result under the key that it stores it under.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ import orjson
 from tilefleet.errors import FleetUnreachable
 
 from .connection import TROUBLE
+from .spares import Spares
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _ASK_S, _SILENT_S = 5.0, 15.0
 #: Seconds for which a subscription may be unconfirmed.
 _PATIENCE_S = 5.0
+#: Seconds for which one that nobody wants any more may wait for others.
+_UNTIDY_S = 0.02
 
 _FINAL = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 
@@ -52,8 +55,11 @@ class Results:
         self._prefix = f"{key_prefix}{joint}celery-task-meta-".encode()
         #: A channel of our own: there is one subscription at least.
         self._own = f"{key_prefix}tilefleet-client-{uuid4()}".encode()
+        self._spares = Spares(self._key)
         self._futures: dict[bytes, asyncio.Future[Any]] = {}
         self._unwanted: list[bytes] = []
+        #: When `wake` is called for them.
+        self._waking: asyncio.TimerHandle | None = None
         self._connection: Any = None
         self._up, self._changed, self._confirmed = (asyncio.Event() for _ in range(3))
         #: The last key that was subscribed to; the server confirms them in their order.
@@ -61,6 +67,10 @@ class Results:
         #: Why the last attempt to connect failed; None while there is none.
         self._trouble: Exception | None = None
         self._task = asyncio.create_task(self._listen())
+
+    def new_id(self) -> str:
+        """For a task whose result is going to be expected."""
+        return self._spares.take()
 
     def expect(self, task_id: str) -> "asyncio.Future[Any]":
         """The future of what Celery's backend will store for a task."""
@@ -72,7 +82,8 @@ class Results:
         """Nobody waits for it any more."""
         key = self._key(task_id)
         if self._futures.pop(key, None) is not None:
-            self._unwanted.append(key)
+            self._spares.use(key)
+            self._drop(key)
 
     @property
     def trouble(self) -> Exception | None:
@@ -81,8 +92,8 @@ class Results:
 
     @property
     def is_untidy(self) -> bool:
-        """Whether there are subscriptions that nobody wants any more."""
-        return bool(self._unwanted)
+        """Whether there are subscriptions that nobody has wanted for a while."""
+        return bool(self._unwanted) and self._waking is None
 
     async def tidy(self, task_ids: Sequence[str] = ()) -> None:
         """End what nobody wants; subscribe to the results of these, and have that confirmed.
@@ -91,23 +102,27 @@ class Results:
         """
         if task_ids:
             await self._until_up()
+        keys = [key for key in map(self._key, task_ids) if not self._spares.use(key)]
+        if task_ids and not keys:
+            # The rest has time.
+            return
         connection, commands = self._connection, []
         unwanted, self._unwanted = self._unwanted, []
         if connection is None:
             # What was unwanted has ended with it.
-            if task_ids:
+            if keys:
                 raise ConnectionError("the connection on which results come is lost")
             return
         if unwanted:
             commands.append((b"UNSUBSCRIBE", *unwanted))
-        if task_ids:
-            keys = [self._key(task_id) for task_id in task_ids]
-            commands.append((b"SUBSCRIBE", *keys))
+        if keys:
             self._unconfirmed = keys[-1]
             self._confirmed.clear()
+        if subscribed := [*keys, *self._spares.more()]:
+            commands.append((b"SUBSCRIBE", *subscribed))
         if commands:
             await _say(connection, *commands)
-        if task_ids:
+        if keys:
             async with asyncio.timeout(_PATIENCE_S):
                 await self._confirmed.wait()
 
@@ -123,14 +138,15 @@ class Results:
             return
         future = self._futures.pop(key, None)
         if future is not None:
-            self._unwanted.append(key)
-            self._wake()
             if not future.done():
                 future.set_result(meta)
+            self._drop(key)
 
     async def close(self, why: str) -> None:
         """What is expected fails with FleetUnreachable."""
         await stop(self._task)
+        if self._waking is not None:
+            self._waking.cancel()
         for future in self._futures.values():
             if not future.done():
                 future.set_exception(FleetUnreachable(why))
@@ -140,6 +156,17 @@ class Results:
 
     def _key(self, task_id: str) -> bytes:
         return self._prefix + task_id.encode()
+
+    def _drop(self, key: bytes) -> None:
+        """Nobody wants it any more; with others, if they come soon."""
+        self._unwanted.append(key)
+        if self._waking is None:
+            loop = asyncio.get_running_loop()
+            self._waking = loop.call_later(_UNTIDY_S, self._wake_now)
+
+    def _wake_now(self) -> None:
+        self._waking = None
+        self._wake()
 
     async def _until_up(self) -> None:
         while not self._up.is_set():
@@ -174,11 +201,12 @@ class Results:
             self._unwanted.clear()
             self._unconfirmed, self._connection = self._own, connection
             # Its own channel is the last: once it is confirmed, everything before it is.
-            await _say(connection, (b"SUBSCRIBE", *known, self._own))
+            await _say(connection, (b"SUBSCRIBE", *known, *self._spares.more(), self._own))
             async with asyncio.timeout(_SILENT_S) as silence:
                 await self._hear_each(connection, known, silence)
         finally:
             self._up.clear()
+            self._spares.lose()
             self._connection = None
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
@@ -204,7 +232,9 @@ class Results:
                 silence.reschedule(heard + _SILENT_S)
             if said[0] == b"message":
                 self.resolve(said[1], said[2])
-            elif said[0] == b"subscribe" and said[1] == self._unconfirmed:
+            elif said[0] == b"subscribe" and said[1] != self._unconfirmed:
+                self._spares.confirm(said[1])
+            elif said[0] == b"subscribe":
                 self._confirmed.set()
                 if said[1] == self._own:
                     # From here on everything is heard; what came before is looked up.

@@ -107,7 +107,14 @@ class Sender:
                 await _check_room(line, call)
                 now = line.clock.now()
                 messages = [
-                    call.write(each, lane=call.lane, now=now, expires=expires, headers=headers)
+                    call.write(
+                        each,
+                        lane=call.lane,
+                        now=now,
+                        expires=expires,
+                        headers=headers,
+                        task_id=line.new_id(),
+                    )
                     for each, headers in zip(call.arguments, self._headers(call), strict=False)
                 ]
                 futures = await line.send(messages)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 import msgpack
 import orjson
@@ -55,6 +56,9 @@ class FakeTransport(Transport):
             self._begin(each.id, argument)
             for each, argument in zip(messages, arguments, strict=True)
         ]
+
+    def new_id(self) -> str:
+        return str(uuid4())
 
     @property
     def trouble(self) -> None:

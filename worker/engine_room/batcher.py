@@ -25,6 +25,8 @@ class Batcher(Generic[Item]):
         self._bulk: deque[Item] = deque()
         self._changed = Condition()
         self._closed = False
+        #: Takers that wait, or have been woken and not run yet.
+        self._idle = 0
 
     def __len__(self) -> int:
         return len(self._first) + len(self._bulk)
@@ -43,6 +45,15 @@ class Batcher(Generic[Item]):
             (self._bulk if bulk else self._first).extend(items)
             self._changed.notify()
 
+    def offer(self, item: Item) -> bool:
+        """Append if nothing waits and a taker is idle; whether that was so."""
+        with self._changed:
+            if len(self) or not self._idle:
+                return False
+            self._first.append(item)
+            self._changed.notify()
+            return True
+
     def take(self, cap: int, may: Callable[[bool], bool] = _always) -> list[Item]:
         """Wait for something, then take all that waits, up to `cap`; [] once closed and empty.
 
@@ -54,7 +65,9 @@ class Batcher(Generic[Item]):
                 bulk = bool(self._bulk) and may(True)
                 if first or bulk or (self._closed and not len(self)):
                     break
+                self._idle += 1
                 self._changed.wait()
+                self._idle -= 1
             batch = self._pop(self._first, cap) if first else []
             batch += self._pop(self._bulk, cap - len(batch)) if bulk else []
             if len(self):

@@ -45,8 +45,9 @@ class Job:
     #: Nobody waits for it: it is read when no others wait.
     bulk: bool = False
     arrived: float = field(default_factory=monotonic)
-    #: What the engine made of `data`.
+    #: What the engine made of `data`, once it is decoded.
     prepared: Any = None
+    decoded: bool = False
     answer: Answer | None = None
     error: Exception | None = None
     #: Hash of the image while it may have twins, and the jobs with the same image.

@@ -3,8 +3,9 @@
 ::
 
     submit ─→ arrived ─→ decoders ─→ decoded ─→ lanes ─→ done(jobs)
-                            ├── cannot be read ──────────↗
-                            └── joins one with the same bytes ─ … ─↗
+       │                    ├── cannot be read ──────────↗
+       │                    └── joins one with the same bytes ─ … ─↗
+       └── idle: a lane decodes it itself ────────↗
 
 Knows no Celery: jobs go in by `submit` and come out by the callable `done`, on a thread of the
 room, each exactly once, with an answer, an error, or neither when nobody wants it any more.
@@ -82,6 +83,9 @@ class EngineRoom:
 
     def submit(self, jobs: Sequence[Job], *, bulk: bool = False) -> None:
         """Have these read; `bulk`: when no others wait."""
+        if len(jobs) == 1 and not len(self._arrived) and self._decoded.offer(jobs[0]):
+            # Nothing else is to be done: a decoder would be one more thread to wake up.
+            return
         self._arrived.put(jobs, bulk=bulk)
 
     def read_alone(self, job: Job) -> None:
@@ -191,27 +195,29 @@ class EngineRoom:
         """On a decoder's thread."""
         while jobs := self._arrived.take(1, self._may_decode):
             (job,) = jobs
-            try:
-                done = self._decode_one(job)
-            except Exception as error:
-                done = self.given_up([job], error)
-            self._hand_on(done)
+            if self._decode_one(job):
+                self._decoded.put(jobs, bulk=job.bulk)
 
     def _may_decode(self, bulk: bool) -> bool:
         """Not far ahead of the passes: pixels take ten times the memory of a picture's bytes."""
         return self._decoded.count(bulk=bulk) < self._most_decoded
 
-    def _decode_one(self, job: Job) -> Sequence[Job]:
-        """What is done with that, without a pass."""
-        if self._coalescer.settle(job):
-            job.data = None
-            return [job] if job.answer is not None else []
-        with self._exclusion.shared():
-            self._prepare(job)
-        if job.error is not None:
-            return self._coalescer.part([job])
-        self._decoded.put([job], bulk=job.bulk)
-        return []
+    def _decode_one(self, job: Job) -> bool:
+        """Whether it needs a pass now; what is done without one is handed on."""
+        try:
+            if self._coalescer.settle(job):
+                job.data = None
+                done: Sequence[Job] = [job] if job.answer is not None else []
+            else:
+                with self._exclusion.shared():
+                    self._prepare(job)
+                if job.error is None:
+                    return True
+                done = self._coalescer.part([job])
+        except Exception as error:
+            done = self.given_up([job], error)
+        self._hand_on(done)
+        return False
 
     def _prepare(self, job: Job) -> None:
         started = monotonic()
@@ -225,6 +231,7 @@ class EngineRoom:
             job.error = EngineError(f"decoding failed: {reason(error)}")
         # The image is many times the size of everything else in flight.
         job.data = None
+        job.decoded = True
         ended = monotonic()
         self.durations["decode"].add(ended - started)
         job.mark("decode", started, ended)
@@ -233,10 +240,14 @@ class EngineRoom:
         """On a lane's thread."""
         while batch := self._decoded.take(self.engine.max_batch):
             self._arrived.look_again()
+            # What was offered to this thread is not decoded yet.
+            jobs = [job for job in batch if job.decoded or self._decode_one(job)]
+            if not jobs:
+                continue
             try:
-                done = self._pass(batch)
+                done = self._pass(jobs)
             except Exception as error:
-                done = self.given_up(batch, error)
+                done = self.given_up(jobs, error)
             self._hand_on(done)
 
     def _pass(self, batch: Sequence[Job]) -> Sequence[Job]:

@@ -117,7 +117,7 @@ class Coordinator:
         delivery.jobs = [Job(image, delivery, bulk=bulk, trace=trace) for image in images]
         delivery.open = len(delivery.jobs)
         if not delivery.jobs:
-            self._pass_on([delivery])
+            self._pass_on([delivery], self._writer.put)
         elif request.delivery_info.get("redelivered") and self._fast_backend:
             self._quarantine.put(delivery)
         else:
@@ -264,13 +264,17 @@ class Coordinator:
                 job.delivery.open -= 1
                 if not job.delivery.open:
                     complete.append(job.delivery)
-        self._pass_on(complete)
+        # A thread that has nothing else to do writes by itself.
+        idle = not self._room.waiting
+        self._pass_on(complete, self._writer.write if idle else self._writer.put)
 
     def stored(self, deliveries: Sequence[Delivery]) -> None:
         """Their results are written."""
         self._post(self._conclude, deliveries)
 
-    def _pass_on(self, deliveries: Sequence[Delivery]) -> None:
+    def _pass_on(
+        self, deliveries: Sequence[Delivery], write: Callable[[Sequence[Delivery]], None]
+    ) -> None:
         """What only has to be stored is stored first; the rest is the hub thread's."""
         to_store: list[Delivery] = []
         rest: list[Delivery] = []
@@ -281,7 +285,7 @@ class Coordinator:
             store = self._is_plain(delivery.request) and not (outcome.dropped or outcome.stored)
             (to_store if store else rest).append(delivery)
         if to_store:
-            self._writer.put(to_store)
+            write(to_store)
         self._post(self._conclude, rest)
 
     def _post(self, call: Callable[[Delivery], None], deliveries: Sequence[Delivery]) -> None:

@@ -6,12 +6,11 @@ written or the worker stops; until then its message is not acknowledged.
 
 import logging
 from collections.abc import Callable, Sequence
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
 from celery import states
-from kombu.serialization import dumps
 from redis.exceptions import RedisError
 
 from tilefleet.errors import EngineError, reason
@@ -42,6 +41,9 @@ class Writer:
         self.durations = Durations()
         self.pipelines = 0
         self._stopping = Event()
+        self._writing = Lock()
+        #: Whether the last write has left something to be tried again.
+        self._failing = False
         self._thread = Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
@@ -50,6 +52,22 @@ class Writer:
     def put(self, deliveries: Sequence[Delivery]) -> None:
         """Queue deliveries whose outcome is a result or an error."""
         self._batcher.put(deliveries)
+
+    def write(self, deliveries: Sequence[Delivery]) -> None:
+        """Write them on this thread, if nothing else is being written; else queue them.
+
+        For a thread that has nothing else to do: the writer's would be one more to wake up. A store
+        that is in trouble is left to the writer's.
+        """
+        if self._failing or len(self._batcher) or not self._writing.acquire(blocking=False):
+            self.put(deliveries)
+            return
+        try:
+            failed = self._write(deliveries)
+        finally:
+            self._writing.release()
+        if failed:
+            self.put(failed)
 
     def close(self) -> None:
         """Write what waits, then end; a store that is away is tried once more, not for ever."""
@@ -61,13 +79,14 @@ class Writer:
         while batch := self._batcher.take(_MOST):
             pause = _FIRST_PAUSE_S
             while batch:
-                batch = self._write(batch)
+                with self._writing:
+                    batch = self._write(batch)
                 if batch and self._stopping.wait(pause):
                     logger.error("%d results were not written: their messages go back", len(batch))
                     break
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    def _write(self, deliveries: list[Delivery]) -> list[Delivery]:
+    def _write(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Store and publish, as `RedisBackend.set` does for one; gives back what failed."""
         started = monotonic()
         stored = [delivery for delivery in deliveries if delivery.request.ignore_result]
@@ -114,6 +133,7 @@ class Writer:
                 if delivery.trace is not None:
                     delivery.trace.marks.append(("store", started, ended))
             self._stored(stored)
+        self._failing = bool(failed)
         return failed
 
     def _encode(self, delivery: Delivery) -> tuple[Any, int, Any]:
@@ -134,5 +154,5 @@ class Writer:
 
     def _text(self, meta: Any, outcome: Outcome) -> Any:
         if self._fast and outcome.error is None:
-            return dumps(meta, serializer=fast_json.NAME)[-1]
+            return fast_json.encode(meta)
         return self._backend.encode(meta)

@@ -1,12 +1,19 @@
 """One exchange with the server: what is asked for, and what its reply means."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from kombu.utils.json import dumps
 
 #: Bytes of messages after which no further one is claimed at once.
 MOST_BYTES: Final = 8 << 20
+
+
+@cache
+def _end(queue: str) -> str:
+    """What follows the message in its record: the default exchange leads to a queue by its name."""
+    return f', "", {dumps(queue)}]'
 
 
 class Claimed(NamedTuple):
@@ -51,8 +58,7 @@ class Claim(NamedTuple):
         What is claimed gets the tags `prefix` and a number, the first `before_first` + 1.
         """
         queues = [queue for queue, _ in lists]
-        # The default exchange leads to a queue by its name.
-        records = [f', "", {dumps(queue)}]' for queue in queues]
+        records = map(_end, queues)
         return cls(
             keys=[*unacked, *(key for _, key in lists)],
             arguments=[prefix, before_first, most, most_of_rest, few, MOST_BYTES, *records, *tags],

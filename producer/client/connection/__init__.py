@@ -1,8 +1,10 @@
 """Connections to the servers that a URL names. May import `tilefleet`.
 
-`clients` are redis-py's, as the settings say; `places` tries one server after the other.
+`clients` are redis-py's, as the settings say; `places` tries one server after the other; `exchange`
+asks several things at once.
 """
 
 from .clients import TROUBLE, IsCluster, connect, connect_now, why
+from .exchange import exchange
 
-__all__ = ["TROUBLE", "IsCluster", "connect", "connect_now", "why"]
+__all__ = ["TROUBLE", "IsCluster", "connect", "connect_now", "exchange", "why"]

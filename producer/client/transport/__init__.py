@@ -31,7 +31,7 @@ from tilefleet.urls.shards import is_cluster, refusal
 
 from .. import message
 from ..backlog import Backlog
-from ..connection import TROUBLE, IsCluster, connect, why
+from ..connection import TROUBLE, IsCluster, connect, exchange, why
 from ..message import Message
 from ..results import Results, check_cancelled, stop
 from ..retries import Retries
@@ -69,12 +69,13 @@ class Transport:
         self._pauses = list(retries.pauses(FleetUnreachable))
         tries_s = retries.total_s + _TRY_S * (1 + len(self._pauses))
         self._noted_s = ceil(tries_s + _NOTED_S) if self._pauses else 0
-        self._sender = connect(broker, settings, socket_timeout=10)
+        # A try has its time as a whole: redis-py's would cost a timer for each reply.
+        self._sender = connect(broker, settings, socket_timeout=None)
         self._listener = connect(results, settings, socket_timeout=None, protocol=2)
         #: Where results and the fleet's lines are looked up: with the sending, if it is one server.
         self._store = self._sender
         if parse(results) != parse(broker):
-            self._store = connect(results, settings, socket_timeout=10)
+            self._store = connect(results, settings, socket_timeout=None)
         self._database = parse(broker)[0].database
         #: Whether the server has been asked what it is.
         self._is_known = False
@@ -102,6 +103,10 @@ class Transport:
                 self.forget(each.id)
             raise
         return futures
+
+    def new_id(self) -> str:
+        """For a task that `send` is going to be given."""
+        return self._results.new_id()
 
     @property
     def trouble(self) -> Exception | None:
@@ -180,7 +185,8 @@ class Transport:
         pauses = self._pauses[:1] if batch.is_heavy else self._pauses
         for attempt, pause in enumerate((*pauses, None)):
             try:
-                await self._publish_once(batch, again=attempt > 0)
+                async with asyncio.timeout(_TRY_S):
+                    await self._publish_once(batch, again=attempt > 0)
                 return
             except TROUBLE as error:
                 # What nobody waits for any more holds up no others.
@@ -199,30 +205,26 @@ class Transport:
         revoked, missed, looks = list(self._revoked), list(results.missed), list(self._looks)
         if not (batch or revoked or missed or looks):
             return
-        async with self._sender.pipeline(transaction=False) as pipe:
-            pushed = batch.push(pipe) if batch else 0
-            for task_id in revoked:
-                topic = f"{self._prefix}/{self._database}.celery.pidbox"
-                pipe.publish(topic, message.revoke(task_id))
-            for lane in looks:
-                for key in message.lists(self._prefix + lane):
-                    pipe.llen(key)
-            if self._store is self._sender:
-                self._look_up(pipe, missed, looks)
-            asked = time()
-            replies = await pipe.execute(raise_on_error=False)
-            answered = time()
+        commands = batch.push() if batch else []
+        pushed = len(commands)
+        topic = f"{self._prefix}/{self._database}.celery.pidbox"
+        commands += [("PUBLISH", topic, message.revoke(task_id)) for task_id in revoked]
+        for lane in looks:
+            commands += [("LLEN", key) for key in message.lists(self._prefix + lane)]
+        if self._store is self._sender:
+            commands += self._look_up(missed, looks)
+        asked = time()
+        replies = await exchange(self._sender, commands)
+        answered = time()
         self._revoked, results.missed = self._revoked[len(revoked) :], results.missed[len(missed) :]
         self._looks.difference_update(looks)
         if pushed:
             batch.take(replies[:pushed])
         if self._store is not self._sender and (missed or looks):
-            async with self._store.pipeline(transaction=False) as pipe:
-                self._look_up(pipe, missed, looks)
-                replies += await pipe.execute(raise_on_error=False)
-                answered = time()
+            replies += await exchange(self._store, self._look_up(missed, looks))
+            answered = time()
         if looks and not isinstance(replies[-2], Exception):
-            seconds, microseconds = replies[-2]
+            seconds, microseconds = map(int, replies[-2])
             self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
         self._read_rest(replies[pushed + len(revoked) :], missed, looks)
 
@@ -236,13 +238,12 @@ class Transport:
                 raise IsCluster(refusal(self.name))
             self._is_known = True
 
-    def _look_up(self, pipe: Any, missed: list[bytes], looks: list[str]) -> None:
-        """Ask for results that were missed, and for what the workers tell."""
-        if missed:
-            pipe.mget(missed)
+    def _look_up(self, missed: list[bytes], looks: list[str]) -> list[tuple[Any, ...]]:
+        """What asks for results that were missed, and for what the workers tell."""
+        commands: list[tuple[Any, ...]] = [("MGET", *missed)] if missed else []
         if looks:
-            pipe.time()
-            pipe.hvals(self._prefix + report.KEY)
+            commands += [("TIME",), ("HVALS", self._prefix + report.KEY)]
+        return commands
 
     def _read_rest(self, replies: list[Any], missed: list[bytes], looks: list[str]) -> None:
         if any(isinstance(reply, Exception) for reply in replies):
@@ -258,6 +259,6 @@ class Transport:
             steps = len(lengths) // len(looks)
             sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
             self._looked.set()
-            self.backlog.saw(Fleet.read(now[0], lines), dict(zip(looks, sums, strict=True)))
+            self.backlog.saw(Fleet.read(int(now[0]), lines), dict(zip(looks, sums, strict=True)))
             for each in self._outbox:  # Counted as sent, and not on the server yet.
                 self.backlog.sent(each.lane, len(each.messages))

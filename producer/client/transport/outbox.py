@@ -93,14 +93,10 @@ class Batch:
         for each in self._left:
             each.crash(error)
 
-    def push(self, pipe: Any) -> int:
-        """Add it to a pipeline; gives how many replies there will be for `take`."""
+    def push(self) -> list[tuple[Any, ...]]:
+        """The commands that send it; their replies are for `take`."""
         commands = self._commands()
-        if self._noted_s:
-            commands = [("MULTI",), *commands, ("EXEC",)]
-        for command in commands:
-            pipe.execute_command(*command)
-        return len(commands)
+        return [("MULTI",), *commands, ("EXEC",)] if self._noted_s else commands
 
     async def push_again(self, client: Any) -> None:
         """Unless it is there already; raises one of `connection.TROUBLE`."""

@@ -2,6 +2,7 @@
 
 from threading import Thread
 
+from tests.support.fleet import wait_until
 from worker.engine_room.batcher import Batcher
 
 
@@ -92,6 +93,27 @@ def test_what_nobody_waits_for_is_taken_when_no_others_wait():
     batcher.put(["urgent"])
     assert batcher.take(2) == ["urgent", "bulk 1"]
     assert batcher.take(2) == ["bulk 2"]
+
+
+def test_only_an_idle_taker_is_offered_anything():
+    batcher = Batcher()
+    assert not batcher.offer("nobody is there")
+    thread, results = in_thread(batcher.take, 10)
+    wait_until(lambda: batcher.offer("idle"))
+    thread.join(5)
+    assert results == [["idle"]]
+    assert not batcher.offer("busy")
+    assert len(batcher) == 0
+
+
+def test_a_taker_is_offered_nothing_while_others_wait_for_it():
+    batcher = Batcher()
+    thread, results = in_thread(batcher.take, 10, lambda bulk: bulk)
+    batcher.put(["may not be taken"])
+    assert not batcher.offer("later")
+    batcher.put(["may"], bulk=True)
+    thread.join(5)
+    assert results == [["may"]]
 
 
 def test_what_is_forgotten_is_not_given_out():

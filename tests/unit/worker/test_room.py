@@ -1,6 +1,6 @@
 """The engine room without Celery: every job comes out once, with its own fate."""
 
-from threading import Event
+from threading import Event, current_thread
 from time import monotonic, sleep
 
 import pytest
@@ -100,6 +100,50 @@ def test_an_idle_captcha_is_read_alone():
     (job,) = run(engine, jobs_of(b"a"))
     assert isinstance(job.answer, Answer)
     assert job.answer.timing.pass_size == 1
+
+
+class Named(Engine):
+    """Notes which thread decodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decoders: list[str] = []
+
+    def prepare(self, data):
+        self.decoders.append(current_thread().name)
+        return super().prepare(data)
+
+
+def test_an_idle_lane_decodes_what_it_reads_and_a_busy_one_has_it_decoded():
+    engine, done = Named(), []
+    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend)
+    room.start()
+    wait_until(lambda: room._decoded._idle)
+    jobs = jobs_of(b"wait", b"a", b"bad")
+    room.submit(jobs[:1])
+    assert engine.waiting.wait(10)
+    room.submit(jobs[1:])
+    wait_until(lambda: len(engine.decoders) == 3)
+    engine.go_on.set()
+    room.close()
+    assert engine.decoders == ["lane-1", "decoder-1", "decoder-1"]
+    assert {id(job) for job in done} == {id(job) for job in jobs}
+
+
+@pytest.mark.parametrize("image", [b"bad", None])
+def test_whatever_an_idle_lane_is_given_to_decode_it_goes_on(image):
+    engine, done = Named(), []
+    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend)
+    room.start()
+    jobs = [Job(data=image, delivery=Delivery()), *jobs_of(b"a")]
+    for number, job in enumerate(jobs, 1):
+        wait_until(lambda: room._decoded._idle)
+        room.submit([job])
+        wait_until(lambda number=number: len(done) == number)
+    room.close()
+    assert engine.decoders == ["lane-1", "lane-1"]
+    assert done == jobs
+    assert [type(job.error) for job in done] == [BadImage if image else type(None), type(None)]
 
 
 def test_a_bad_image_fails_alone():

@@ -1,6 +1,7 @@
 """The writer: every reply is checked, and what was not written is tried again, with the others."""
 
 from contextlib import contextmanager
+from threading import current_thread
 from types import SimpleNamespace
 
 import pytest
@@ -127,6 +128,23 @@ def test_a_store_that_is_away_is_tried_until_it_is_there(store, written):
     written.writer.put([delivery("1"), delivery("2")])
     wait_until(lambda: len(written.stored) == 2)
     assert store.sizes == [2]
+    assert store.written.keys() == {"1", "2"}
+
+
+def test_an_idle_thread_writes_by_itself(store, written):
+    told: list[str] = []
+    writer = Writer(Backend(store), stored=lambda _: told.append(current_thread().name))
+    writer.write([delivery("1")])
+    assert told == [current_thread().name]
+    assert store.written.keys() == {"1"}
+
+
+def test_what_an_idle_thread_cannot_write_the_writer_tries_again(store, written):
+    store.plan = [RedisConnectionError("away"), RedisConnectionError("away")]
+    written.writer.write([delivery("1")])
+    # While the store is in trouble nobody else waits for it.
+    written.writer.write([delivery("2")])
+    wait_until(lambda: len(written.stored) == 2)
     assert store.written.keys() == {"1", "2"}
 
 

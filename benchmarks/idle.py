@@ -1,0 +1,125 @@
+"""One captcha on an idle fleet: where the milliseconds of `Client.solve` go.
+
+    python -m benchmarks.idle [--rounds 3] [--captchas 200] [--json]
+
+The worker has one core, server and client the other. The worker notes the times of its parts by the
+monotonic clock, which is the client's too. Between two captchas nothing happens for a moment, so
+that what the last one has left to do is no part of the next one.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+
+from benchmarks import report
+from benchmarks.endtoend import OTHER_CORE, WORKER_CORE, images, offline
+from producer import Client
+from producer.local.server import EmbeddedServer
+from producer.local.worker import WorkerProcess
+
+_WARM_UP = 20
+_PAUSE_S = 0.005
+
+#: Each part, from which moment to which.
+_PARTS = {
+    "sending, the server, the claim, Celery's checks": ("called", "claimed"),
+    "to the thread that decodes": ("claimed", "decode begins"),
+    "decoding": ("decode begins", "decode ends"),
+    "to its pass": ("decode ends", "pass begins"),
+    "pass": ("pass begins", "pass ends"),
+    "to the thread that writes": ("pass ends", "store begins"),
+    "writing, the server, to the caller": ("store begins", "returned"),
+}
+
+Moments = dict[str, float]
+
+
+def measure(engine: str, rounds: int, count: int) -> list[list[Moments]]:
+    """The moments of each captcha of each round, seconds of the monotonic clock."""
+    pictures = [path.read_bytes() for path in images()]
+    calls: list[Moments] = []
+    with TemporaryDirectory() as folder, EmbeddedServer() as server:
+        marks = Path(folder, "marks.json")
+        environ = {
+            "TILEFLEET_ENGINE": engine,
+            "TILEFLEET_TRACES": "1",
+            "BENCHMARK_MARKS": str(marks),
+        }
+        options = ("-c", "1", "--include", "benchmarks.marked")
+        with WorkerProcess(server.url, *options, environ=environ) as worker:
+            assert worker.process is not None
+            for task in Path(f"/proc/{worker.process.pid}/task").iterdir():
+                os.sched_setaffinity(int(task.name), {WORKER_CORE})
+            with Client(server.url) as fleet:
+                for number in range(_WARM_UP + rounds * count):
+                    called = monotonic()
+                    fleet.solve(pictures[number % len(pictures)])
+                    calls.append({"called": called, "returned": monotonic()})
+                    sleep(_PAUSE_S)
+        noted = json.loads(marks.read_text())
+    each = [call | there for call, there in zip(calls, noted, strict=True)][_WARM_UP:]
+    return [each[begin : begin + count] for begin in range(0, len(each), count)]
+
+
+def between(rounds: Sequence[Sequence[Moments]], begin: str, end: str) -> list[float]:
+    """The median of each round, milliseconds."""
+    return [median((each[end] - each[begin]) * 1000 for each in one) for one in rounds]
+
+
+def above(rounds: Sequence[Sequence[Moments]]) -> list[float]:
+    """The median of each round of what is neither decoding nor the pass, milliseconds."""
+    return [
+        median(
+            each["returned"]
+            - each["called"]
+            - (each["decode ends"] - each["decode begins"])
+            - (each["pass ends"] - each["pass begins"])
+            for each in one
+        )
+        * 1000
+        for one in rounds
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--captchas", type=int, default=200)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {OTHER_CORE})
+    real, null = (
+        measure(engine, options.rounds, options.captchas) for engine in ("litert", "null")
+    )
+    rows = [
+        [name, report.spread(between(real, *ends)), report.spread(between(null, *ends))]
+        for name, ends in _PARTS.items()
+    ]
+    whole = ("called", "returned")
+    rows.append(
+        ["all of it", report.spread(between(real, *whole)), report.spread(between(null, *whole))]
+    )
+    rows.append(
+        ["above decoding and pass", report.spread(above(real)), report.spread(above(null))]
+    )
+    report.show(
+        "One captcha on an idle fleet, ms",
+        ["part", "real engine, median (least to most)", "null engine"],
+        rows,
+        caveats=[
+            f"{options.rounds} rounds of {options.captchas} captchas, one after the other, "
+            f"{_PAUSE_S * 1000:g} ms apart; the median of each round",
+            f"worker -c 1 on core {WORKER_CORE}; server and client on core {OTHER_CORE}",
+            f"decoding and a pass in a loop that does nothing else: {1000 / offline(300):.2f} ms",
+        ],
+        as_json=options.json,
+    )
+
+
+if __name__ == "__main__":
+    main()
