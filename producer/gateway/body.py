@@ -85,7 +85,7 @@ async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
 
     async def again() -> dict[str, Any]:
         nonlocal at
-        await asyncio.sleep(0)
+        await context.turn(request)
         part, at = body[at : at + _FORM_SLICE], at + _FORM_SLICE
         return {"type": "http.request", "body": part, "more_body": at < len(body)}
 
@@ -97,12 +97,17 @@ async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
         yield fields
     finally:
         await fields.close()
-        await asyncio.sleep(0)
+        await context.turn(request)
 
 
 def kind(request: Request) -> str:
     """The content type, without its parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def long_json(request: Request, body: bytes) -> LongJson:
+    """Raises BadMessage."""
+    return await LongJson.parse(body, lambda: context.turn(request))
 
 
 async def field(request: Request, body: bytes, name: str) -> bytes | None:
@@ -113,11 +118,11 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
     """
     said = kind(request)
     if said.endswith("json") or (said != "multipart/form-data" and _BEGINS_JSON.match(body)):
-        read = await LongJson.parse(body.removeprefix(BOM_UTF8))
+        read = await long_json(request, body.removeprefix(BOM_UTF8))
         text = read.get(name)
         return None if text is None else read.text(text, len(body))
     if said == "application/x-www-form-urlencoded":
-        return await _urlencoded(body, name)
+        return await _urlencoded(request, body, name)
     async with form(request, body) as fields:
         value = fields.get(name)
         if isinstance(value, UploadFile):
@@ -125,7 +130,7 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
         return None if value is None else value.encode()
 
 
-async def _urlencoded(body: bytes, name: str) -> bytes | None:
+async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
     key = name.encode() + b"="
     begin = body.rfind(b"&" + key) + 1
     if not begin and not body.startswith(key):
@@ -139,7 +144,7 @@ async def _urlencoded(body: bytes, name: str) -> bytes | None:
         end = escape if at < escape else end
         parts.append(_unescaped(value[at:end]))
         at = end
-        await asyncio.sleep(0)
+        await context.turn(request)
     return b"".join(parts)
 
 
