@@ -20,8 +20,10 @@ from producer.gateway.connection.protocol import BODY_BYTES_A_SECOND, BODY_S, MO
 from producer.gateway.long_json import LongJson
 from tilefleet.errors import BadMessage, TooLarge
 
-#: Bytes that are worked on before others have their turn; of a form, which may have many parts.
-_SLICE, _FORM_SLICE = 64 << 10, 16 << 10
+#: Bytes that are worked on before others have their turn; of a form, and of one in many lines,
+#: which are headers of many parts.
+_SLICE, _FORM_SLICE, _LINES_SLICE = 64 << 10, 16 << 10, 2 << 10
+_MOST_LINES = 64
 #: Few spaces in front: of millions, a pattern tries each as the last.
 _DATA_URL = re.compile(rb"\s{0,64}data:[^,]{0,100},")
 #: An address, in the place of a picture.
@@ -86,7 +88,10 @@ async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
     async def again() -> dict[str, Any]:
         nonlocal at
         await context.turn(request)
-        part, at = body[at : at + _FORM_SLICE], at + _FORM_SLICE
+        part = body[at : at + _FORM_SLICE]
+        if part.count(b"\n") > _MOST_LINES:
+            part = part[:_LINES_SLICE]
+        at += len(part)
         return {"type": "http.request", "body": part, "more_body": at < len(body)}
 
     try:

@@ -20,7 +20,7 @@ _LONG, _MOST_ELSE = 256, 1 << 20
 #: Brackets, commas and quotes that there may be: some for each picture of the longest list.
 _MOST_MARKS = 32_768
 #: Bytes that are looked at before others have their turn.
-_SLICE = 1 << 20
+_SLICE = 128 << 10
 #: In front of the number of a string that was left out: nobody knows it, so nobody sends it.
 _MARK = token_hex(16)
 

@@ -2,7 +2,7 @@
 
 The loop does what comes in the order in which it comes, so who sends most gets most of it. Here
 each address has a queue of its own for what takes time (parsing, a request's begin, a slice of its
-body), and they are served round robin, for a millisecond or two before others have the loop.
+body), and they are served round robin, for a millisecond before others have the loop.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 #: Seconds of it in one turn of the loop.
-_MOST_S = 0.0015
+_MOST_S = 0.001
 #: What is reckoned for what goes on behind a turn and cannot be measured here.
 _STEP_S = 0.0003
 

@@ -52,24 +52,24 @@ def test_addresses_have_their_turns_one_after_another_and_each_in_order():
 
 def test_others_have_the_loop_between_turns():
     async def use():
-        turns, laps = Turns(), []
+        turns, done, laps = Turns(), [], []
 
         async def watch():
-            while len(laps) < 400:
-                laps.append(perf_counter())
+            while len(done) < 100:
+                laps.append(len(done))
                 await asyncio.sleep(0)
 
         async def one(number):
             await turns.wait("a")
-            busy(0.001)
+            busy(0.0005)
+            done.append(number)
 
         watching = asyncio.create_task(watch())
         await asyncio.gather(*map(one, range(100)))
-        watching.cancel()
+        await watching
         return max(after - before for before, after in zip(laps, laps[1:], strict=False))
 
-    # Of a hundred milliseconds in all.
-    assert asyncio.run(use()) < 0.05
+    assert asyncio.run(use()) <= 5
 
 
 def test_what_raises_and_what_is_cancelled_keeps_nobody():
