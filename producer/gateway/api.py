@@ -29,7 +29,7 @@ async def solve(request: Request) -> Response:
     data = await body.read(request, here.most_body)
     kind = body.kind(request)
     if kind == "application/json":
-        read = await _parse(data)
+        read = await _parse(request, data)
         data = body.decode(read.text(read.get("image"), here.most_body))
     elif kind == "multipart/form-data":
         async with body.form(request, data) as form:
@@ -61,9 +61,12 @@ async def solve_many(request: Request) -> Response:
         async with body.form(request, data) as form:
             files = _files(form)
             _check_length(files, here)
-            images = [await here.content(file) for file in files]
+            images = []
+            for file in files:
+                images.append(await here.content(file))
+                await context.turn(request)
     else:
-        images = await _listed(data, here)
+        images = await _listed(request, data)
     del data
 
     async def reply() -> Response:
@@ -168,9 +171,9 @@ async def _once(
     return made
 
 
-async def _parse(data: bytes) -> LongJson:
+async def _parse(request: Request, data: bytes) -> LongJson:
     """JSON; raises BadMessage for what has addresses in the place of pictures, too."""
-    read = await LongJson.parse(data)
+    read = await body.long_json(request, data)
     for name in _ADDRESSES:
         given = read.get(name)
         for each in given if isinstance(given, list) else [given]:
@@ -188,12 +191,12 @@ def _files(form: FormData) -> list[UploadFile]:
     return [value for value in values if isinstance(value, UploadFile)]
 
 
-async def _listed(data: bytes, here: Context) -> list[bytes | BadRequest]:
+async def _listed(request: Request, data: bytes) -> list[bytes | BadRequest]:
     """The pictures of a JSON list, or what is wrong with each in its place.
 
     Raises BadMessage for addresses: who sends one has to change the program, not the picture.
     """
-    read = await _parse(data)
+    read, here = await _parse(request, data), context.of(request)
     listed = read.get("images")
     if not isinstance(listed, list):
         raise BadMessage("images is missing or no list")
@@ -210,7 +213,7 @@ async def _listed(data: bytes, here: Context) -> list[bytes | BadRequest]:
             images.append(body.decode(text))
         except BadRequest as error:
             images.append(error)
-        await asyncio.sleep(0)
+        await context.turn(request)
     return images
 
 

@@ -24,6 +24,7 @@ from producer.client.asynchronous import AsyncClient
 from producer.client.connection import connect
 from producer.gateway import api, legacy, metrics, openapi, page, problem
 from producer.gateway.connection.idle import address
+from producer.gateway.connection.turns import turns
 from producer.gateway.context import Context
 from producer.gateway.idempotency import HEADER, REPLAYED, Replies
 from producer.gateway.keys import Key, KeyFile, sent
@@ -157,6 +158,7 @@ class Gateway:
         self._now += 1
         self._now_of[who] += 1
         try:
+            await turns.wait(who)
             self._admit(scope)
             route = self._route.get(scope["path"])
             if route is None and scope["path"] == self._settings.prefix:

@@ -20,8 +20,10 @@ from producer.gateway.connection.protocol import BODY_BYTES_A_SECOND, BODY_S, MO
 from producer.gateway.long_json import LongJson
 from tilefleet.errors import BadMessage, TooLarge
 
-#: Bytes that are worked on before others have their turn; of a form, which may have many parts.
-_SLICE, _FORM_SLICE = 64 << 10, 16 << 10
+#: Bytes that are worked on before others have their turn; of a form, and of one in many lines,
+#: which are headers of many parts.
+_SLICE, _FORM_SLICE, _LINES_SLICE = 64 << 10, 16 << 10, 2 << 10
+_MOST_LINES = 64
 #: Few spaces in front: of millions, a pattern tries each as the last.
 _DATA_URL = re.compile(rb"\s{0,64}data:[^,]{0,100},")
 #: An address, in the place of a picture.
@@ -85,8 +87,11 @@ async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
 
     async def again() -> dict[str, Any]:
         nonlocal at
-        await asyncio.sleep(0)
-        part, at = body[at : at + _FORM_SLICE], at + _FORM_SLICE
+        await context.turn(request)
+        part = body[at : at + _FORM_SLICE]
+        if part.count(b"\n") > _MOST_LINES:
+            part = part[:_LINES_SLICE]
+        at += len(part)
         return {"type": "http.request", "body": part, "more_body": at < len(body)}
 
     try:
@@ -97,12 +102,17 @@ async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
         yield fields
     finally:
         await fields.close()
-        await asyncio.sleep(0)
+        await context.turn(request)
 
 
 def kind(request: Request) -> str:
     """The content type, without its parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def long_json(request: Request, body: bytes) -> LongJson:
+    """Raises BadMessage."""
+    return await LongJson.parse(body, lambda: context.turn(request))
 
 
 async def field(request: Request, body: bytes, name: str) -> bytes | None:
@@ -113,11 +123,11 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
     """
     said = kind(request)
     if said.endswith("json") or (said != "multipart/form-data" and _BEGINS_JSON.match(body)):
-        read = await LongJson.parse(body.removeprefix(BOM_UTF8))
+        read = await long_json(request, body.removeprefix(BOM_UTF8))
         text = read.get(name)
         return None if text is None else read.text(text, len(body))
     if said == "application/x-www-form-urlencoded":
-        return await _urlencoded(body, name)
+        return await _urlencoded(request, body, name)
     async with form(request, body) as fields:
         value = fields.get(name)
         if isinstance(value, UploadFile):
@@ -125,7 +135,7 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
         return None if value is None else value.encode()
 
 
-async def _urlencoded(body: bytes, name: str) -> bytes | None:
+async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
     key = name.encode() + b"="
     begin = body.rfind(b"&" + key) + 1
     if not begin and not body.startswith(key):
@@ -139,7 +149,7 @@ async def _urlencoded(body: bytes, name: str) -> bytes | None:
         end = escape if at < escape else end
         parts.append(_unescaped(value[at:end]))
         at = end
-        await asyncio.sleep(0)
+        await context.turn(request)
     return b"".join(parts)
 
 

@@ -12,15 +12,22 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from producer.client.asynchronous import AsyncClient
+from producer.gateway.connection.turns import turns
 from producer.gateway.idempotency import Replies
 from producer.gateway.keys import Key
 from producer.gateway.lines import Placed
 from producer.gateway.metrics import Metrics
 from producer.gateway.quota import Quota
+from producer.gateway.visitors.slots import Slots
 from tilefleet import wire
 from tilefleet.answer import Answer
-from tilefleet.errors import BadRequest, TilefleetError, TooLarge
+from tilefleet.errors import AnswerTimeout, BadRequest, TilefleetError, TooLarge
 from tilefleet.settings import Settings
+
+#: Lists of one address that are read at once, and captchas of one as they come.
+MOST_LISTS, _WINDOW = 2, 64
+#: Outcomes of a list that are made ready in one turn of the event loop.
+_SHOWN_A_TURN = 16
 
 
 @dataclass(slots=True)
@@ -40,6 +47,7 @@ class Context:
     most_held: int = 256 << 20
     most_held_by_one: int = 128 << 20
     held: Counter[str] = field(default_factory=Counter)
+    lists: Slots = field(default_factory=lambda: Slots(MOST_LISTS))
     total: int = 0
 
     def check_size(self, picture: bytes) -> None:
@@ -99,6 +107,11 @@ def of(request: Request) -> Context:
     return context
 
 
+async def turn(request: Request) -> None:
+    """Let others have the event loop, and return when it is this sender's turn."""
+    await turns.wait(request.scope.get("state", {}).get("who", ""))
+
+
 async def solve(request: Request, picture: bytes, *, timeout: float) -> Answer:
     """One captcha of whoever asks, within `timeout` seconds for all that it takes.
 
@@ -125,17 +138,23 @@ async def solve_many(
     """
     here, key = of(request), _key(request)
     left_s = await here.quota.take(key, len(pictures), timeout=timeout)
-    outcomes = []
-    window = here.settings.max_list
+    outcomes: list[dict[str, Any]] = []
     checked = [here.checked(picture) for picture in pictures]
     decoded = [picture for picture in checked if isinstance(picture, bytes)]
-    answers = here.fleet.outcomes(decoded, window=window, timeout=left_s, bulk=True)
-    for picture in checked:
-        outcome = (await anext(answers))[1] if isinstance(picture, bytes) else picture
-        _count(here, key, outcome)
-        outcomes.append(
-            outcome.encode() if isinstance(outcome, Answer) else wire.encode_error(outcome)
-        )
+    window = here.settings.max_list
+    async with here.lists.one(request.state.who, left_s) as left_s:
+        if not left_s:
+            why = f"{MOST_LISTS} lists of one address at once"
+            raise HTTPException(503, why, {"Retry-After": "1"})
+        answers = here.fleet.outcomes(decoded, window=window, timeout=left_s, bulk=True)
+        for picture in checked:
+            outcome = (await anext(answers))[1] if isinstance(picture, bytes) else picture
+            _count(here, key, outcome)
+            outcomes.append(
+                outcome.encode() if isinstance(outcome, Answer) else wire.encode_error(outcome)
+            )
+            if len(outcomes) % _SHOWN_A_TURN == 0:
+                await turn(request)
     return outcomes
 
 
@@ -148,36 +167,43 @@ async def solve_as_they_come(
     """
     here, key = of(request), _key(request)
     left_s = await here.quota.take(key, len(pictures), timeout=timeout)
-    return _as_they_come(here, key, [here.checked(picture) for picture in pictures], left_s)
+    return _as_they_come(request, [here.checked(picture) for picture in pictures], left_s)
 
 
 async def _as_they_come(
-    here: Context, key: Key | None, pictures: Sequence[bytes | BadRequest], timeout: float
+    request: Request, pictures: Sequence[bytes | BadRequest], timeout: float
 ) -> AsyncGenerator[Placed, None]:
-    ends = monotonic() + timeout
+    here, key = of(request), _key(request)
+    ends, window = monotonic() + timeout, asyncio.Semaphore(_WINDOW)
 
     async def read(place: int, picture: bytes | BadRequest) -> Placed:
         if not isinstance(picture, bytes):
             return place, picture
         try:
-            pending = await here.fleet.submit(picture, expires=timeout, bulk=True)
-            try:
-                return place, await pending.result(max(0.0, ends - monotonic()))
-            finally:
-                pending.cancel()
+            async with window:
+                await turn(request)
+                left_s = ends - monotonic()
+                if left_s <= 0:
+                    raise AnswerTimeout(f"no answer within {timeout:g} s: it was not its turn yet")
+                pending = await here.fleet.submit(picture, expires=left_s, bulk=True)
+                try:
+                    return place, await pending.result(max(0.0, ends - monotonic()))
+                finally:
+                    pending.cancel()
         except TilefleetError as error:
             return place, error
 
-    tasks = [asyncio.create_task(read(*each)) for each in enumerate(pictures)]
-    try:
-        for task in asyncio.as_completed(tasks):
-            place, outcome = await task
-            _count(here, key, outcome)
-            yield place, outcome
-    finally:
-        for each in tasks:
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with here.lists.one(request.state.who, timeout):
+        tasks = [asyncio.create_task(read(*each)) for each in enumerate(pictures)]
+        try:
+            for task in asyncio.as_completed(tasks):
+                place, outcome = await task
+                _count(here, key, outcome)
+                yield place, outcome
+        finally:
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _count(here: Context, key: Key | None, outcome: Answer | Exception) -> None:

@@ -7,6 +7,7 @@ turn.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from secrets import token_hex
 from typing import Any
 
@@ -19,7 +20,7 @@ _LONG, _MOST_ELSE = 256, 1 << 20
 #: Brackets, commas and quotes that there may be: some for each picture of the longest list.
 _MOST_MARKS = 32_768
 #: Bytes that are looked at before others have their turn.
-_SLICE = 1 << 20
+_SLICE = 128 << 10
 #: In front of the number of a string that was left out: nobody knows it, so nobody sends it.
 _MARK = token_hex(16)
 
@@ -32,9 +33,11 @@ class LongJson:
         self._strings = strings
 
     @classmethod
-    async def parse(cls, body: bytes) -> "LongJson":
-        """Raises BadMessage."""
-        await _check_marks(body)
+    async def parse(
+        cls, body: bytes, turn: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
+    ) -> "LongJson":
+        """`turn` lets others have the event loop; raises BadMessage."""
+        await _check_marks(body, turn)
         kept: list[bytes] = []
         strings: list[memoryview] = []
         view, at = memoryview(body), 0
@@ -47,7 +50,7 @@ class LongJson:
                 kept.append(body[at:end])
             at = end
             if len(kept) % 1024 == 0:
-                await asyncio.sleep(0)
+                await turn()
         if len(body) - at + sum(map(len, kept)) > _MOST_ELSE:
             raise BadMessage(f"JSON with more than {_MOST_ELSE} bytes that are no picture's")
         kept.append(body[at:])
@@ -84,7 +87,7 @@ class LongJson:
         return unescaped.encode("utf-8", "replace")
 
 
-async def _check_marks(body: bytes) -> None:
+async def _check_marks(body: bytes, turn: Callable[[], Awaitable[None]]) -> None:
     """A few for each picture are all that anybody needs, and each of more costs a hundred bytes."""
     count = 0
     for at in range(0, len(body), _SLICE):
@@ -93,7 +96,7 @@ async def _check_marks(body: bytes) -> None:
             count += part.count(mark)
             if count > _MOST_MARKS:
                 raise BadMessage(f'JSON with more than {_MOST_MARKS} of [ {{ , : and "')
-        await asyncio.sleep(0)
+        await turn()
 
 
 def _end_of_string(body: bytes, begin: int) -> int:

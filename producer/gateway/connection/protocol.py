@@ -2,7 +2,7 @@
 
 uvicorn's protocol waits for ever for a head, a trailer or a reader, and takes a trailer for a
 header. This one counts what is outside of bodies, has one deadline for whatever is due next, and
-gives the event loop a turn between slices of what came.
+parses what came in slices, when it is its address's turn.
 
 ::
 
@@ -19,7 +19,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from producer.gateway.connection.flow import Flow
 from producer.gateway.connection.head import title
-from producer.gateway.connection.idle import idle
+from producer.gateway.connection.idle import address, idle
+from producer.gateway.connection.turns import turns
 
 #: Seconds in which a request's head has to be there, and its bytes at most.
 HEAD_S, HEAD_BYTES = 10.0, 32 << 10
@@ -35,8 +36,8 @@ MOST_IGNORED = 8 << 20
 _READ_S = 10.0
 #: Requests sent behind one that is not answered yet.
 _MOST_PIPELINED = 16
-#: Bytes that are parsed before other connections have their turn.
-_SLICE = 64 << 10
+#: Bytes that are parsed before others have their turn.
+_SLICE = 16 << 10
 #: All connections; a process may open more files than that (`server.run`).
 _MOST_TOGETHER = 4096
 
@@ -59,7 +60,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._part = "idle"
+        self._part, self._who = "idle", ""
         #: Of this request's head or body: bytes that are none of the body's, in all and since its
         #: last one; the body's own, and those that came after the reply.
         self._outside = self._in_a_row = self._body = self._ignored = 0
@@ -80,6 +81,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.flow = Flow(transport)
+        self._who = address(self.client)
         if len(self.connections) > _MOST_TOGETHER:
             transport.abort()
         self._allow(HEAD_S)
@@ -108,8 +110,11 @@ class Protocol(HttpToolsProtocol):
             return
         if self._unparsed is not None:
             self._unparsed = memoryview(bytes(self._unparsed) + data)
-        else:
-            self._parse(memoryview(data))
+            return
+        self._unparsed = memoryview(data)
+        turns.do(self._who, self._go_on)
+        if self._unparsed is not None:
+            self.flow.hold()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -219,7 +224,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse(reply)
         elif rest and not self.transport.is_closing():
             self.flow.hold()
-            self.loop.call_soon(self._go_on)
+            turns.do(self._who, self._go_on)
 
     def _go_on(self) -> None:
         if self.transport.is_closing():

@@ -17,6 +17,8 @@ UNKNOWN = "unknown"
 _PARAMETER = re.compile(
     r'[\t ]*([!#-\'*+.0-9A-Z^-z|~-]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)[\t ]*(?:[;,]|$)'
 )
+#: Hops that are looked at, from the right.
+_MOST_HOPS = 32
 _PORT = re.compile(r":[\w.-]{1,16}$")
 
 
@@ -42,6 +44,8 @@ class Proxies:
     def _first(self, hops: list[str]) -> str:
         """The last that is not trusted; the first where all are, empty where there is none."""
         address = ""
+        if len(hops) > _MOST_HOPS:
+            hops = [UNKNOWN, *hops[-_MOST_HOPS:]]
         for hop in reversed(hops):
             address = _address(hop)
             if not self._trusts(address):
@@ -85,10 +89,11 @@ def _listed(value: str) -> list[str]:
 
 def _forwarded(value: str) -> list[str]:
     """The ``for`` of each element of Forwarded; of one that has none, nothing is known."""
-    hops, hop, at = [], "", 0
+    hops: list[str] = []
+    hop, at = "", 0
     while at < len(value):
         found = _PARAMETER.match(value, at)
-        if found is None:
+        if found is None or len(hops) > _MOST_HOPS:
             # A quote that was left open would hide what a proxy has added.
             return [UNKNOWN]
         name, text = found[1].lower(), found[2]

@@ -1,0 +1,63 @@
+"""The process that attacks: ``python -m benchmarks.attack.attacker PORT KEY (NAME | --count N)``.
+
+With a name, that attack until it is stopped; it prints a line when it has begun. With a count, all
+of them in turns, so many in all, what is slow for a moment only.
+"""
+
+import argparse
+import asyncio
+import os
+
+from benchmarks.attack.kept import ATTACKS, HEAVY
+from benchmarks.attack.line import Target
+
+#: Connections that attack at once.
+AT_ONCE = 32
+_HEAVY_ONE_IN = 400
+
+
+async def one_kind(name: str, target: Target, at_once: int) -> None:
+    async def again() -> None:
+        while True:
+            await ATTACKS[name](target)
+            # What is refused at once would only be this process's own work.
+            await asyncio.sleep(0.01)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(at_once):
+            tasks.create_task(again())
+        await asyncio.sleep(0.5)
+        print("begun", flush=True)
+
+
+async def all_kinds(target: Target, count: int) -> None:
+    light = [name for name in ATTACKS if name not in HEAVY]
+    numbers = iter(range(count))
+
+    async def again() -> None:
+        for number in numbers:
+            names = sorted(HEAVY) if number % _HEAVY_ONE_IN == 0 else light
+            await ATTACKS[names[number % len(names)]](target)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(AT_ONCE):
+            tasks.create_task(again())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("port", type=int)
+    parser.add_argument("key")
+    parser.add_argument("name", nargs="?", choices=list(ATTACKS))
+    parser.add_argument("--count", type=int)
+    options = parser.parse_args()
+    # An attacker has a machine of its own; here it gets what the others leave.
+    os.nice(19)
+    if options.name:
+        asyncio.run(one_kind(options.name, Target(options.port, options.key, 12.0), AT_ONCE))
+    else:
+        asyncio.run(all_kinds(Target(options.port, options.key, 0.02), options.count))
+
+
+if __name__ == "__main__":
+    main()
