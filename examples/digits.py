@@ -43,7 +43,7 @@ def draw_tile(digit: np.ndarray, random: np.random.Generator) -> Image.Image:
     moved = tuple(random.integers(-3, 4, 2).tolist())
     ink = ink.rotate(random.uniform(-12, 12), Image.Resampling.BICUBIC, translate=moved)
     share = np.asarray(ink, np.float32)[..., None] / 255
-    dark, light = random.uniform(0, 110, 3), random.uniform(170, 256, 3)
+    dark, light = random.uniform(0, 90, 3), random.uniform(180, 256, 3)
     pixels = light * (1 - share) + dark * share + random.normal(0, 8, (TILE, TILE, 3))
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 

@@ -190,7 +190,9 @@ def _for_tiles(
     if kind == BUILTIN:
         given["drawn"] = TILES
     else:
-        given["recipe"] = tiles.Recipe(mirrored=mirrored)
+        # What a mirror makes another thing of, such as letters, its parts are, too.
+        zoomed = tiles.Recipe().zoomed if mirrored else 0.0
+        given["recipe"] = tiles.Recipe(mirrored=mirrored, zoomed=zoomed)
     if begun:
         keras.utils.set_random_seed(seed)
         given |= {

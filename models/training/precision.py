@@ -20,7 +20,7 @@ from models.runtimes.convert import to_litert
 from models.runtimes.quantise import quantise
 from models.store import Entry
 from models.store.manifest import NETWORKS, PRECISIONS, litert_batch
-from tilefleet.errors import ModelError
+from tilefleet.errors import BadTiles, ModelError
 from tilefleet.kind import BUILTIN, Kind
 from tilefleet.settings import Settings
 
@@ -58,8 +58,8 @@ def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
     name = entry.manifest.name
     exact = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
     kind = entry.manifest.kind
-    if kind != BUILTIN and not any(answered(data, kind).values()):
-        say("in int8 beside float32: nothing, as there are no captchas to compare them on")
+    if kind != BUILTIN and (why := _nothing_to_compare(data, kind)):
+        say(f"in int8 beside float32: nothing, as {why}")
         return entry
     small = {
         network: quantise(file, _samples(network, data, kind)) for network, file in exact.items()
@@ -82,6 +82,17 @@ def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
         root=entry.folder.parent,
         beside={network: small[network] for network in PRECISIONS[chosen]},
     )
+
+
+def _nothing_to_compare(data: Path, kind: Kind) -> str:
+    """Why int8 cannot be measured for a kind of one's own; empty if it can."""
+    if not any(answered(data, kind).values()):
+        return "there are no captchas with answers to compare on"
+    try:
+        own.labelled(data, kind)
+    except BadTiles:
+        return "there are no labelled tiles to measure activations on"
+    return ""
 
 
 def _loses(scores: dict[str, Score], exact: dict[str, Score]) -> bool:
