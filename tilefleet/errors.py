@@ -28,6 +28,7 @@
         ├── BadArchive          a file to import is no archive of a model
         ├── EngineUnavailable   the engine's library is not installed
         ├── NotANetwork         a file to import is not such a network
+        ├── BadKind             layout.toml or words.txt of a folder cannot be used
         └── BadTiles            a folder of tile pictures has none that can be used
 
 A worker stores an error as Celery does (class, module, arguments), and the client raises the same
@@ -143,6 +144,10 @@ class EngineUnavailable(ModelError):
 
 class NotANetwork(ModelError):
     """A file to import is not a network of the expected kind."""
+
+
+class BadKind(ModelError):
+    """layout.toml or words.txt of a folder of data is missing, or cannot be understood."""
 
 
 class BadTiles(ModelError):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.bootstrap.scan import Scan
 from tilefleet.errors import BadCollection
-from tilefleet.kind import BUILTIN
+from tilefleet.kind import BUILTIN, Kind
 
 #: Captchas that can be read, and different words in their headers, at least.
 _LEAST_CAPTCHAS = 40
@@ -16,7 +16,7 @@ _LEAST_WORDS = 3
 _LEAST_REPEATED = 0.1
 
 
-def check_captchas(folder: Path, found: Scan) -> None:
+def check_captchas(folder: Path, found: Scan, kind: Kind = BUILTIN) -> None:
     """Raises BadCollection where there are too few captchas, or too few words."""
     words = set(found.words[:, 0].tolist())
     if len(found) < _LEAST_CAPTCHAS or len(words) < _LEAST_WORDS:
@@ -24,16 +24,16 @@ def check_captchas(folder: Path, found: Scan) -> None:
             f"{folder} has {len(found)} readable captchas ({len(found.unreadable)} files are none) "
             f"that ask for {len(words)} words; at least {_LEAST_CAPTCHAS} captchas and "
             f"{_LEAST_WORDS} words are needed, and every picture should come back about 8 times: "
-            f"for the {len(BUILTIN.labels)} words that takes thousands of captchas"
+            f"for the {len(kind.labels)} words that takes thousands of captchas"
         )
 
 
-def check_repeats(folder: Path, members: NDArray[np.int32]) -> None:
+def check_repeats(folder: Path, members: NDArray[np.int32], tiles: int) -> None:
     """Raises BadCollection where hardly a picture comes back.
 
-    `members`: int32 (captchas · 8,), which picture each tile shows. How many pictures there are in
-    all is estimated as by Chao, "Nonparametric estimation of the number of classes in a
-    population", 1984.
+    `members`: int32 (captchas · tiles,), which picture each tile shows; `tiles`: of a captcha. How
+    many pictures there are in all is estimated as by Chao, "Nonparametric estimation of the number
+    of classes in a population", 1984.
     """
     sizes = np.bincount(members)
     repeated = float(sizes[sizes > 1].sum() / len(members))
@@ -41,7 +41,7 @@ def check_repeats(folder: Path, members: NDArray[np.int32]) -> None:
         once, twice = int((sizes == 1).sum()), int((sizes == 2).sum())
         pool = len(sizes) + once * (once - 1) // (2 * (twice + 1))
         raise BadCollection(
-            f"{folder}: {len(members) // 8} captchas show {len(sizes)} pictures, {once} of them "
-            f"once: nothing comes back, so words cannot tell them apart. By these counts there are "
+            f"{folder}: {len(members) // tiles} captchas show {len(sizes)} pictures, {once} of "
+            f"them once: nothing comes back, so words cannot tell them apart. By these counts there are "
             f"some {pool} pictures in all, and about as many captchas are needed"
         )

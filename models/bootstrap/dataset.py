@@ -9,6 +9,7 @@
     corrections.jsonl   what people said, one line a decision, in their order, each by the file and
                         tile where the group's picture is: another run may number groups otherwise
     unreadable.csv  files that are no captchas, and why
+    layout.toml, words.txt  the kind of the captchas, if it is not the built-in's
 
 `tiles.npz` is what ``tilefleet models train`` reads: the format of easy12306
 (github.com/zhaipro/easy12306, mlearn.py). A count says how far a label is to be believed: n of
@@ -27,10 +28,11 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.datasets.kinds import kind_of, write_kind
 from models.datasets.tiles import write_counted
 from tilefleet.errors import BadCollection
 from tilefleet.files import atomic_write
-from tilefleet.kind import BUILTIN
+from tilefleet.kind import BUILTIN, Kind
 
 TILES: Final = "tiles.npz"
 TABLE: Final = "labels.csv"
@@ -64,6 +66,8 @@ class Dataset:
     places: tuple[str, ...]
     #: Group → what a person said, a label or NOTHING.
     corrections: dict[int, str]
+    #: Of the captchas.
+    kind: Kind = BUILTIN
 
     @classmethod
     def open(cls, folder: Path) -> "Dataset":
@@ -81,8 +85,9 @@ class Dataset:
             raise BadCollection(
                 f"{folder}: {len(labels)} labels, {len(pictures)} pictures, {len(sightings)} counts"
             )
-        corrections = _read_corrections(folder, places)
-        return cls(folder, labels, sightings, pictures, places, corrections)
+        kind = kind_of(folder)
+        corrections = _read_corrections(folder, places, kind)
+        return cls(folder, labels, sightings, pictures, places, corrections, kind)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -108,7 +113,7 @@ class Dataset:
         for group, label in self.corrections.items():
             labels[group] = 0
             if label != NOTHING:
-                labels[group, BUILTIN.index[label]] = 1
+                labels[group, self.kind.index[label]] = 1
         return labels
 
     def export(self) -> int:
@@ -133,7 +138,7 @@ class Dataset:
             writer.writerow(("file", "tile", "group", "label", "probability"))
             for name, tile, group in tiles:
                 said = self.corrections.get(group)
-                label = BUILTIN.labels[best[group]] if said is None else said
+                label = self.kind.labels[best[group]] if said is None else said
                 sure = probability[group] if said is None else 1.0
                 writer.writerow((name, tile, group, label, f"{sure:.4f}"))
 
@@ -146,22 +151,26 @@ def write(
     files: tuple[str, ...],
     groups: NDArray[np.int32],
     unreadable: tuple[tuple[str, str], ...],
+    kind: Kind = BUILTIN,
 ) -> Dataset:
     """Write all of it; what people said of an earlier run in `folder` holds.
 
     `labels`: float32 (groups, labels); `pictures`: what is in folder/pictures.npy; `files`: the
-    captchas, and `groups`, int32 (captchas, 8), which group each of their tiles is in;
-    `unreadable`: (file, why). Raises OSError.
+    captchas, and `groups`, int32 (captchas, tiles), which group each of their tiles is in;
+    `unreadable`: (file, why); `kind`: of the captchas. Raises OSError.
     """
     flat = groups.ravel()
     sightings = np.bincount(flat, minlength=len(labels)).astype(np.int32)
-    places = tuple(f"{files[at // 8]}:{at % 8 + 1}" for at in first_places(groups).tolist())
+    tiles = groups.shape[1]
+    first = first_places(groups).tolist()
+    places = tuple(f"{files[at // tiles]}:{at % tiles + 1}" for at in first)
+    write_kind(folder, kind)
     with atomic_write(folder / BELIEFS) as file:
         np.savez(file, labels=labels, sightings=sightings, places=np.array(places))
     with atomic_write(folder / UNREADABLE, text=True) as file:
         csv.writer(file, lineterminator="\n").writerows([("file", "why"), *unreadable])
-    corrections = _read_corrections(folder, places)
-    dataset = Dataset(folder, labels, sightings, pictures, places, corrections)
+    corrections = _read_corrections(folder, places, kind)
+    dataset = Dataset(folder, labels, sightings, pictures, places, corrections, kind)
     dataset._write_table(
         (name, tile, group)
         for name, row in zip(files, groups.tolist(), strict=True)
@@ -172,7 +181,7 @@ def write(
 
 
 def first_places(groups: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Of int32 (captchas, 8): the flat index of each group's first tile, int64 (groups,)."""
+    """Of int32 (captchas, tiles): the flat index of each group's first tile, int64 (groups,)."""
     return np.unique(groups.ravel(), return_index=True)[1]
 
 
@@ -182,7 +191,7 @@ def _read_tiles(table: Path) -> Iterator[_Tile]:
             yield row["file"], int(row["tile"]), int(row["group"])
 
 
-def _read_corrections(folder: Path, places: tuple[str, ...]) -> dict[int, str]:
+def _read_corrections(folder: Path, places: tuple[str, ...], kind: Kind) -> dict[int, str]:
     """The last word on each group; a line that was cut off by a crash is left out."""
     path = folder / CORRECTIONS
     if not path.exists():
@@ -196,7 +205,7 @@ def _read_corrections(folder: Path, places: tuple[str, ...]) -> dict[int, str]:
             group, label = groups[said["place"]], said["label"]
         except (ValueError, KeyError, TypeError):
             continue
-        if label is None or label == NOTHING or label in BUILTIN.index:
+        if label is None or label == NOTHING or label in kind.index:
             _say(corrections, group, label)
     return corrections
 

@@ -58,10 +58,12 @@ def find(
 ) -> list[str]:
     """Number the pictures of all tiles; write OUT/pictures.csv. Returns lines for people."""
     signature = signatures.find(name)
+    entry = store.find(settings.model, root=settings.store)
+    tiles = entry.manifest.kind.layout.count
     found = scan.scan(
         folder,
         out / "steps" / signature.name,
-        words=store.find(settings.model, root=settings.store),
+        words=entry,
         signature=signature,
         tick=begin("reading captchas"),
     )
@@ -72,7 +74,7 @@ def find(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "tile", "picture"))
         for number, picture in enumerate(members.tolist()):
-            writer.writerow((found.files[number // 8], number % 8 + 1, picture))
+            writer.writerow((found.files[number // tiles], number % tiles + 1, picture))
     return [
         f"{len(found)} captchas, {len(found.unreadable)} unreadable files",
         f"{members.max() + 1} pictures on {len(members)} tiles, by {signature.name}",

@@ -18,11 +18,11 @@ from PIL import Image
 
 from models.bootstrap.progress import Tick, unheard
 from models.recognition.crops import padded
-from tilefleet.kind import BUILTIN
+from tilefleet.kind import BUILTIN, Kind
 
 #: A group whose label is this probable is one to learn from …
 SURE = 0.95
-#: … if at least that many are, of that many labels.
+#: … if at least that many are, of that many labels or of half of them.
 LEAST_SURE = 200
 LEAST_LABELS = 40
 #: Pictures to learn from at most: all of them are in memory.
@@ -72,6 +72,7 @@ def learn(
     steps: int,
     seed: int,
     tick: Tick = unheard,
+    kind: Kind = BUILTIN,
 ) -> Opinion | None:
     """Train on the sure groups, look at the others.
 
@@ -81,7 +82,8 @@ def learn(
     """
     sure = labels.max(axis=1) >= SURE
     known = labels.argmax(axis=1)
-    if sure.sum() < LEAST_SURE or len(set(known[sure].tolist())) < LEAST_LABELS:
+    least = min(LEAST_LABELS, len(kind.labels) // 2)
+    if sure.sum() < LEAST_SURE or len(set(known[sure].tolist())) < least:
         return None
     order = np.random.default_rng(seed).permutation(len(labels))
     aside = order[: round(_KEPT * len(labels))]
@@ -97,6 +99,7 @@ def learn(
         steps=steps,
         seed=seed,
         tick=tick,
+        kind=kind,
     )
     learned = np.union1d(taught, np.load(before / _LEARNED)) if before else taught
     np.save(directory / _LEARNED, learned)
@@ -114,7 +117,7 @@ def learn(
 
 def look(network: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Probabilities, float32 (n, labels), of uint8 (n, h, w, 3)."""
-    seen = np.empty((len(pictures), len(BUILTIN.labels)), np.float32)
+    seen = np.empty((len(pictures), network.output_shape[-1]), np.float32)
     for start in range(0, len(pictures), _AT_ONCE):
         part = np.ascontiguousarray(pictures[start : start + _AT_ONCE])
         # Whole batches only: another size would be compiled anew.
@@ -133,6 +136,7 @@ def _train(
     steps: int,
     seed: int,
     tick: Tick,
+    kind: Kind,
 ) -> Any:
     from models.runtimes.installed import choose_keras_backend
 
@@ -148,7 +152,7 @@ def _train(
             return super().__getitem__(step)
 
     keras.utils.set_random_seed(seed)
-    network = build(_BOTTLENECKS)
+    network = build(_BOTTLENECKS, kind)
     if before:
         network.load_weights(before / BEST)
     epochs = max(1, round(steps / _STEPS))
@@ -156,7 +160,7 @@ def _train(
     with redirect_stdout(io.StringIO()):
         fit(
             network,
-            Counted.drawn(_Views(pictures, labels, taught), steps=_STEPS, seed=seed),
+            Counted.drawn(_Views(pictures, labels, taught, kind), steps=_STEPS, seed=seed),
             None,
             directory=directory,
             epochs=epochs,
@@ -182,7 +186,10 @@ class _Views:
         pictures: NDArray[np.uint8],
         labels: NDArray[np.float32],
         taught: NDArray[np.int64],
+        kind: Kind = BUILTIN,
     ) -> None:
+        #: What other kinds' tiles are in a mirror is not known.
+        self._look: dict[str, Any] = {"size": kind.layout.tile, "mirrored": kind == BUILTIN}
         self._images = [_with_margin(pictures[group]) for group in taught]
         self._labels = labels[taught]
 
@@ -192,7 +199,8 @@ class _Views:
         from models.training import augment
 
         chosen = random.integers(0, len(self._images), _BATCH)
-        views = np.stack([np.asarray(augment.view(self._images[each], random)) for each in chosen])
+        looked = (augment.view(self._images[each], random, **self._look) for each in chosen)
+        views = np.stack([np.asarray(view) for view in looked])
         lit = augment.recolour(views.astype(np.float32), random)
         return np.rint(lit).clip(0, 255).astype(np.uint8), self._labels[chosen]
 

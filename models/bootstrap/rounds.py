@@ -1,6 +1,7 @@
 """Estimate, learn, estimate again: until held-out headers agree no better."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from models.bootstrap.estimation import cooccurrence
 from models.bootstrap.estimation.beliefs import Beliefs, Rates, Sightings
 from models.bootstrap.progress import Begin
 from tilefleet.files import atomic_write
+from tilefleet.kind import Kind
 
 #: Share of the captchas whose headers are held out.
 _HELD_OUT = 0.1
@@ -41,7 +43,7 @@ def rounds(
     for number in range(most + 1):
         path, seen_by_network = kept / f"round{number}.npz", kept / f"prior{number}.npy"
         if path.exists():
-            history.append(_load(path))
+            history.append(_load(path, seen.kind))
             prior = np.load(seen_by_network) if number else None
         else:
             if number:
@@ -53,6 +55,7 @@ def rounds(
                     steps=steps,
                     seed=seed,
                     tick=begin(f"learning, round {number}"),
+                    kind=seen.kind,
                 )
                 if opinion is None:
                     say("too few sure groups for a network to learn from: co-occurrence alone")
@@ -99,12 +102,18 @@ def _save(path: Path, beliefs: Beliefs) -> None:
         )
 
 
-def _load(path: Path) -> Beliefs:
+def _load(path: Path, kind: Kind) -> Beliefs:
     with np.load(path, allow_pickle=False) as arrays:
         log_agreement, agreement, wrong_words = arrays["figures"].tolist()
         return Beliefs(
             arrays["labels"],
-            Rates(*(tuple(arrays[name].tolist()) for name in ("header_errors", "tiles_per_word"))),
+            replace(
+                Rates.of(kind),
+                **{
+                    name: tuple(arrays[name].tolist())
+                    for name in ("header_errors", "tiles_per_word")
+                },
+            ),
             log_agreement,
             agreement,
             int(arrays["exchanges"]),

@@ -29,7 +29,7 @@ from models.bootstrap.progress import Begin, Watch
 from models.bootstrap.rounds import rounds as learned_in_rounds
 from models.store import Entry
 from tilefleet.errors import BadCollection
-from tilefleet.kind import BUILTIN
+from tilefleet.layout import Layout
 
 #: The signature that measures best (`tilefleet models dedupe --compare`).
 SIGNATURE = "colour"
@@ -55,9 +55,10 @@ class Outcome:
         """For people."""
         kept = self.rounds[self.best]
         total = sum(self.seconds.values())
+        tiles = self.dataset.kind.layout.count * self.captchas
         return [
             f"{self.captchas} captchas, {len(self.unreadable)} unreadable files",
-            f"{len(self.dataset)} pictures on {8 * self.captchas} tiles",
+            f"{len(self.dataset)} pictures on {tiles} tiles",
             *(
                 f"round {number}{' (kept)' if number == self.best else ''}: {each}"
                 for number, each in enumerate(self.rounds)
@@ -90,6 +91,7 @@ def bootstrap(
     """
     begin = watch = Watch(begin)
     entry = store.find(words, root=root)
+    kind = entry.manifest.kind
     kept = out / "steps"
     kept.mkdir(parents=True, exist_ok=True)
     _claim(out, folder, entry, seed)
@@ -100,12 +102,15 @@ def bootstrap(
         signature=signatures.find(SIGNATURE),
         tick=begin("reading captchas"),
     )
-    checks.check_captchas(folder, found)
+    checks.check_captchas(folder, found, kind)
     members = _grouped(kept / "groups.npy", found, seed, begin)
-    checks.check_repeats(folder, members)
-    pictures = _cut(out / dataset.PICTURES, folder, found, members, begin)
+    checks.check_repeats(folder, members, kind.layout.count)
+    pictures = _cut(out / dataset.PICTURES, folder, found, members, kind.layout, begin)
     seen = Sightings(
-        members.reshape(-1, 8), found.words, np.clip(found.confidence.astype(np.float64), 0, 1)
+        members.reshape(-1, kind.layout.count),
+        found.words,
+        np.clip(found.confidence.astype(np.float64), 0, 1),
+        kind,
     )
     history = learned_in_rounds(
         kept, seen, pictures, most=rounds, steps=steps, seed=seed, begin=begin, say=say
@@ -120,9 +125,10 @@ def bootstrap(
         files=found.files,
         groups=seen.groups,
         unreadable=found.unreadable,
+        kind=kind,
     )
     begin("drawing contact sheets")
-    sheets.write(out / "sheets", pictures, written.corrected())
+    sheets.write(out / "sheets", pictures, written.corrected(), kind)
     sure = int((written.corrected().max(axis=1) >= dataset.SURE).sum())
     return Outcome(
         written, len(found), found.unreadable, tuple(history), best, sure, watch.seconds()
@@ -130,7 +136,7 @@ def bootstrap(
 
 
 def _grouped(path: Path, found: scan.Scan, seed: int, begin: Begin) -> NDArray[np.int32]:
-    """The group of each tile, int32 (captchas · 8,)."""
+    """The group of each tile, int32 (captchas · tiles,)."""
     if path.exists():
         kept: NDArray[np.int32] = np.load(path)
         return kept
@@ -142,18 +148,25 @@ def _grouped(path: Path, found: scan.Scan, seed: int, begin: Begin) -> NDArray[n
 
 
 def _cut(
-    path: Path, folder: Path, found: scan.Scan, members: NDArray[np.int32], begin: Begin
+    path: Path,
+    folder: Path,
+    found: scan.Scan,
+    members: NDArray[np.int32],
+    layout: Layout,
+    begin: Begin,
 ) -> NDArray[np.uint8]:
     """One picture of each group, uint8 (groups, h, w, 3), on disk."""
-    first = dataset.first_places(members.reshape(-1, 8))
+    first = dataset.first_places(members.reshape(-1, layout.count))
     if not path.exists():
         tick = begin("cutting a picture of each")
         draft = path.with_name(f".{path.name}")
-        shape = (len(first), *BUILTIN.layout.tile_shape, 3)
+        shape = (len(first), *layout.tile_shape, 3)
         pictures = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
         order = np.argsort(first)
-        places = [(found.files[at // 8], at % 8) for at in first[order].tolist()]
-        for done, tile in enumerate(scan.tiles(folder, places), 1):
+        places = [
+            (found.files[at // layout.count], at % layout.count) for at in first[order].tolist()
+        ]
+        for done, tile in enumerate(scan.tiles(folder, places, layout), 1):
             pictures[order[done - 1]] = tile
             if done % 1000 == 0 or done == len(places):
                 tick(done, len(places))

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bootstrap.signatures import Signature
+from models.datasets.own import DRAWN, SUFFIXES
 from models.recognition.crops import Crops
 from models.runtimes import litert
 from models.store import Entry
 from tilefleet.errors import BadCollection, BadRequest
 from tilefleet.files import atomic_write
-from tilefleet.kind import BUILTIN
+from tilefleet.layout import Layout
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 #: Captchas in a part.
 _PART = 1_000
 #: Tasks handed to a thread at once.
@@ -38,10 +38,10 @@ class Scan:
 
     #: Names of the readable files, in the order of the rows below.
     files: tuple[str, ...]
-    #: int16 (captchas, 2), BUILTIN.none for no second word, and float32 (captchas, 2), how sure.
+    #: int16 (captchas, 2), the kind's `none` for no second word, and float32, how sure of them.
     words: NDArray[np.int16]
     confidence: NDArray[np.float32]
-    #: float16 (captchas · 8, d).
+    #: float16 (captchas · tiles, d).
     signatures: NDArray[np.float16]
     #: (file, what is wrong with it).
     unreadable: tuple[tuple[str, str], ...]
@@ -57,6 +57,7 @@ def names(folder: Path) -> list[str]:
             each.name
             for each in found
             if os.path.splitext(each.name)[1].lower() in SUFFIXES  # noqa: PTH122
+            and each.name != DRAWN
         )
 
 
@@ -77,13 +78,12 @@ def scan(
     if not files:
         raise BadCollection(f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))})")
     kept.mkdir(parents=True, exist_ok=True)
+    layout = words.manifest.kind.layout
     headers = _Headers(words)
 
     def read(name: str) -> tuple[Any, ...] | str:
         try:
-            crops = Crops.from_bytes(
-                (folder / name).read_bytes(), BUILTIN.layout, max_bytes=_MAX_BYTES
-            )
+            crops = Crops.from_bytes((folder / name).read_bytes(), layout, max_bytes=_MAX_BYTES)
         except (BadRequest, OSError) as error:
             return f"{type(error).__name__}: {error}"
         return (*headers(crops.header), signature(crops.tiles).astype(np.float16))
@@ -113,14 +113,14 @@ def scan(
     return Scan(readable, unreadable=unreadable, **joined)
 
 
-def tiles(folder: Path, places: Sequence[tuple[str, int]]) -> Iterator[NDArray[np.uint8]]:
+def tiles(
+    folder: Path, places: Sequence[tuple[str, int]], layout: Layout
+) -> Iterator[NDArray[np.uint8]]:
     """Pixels of tiles, uint8 (h, w, 3), given files and tiles from 0, in order of the files."""
     last, crops = "", None
     for name, tile in places:
         if name != last:
-            crops = Crops.from_bytes(
-                (folder / name).read_bytes(), BUILTIN.layout, max_bytes=_MAX_BYTES
-            )
+            crops = Crops.from_bytes((folder / name).read_bytes(), layout, max_bytes=_MAX_BYTES)
             last = name
         assert crops is not None
         yield crops.tiles[tile]
@@ -131,18 +131,26 @@ class _Headers:
 
     def __init__(self, entry: Entry) -> None:
         self._contents = entry.read("words.tflite")
+        self._none = entry.manifest.kind.none
         self._own = local()
 
     def __call__(self, header: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-        """uint8 (28, 176, 3) to two words and how sure of each."""
+        """uint8 (h, w, 3) to two words and how sure of each; that there is no second one is certain
+        where headers never have one."""
         if not hasattr(self._own, "interpreter"):
             self._own.interpreter = litert.load(self._contents)
         network = self._own.interpreter
         network.set_tensor(network.get_input_details()[0]["index"], header[np.newaxis])
         network.invoke()
-        found = network.get_tensor(network.get_output_details()[0]["index"])[0]  # (2, labels + 1)
-        first, second = int(found[0, : BUILTIN.none].argmax()), int(found[1].argmax())
-        words = np.array([first, second], np.int16)
+        found = network.get_tensor(network.get_output_details()[0]["index"])[
+            0
+        ]  # (words, labels + 1)
+        first = int(found[0, : self._none].argmax())
+        if len(found) == 1:
+            return np.array([first, self._none], np.int16), np.array(
+                [found[0, first], 1], np.float32
+            )
+        words = np.array([first, int(found[1].argmax())], np.int16)
         return words, found[[0, 1], words].astype(np.float32)
 
 

@@ -7,26 +7,33 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from models.drawing import fonts
-from tilefleet.kind import BUILTIN
+from tilefleet.kind import BUILTIN, Kind
 
 _COLUMNS, _ROWS = 12, 10
-_CELL = (BUILTIN.layout.tile[0] + 5, BUILTIN.layout.tile[0] + 17)
+#: Around a picture: to the right, and below, where it says how sure it is.
+_BESIDE, _BELOW = 5, 17
 _TITLE = 30
 _GREEN, _AMBER, _RED = (0, 120, 60), (180, 110, 0), (190, 0, 0)
 
 
-def write(folder: Path, pictures: NDArray[np.uint8], labels: NDArray[np.float32]) -> int:
+def write(
+    folder: Path,
+    pictures: NDArray[np.uint8],
+    labels: NDArray[np.float32],
+    kind: Kind = BUILTIN,
+) -> int:
     """Draw ``LL_label.jpg`` for every label that some group has; returns how many.
 
     `pictures`: uint8 (groups, h, w, 3), RGB; `labels`: float32 (groups, labels). A label with more
     groups than fit shows the surest half and the most doubtful half. Sheets of an earlier run go.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("[0-9][0-9]_*.jpg"):
+    font = fonts.BOLD if kind == BUILTIN else fonts.faces((), kind)[0][0]
+    for old in folder.glob("[0-9][0-9]*_*.jpg"):
         old.unlink()
     best, probability = labels.argmax(axis=1), labels.max(axis=1)
     drawn = 0
-    for index, label in enumerate(BUILTIN.labels):
+    for index, label in enumerate(kind.labels):
         groups = np.flatnonzero((best == index) & (probability > 0))
         if not len(groups):
             continue
@@ -36,18 +43,22 @@ def write(folder: Path, pictures: NDArray[np.uint8], labels: NDArray[np.float32]
             half = _COLUMNS * _ROWS // 2
             groups = np.concatenate([groups[:half], groups[-half:]])
         title = f"{label}  {many} ({int((probability[groups] >= 0.8).sum())} of {len(groups)} sure)"
-        sheet = _draw(title, pictures[groups], probability[groups])
-        sheet.save(folder / f"{index:02d}_{label}.jpg", quality=88)
+        sheet = _draw(title, pictures[groups], probability[groups], font)
+        # What is no name of a file is one that can be read beside the title.
+        name = label.replace("/", "_").replace("\0", "_")
+        sheet.save(folder / f"{index:02d}_{name}.jpg", quality=88)
         drawn += 1
     return drawn
 
 
-def _draw(title: str, pictures: NDArray[np.uint8], probability: NDArray[np.float32]) -> Image.Image:
-    wide, high = _CELL
+def _draw(
+    title: str, pictures: NDArray[np.uint8], probability: NDArray[np.float32], font: Path
+) -> Image.Image:
+    height, width = pictures.shape[1:3]
+    wide, high = width + _BESIDE, height + _BELOW
     rows = -(-len(pictures) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * wide + 5, _TITLE + rows * high), "white")
     pen = ImageDraw.Draw(sheet)
-    font = fonts.BOLD
     large, small = ImageFont.truetype(font, 18), ImageFont.truetype(font, 11)
     pen.text((5, _TITLE / 2), title, "black", font=large, anchor="lm")
     for place, (picture, sure) in enumerate(zip(pictures, probability, strict=True)):
@@ -55,7 +66,7 @@ def _draw(title: str, pictures: NDArray[np.uint8], probability: NDArray[np.float
         sheet.paste(Image.fromarray(picture), (x, y))
         colour = _GREEN if sure >= 0.95 else _AMBER if sure >= 0.8 else _RED
         pen.text(
-            (x + BUILTIN.layout.tile[0] / 2, y + BUILTIN.layout.tile[0] + 7),
+            (x + width / 2, y + height + 7),
             f"{sure:.3f}",
             colour,
             font=small,

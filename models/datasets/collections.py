@@ -8,21 +8,31 @@ from operator import add
 from pathlib import Path
 from typing import Final
 
+from models.datasets import own
 from models.datasets.split import seen, twins, unseen
 from models.datasets.tiles import Pictures, cut, labelled, labelled_in
 from models.datasets.truth import ANSWERS, Truth, truths
+from tilefleet.kind import BUILTIN, Kind
 
 #: Captchas for measuring alone: nothing is ever trained on, or fitted to, any of them.
 MEASURED: Final = "captchas"
 #: Captchas that tiles are cut from, but for what is unseen.
 LEARNED: Final = ("captchas2016", "captchas2020")
+#: The folder's own captchas of another kind than the built-in's that nothing is learned from.
+KEPT: Final = "kept"
 #: Where captchas come from: a column `file`, and of those of PARTED whatever there is.
 _SOURCES: Final = "sources.csv"
 _PARTED: Final = {"first_commit": 4, "header": None}
 
 
-def answered(data: Path) -> dict[str, list[Truth]]:
-    """The captchas with known words of each collection that is there. Raises TilefleetError."""
+def answered(data: Path, kind: Kind = BUILTIN) -> dict[str, list[Truth]]:
+    """The captchas with known words of each collection that is there; of another kind than the
+    built-in's only such as nothing is learned from. Raises TilefleetError."""
+    if kind != BUILTIN:
+        folder = data / MEASURED
+        found = {MEASURED: truths(folder, kind)} if (folder / ANSWERS).is_file() else {}
+        kept = own.measured_captchas(data, kind)
+        return {**found, KEPT: kept} if kept else found
     return {
         name: truths(data / name)
         for name in (MEASURED, *LEARNED)
@@ -50,10 +60,12 @@ def parts(captchas: Sequence[Truth]) -> dict[str, list[Truth]]:
     return {name: found[name] for name in sorted(found) if name}
 
 
-def to_learn(data: Path) -> tuple[Pictures, Pictures | None]:
+def to_learn(data: Path, kind: Kind = BUILTIN) -> tuple[Pictures, Pictures | None]:
     """The tiles that may be trained on, labelled ones and those of captchas (None without any):
     neither what is kept out of every training nor captchas for measuring, nor twins of either.
     Raises BadTiles."""
+    if kind != BUILTIN:
+        return own.labelled(data, kind).learned, None
     out = _gathered(data, unseen)
     if (data / MEASURED).is_dir():
         out.append(cut(data / MEASURED))

@@ -17,7 +17,7 @@ from models.datasets.answers import FILENAME, Answers
 from models.datasets.collections import LEARNED, MEASURED
 from models.datasets.tiles import counted, labelled_in, named, open_captcha, open_tile
 from tilefleet.errors import BadCollection, TilefleetError, reason
-from tilefleet.kind import BUILTIN
+from tilefleet.kind import BUILTIN, Kind
 
 #: Labelled pictures of a class below which a training says so.
 FEW: Final = 5
@@ -49,13 +49,16 @@ class Inventory:
     sources: Mapping[str, Source]
     #: int64 (labels,): labelled pictures of each class.
     labelled: NDArray[np.int64]
+    kind: Kind = BUILTIN
+    #: Lines about the words.
+    said: tuple[str, ...] = ()
 
     @property
     def few(self) -> dict[str, int]:
         """Classes with fewer than `FEW` labelled pictures → how many they have."""
         return {
             label: int(count)
-            for label, count in zip(BUILTIN.labels, self.labelled, strict=True)
+            for label, count in zip(self.kind.labels, self.labelled, strict=True)
             if count < FEW
         }
 
@@ -69,13 +72,16 @@ class Inventory:
         ]
         if more := sum(len(source.unreadable[_NAMED:]) for source in self.sources.values()):
             lines.append(f"unreadable, and left out: {more} more")
+        lines += self.said
+        if not self.labelled.any():
+            return lines
         some = np.sort(self.labelled)
         lines.append(
             f"labelled pictures of a class: {some[0]} to {some[-1]}, "
             f"of half of the {len(some)} classes {some[len(some) // 2]} or more"
         )
         if self.few:
-            lines.append(f"too few to learn from (fewer than {FEW}): {_listed(self.few)}")
+            lines.append(f"too few to learn from (fewer than {FEW}): {listed(self.few)}")
         return lines
 
 
@@ -93,38 +99,40 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
         if (data / name).is_dir()
     }
     for name in collections:
-        _check_answers(data / name)
+        check_answers(data / name)
     labels = np.zeros(len(BUILTIN.labels), np.int64)
     total = sum(map(len, collections.values()))
     sources: dict[str, Source] = {}
     if tiles.suffix == ".npz":
         known = counted(tiles).labels
         np.add.at(labels, known[known >= 0], 1)
-        sources[tiles.name] = Source(len(known), _digest([tiles]))
+        sources[tiles.name] = Source(len(known), digest([tiles]))
     else:
         files, classes, _ = named(tiles)
         total += len(files)
-        unreadable = _unreadable(files, open_tile, lambda done: tick(done, total))
-        readable = np.array([path.name not in dict(unreadable) for path in files])
+        bad = unread(files, open_tile, lambda done: tick(done, total))
+        readable = np.array([path.name not in dict(bad) for path in files])
         np.add.at(labels, classes[readable], 1)
-        sources[tiles.name] = Source(int(readable.sum()), _digest(files), unreadable)
+        sources[tiles.name] = Source(int(readable.sum()), digest(files), bad)
     done = total - sum(map(len, collections.values()))
     for name, files in collections.items():
         before = done
-        unreadable = _unreadable(files, open_captcha, lambda n, b=before: tick(b + n, total))  # type: ignore[misc]
+        bad = unread(files, open_captcha, lambda n, b=before: tick(b + n, total))  # type: ignore[misc]
         done += len(files)
         beside = [path for path in (data / name / FILENAME,) if path.is_file()]
-        sources[name] = Source(len(files) - len(unreadable), _digest([*files, *beside]), unreadable)
+        sources[name] = Source(len(files) - len(bad), digest([*files, *beside]), bad)
     if (data / photographs.FILENAME).is_file():
         count = photographs.count(data / photographs.FILENAME)
-        sources[photographs.FILENAME] = Source(count, _digest([data / photographs.FILENAME]))
+        sources[photographs.FILENAME] = Source(count, digest([data / photographs.FILENAME]))
     return Inventory(sources, labels)
 
 
-def _check_answers(folder: Path) -> None:
+def check_answers(folder: Path, kind: Kind = BUILTIN) -> None:
+    """Raise BadAnswers for an answers.csv that cannot be understood, BadCollection for one that
+    names files that are not there."""
     if not (folder / FILENAME).is_file():
         return
-    answers = Answers.read(folder / FILENAME, tiles=BUILTIN.layout.count)
+    answers = Answers.read(folder / FILENAME, tiles=kind.layout.count)
     missing = [file for file in answers.known if not (folder / file).is_file()]
     if missing:
         raise BadCollection(
@@ -133,31 +141,37 @@ def _check_answers(folder: Path) -> None:
         )
 
 
-def _unreadable(
-    files: Iterable[Path], opened: Callable[[Path], object], tick: Callable[[int], None]
+def unread(
+    files: Iterable[Path],
+    opened: Callable[[Path], object],
+    tick: Callable[[int], None],
+    named: Callable[[Path], str] = lambda path: path.name,
 ) -> tuple[tuple[str, str], ...]:
+    """Those of the files that cannot be opened, and why; `tick` is told how many are done."""
     found = []
     for done, path in enumerate(files, 1):
         try:
             opened(path)
         except TilefleetError as error:
-            found.append((path.name, str(error)))
+            found.append((named(path), str(error)))
         except OSError as error:
-            found.append((path.name, reason(error)))
+            found.append((named(path), reason(error)))
         tick(done)
     return tuple(found)
 
 
-def _digest(files: Iterable[Path]) -> str:
+def digest(files: Iterable[Path]) -> str:
+    """Of all files' names and contents, hexadecimal."""
     whole = hashlib.sha256()
     for path in sorted(files):
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        whole.update(f"{path.name} {digest}\n".encode())
+            own = hashlib.file_digest(file, "sha256").hexdigest()
+        whole.update(f"{path.name} {own}\n".encode())
     return whole.hexdigest()
 
 
-def _listed(few: Mapping[str, int]) -> str:
+def listed(few: Mapping[str, int]) -> str:
+    """``cup 3, tree none, and 4 more classes``"""
     shown = [f"{label} {count or 'none'}" for label, count in [*few.items()][:_NAMED]]
     more = len(few) - len(shown)
     return ", ".join(shown) + (f", and {more} more classes" if more else "")

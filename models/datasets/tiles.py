@@ -122,7 +122,7 @@ def labelled(
             readable.append(index)
     if files and not images:
         raise BadTiles(f"{source}: none of its {len(files)} pictures can be read")
-    truth = _certain(labels[readable], kind)
+    truth = certain(labels[readable], kind)
     return Pictures(tuple(images), truth, numbers[readable], kind.layout.tile)
 
 
@@ -208,7 +208,7 @@ def drawn(folder: Path, kind: Kind = BUILTIN) -> Pictures:
         with Image.open(path) as image:
             small = image.convert("RGBA").resize(kind.layout.tile, Image.Resampling.LANCZOS)
         images.append(small)
-    return Pictures(tuple(images), _certain(labels, kind), numbers, kind.layout.tile)
+    return Pictures(tuple(images), certain(labels, kind), numbers, kind.layout.tile)
 
 
 def cut(
@@ -255,7 +255,8 @@ def _strange(folder: Path, kind: Kind) -> dict[str, Sequence[int]]:
     }
 
 
-def _certain(labels: NDArray[np.int64], kind: Kind) -> NDArray[np.float32]:
+def certain(labels: NDArray[np.int64], kind: Kind) -> NDArray[np.float32]:
+    """Of int64 (n,): float32 (n, labels), each picture's own label certain."""
     return np.eye(len(kind.labels), dtype=np.float32)[labels]
 
 
@@ -268,7 +269,7 @@ def named(
     """
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        name = re.fullmatch(r"(\d\d)(?:_(\d+))?", path.stem)
+        name = re.fullmatch(r"(\d{2,4})(?:_(\d+))?", path.stem)
         if path.suffix.lower() in _SUFFIXES and name and int(name[1]) < len(kind.labels):
             found.append((path, int(name[1]), int(name[2] or -1)))
     if not found:

@@ -1,16 +1,17 @@
 """Fonts as masks of single characters.
 
-The package has two, with the characters of the labels and of the prompt only; training adds any
-folder of font files.
+The package has two, with the built-in labels' characters, the prompt's and ASCII only; training
+adds any folder of font files and, for a kind of one's own, the fonts that are installed.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tilefleet.errors import TilefleetError
+from tilefleet.errors import ModelError, TilefleetError
 from tilefleet.kind import BUILTIN, Kind
 
 FOLDER = Path(__file__).parent / "fonts"
@@ -21,6 +22,20 @@ PROMPT = ("请点击下图中", "所有的")
 
 #: Fonts that nothing is trained with, where they are found: held-out headers are drawn in them.
 HELD_OUT_FONTS = ("wqy-zenhei.ttc", "gkai00mp.ttf")
+
+#: Where a system has its fonts.
+INSTALLED = (
+    Path("/usr/share/fonts"),
+    Path("/usr/local/share/fonts"),
+    Path("/Library/Fonts"),
+    Path("/System/Library/Fonts"),
+    Path.home() / ".fonts",
+    Path.home() / ".local" / "share" / "fonts",
+)
+#: Of the fonts for a kind of one's own, one of so many is held out.
+_HELD_OUT = 5
+#: Characters that an error names.
+_NAMED = 12
 
 #: Side of a drawn character's square canvas, relative to the font size.
 CANVAS = 1.6
@@ -63,11 +78,35 @@ def find(folders: Iterable[Path] = (), *, needed: str = "") -> Sequence[Path]:
 def faces(folders: Sequence[Path], kind: Kind = BUILTIN) -> tuple[list[Path], list[Path]]:
     """Fonts with every label's character: those to train with, and the held-out ones.
 
-    Where none of the latter is found, the former serve for both.
+    Where none of the latter is found, the former serve for both. For another kind than the
+    built-in's, fonts that are installed are looked at, too. Raises ModelError where no font has the
+    characters.
     """
-    found = find(folders, needed="".join(kind.labels))
+    needed = "".join(dict.fromkeys("".join(kind.labels)))
+    if kind != BUILTIN:
+        found = find([*folders, *(each for each in INSTALLED if each.is_dir())], needed=needed)
+        if not found:
+            raise ModelError(_lacking(folders, needed))
+        held_out = list(found[_HELD_OUT - 1 :: _HELD_OUT])
+        return [face for face in found if face not in held_out], held_out or list(found)
+    found = find(folders, needed=needed)
     train = [face for face in found if face.name not in HELD_OUT_FONTS]
     return train, [face for face in found if face not in train] or train
+
+
+def _lacking(folders: Sequence[Path], needed: str) -> str:
+    """Which characters no font draws or, if each is drawn by some, that none has them all."""
+    every = find([*folders, *(each for each in INSTALLED if each.is_dir())])
+    missing = [text for text in needed if not any(_has_safely(font, text) for font in every)]
+    scripts = sorted({unicodedata.name(text, "?").split()[0] for text in missing})
+    advice = "install one, or give --fonts FOLDER"
+    if not missing:
+        return f"none of {len(every)} fonts has all {len(needed)} characters of the words: {advice}"
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    return (
+        f"no font draws {' '.join(missing[:_NAMED])}{more} ({', '.join(scripts)}), characters of "
+        f"the words, in {len(every)} fonts: {advice}"
+    )
 
 
 def _has_safely(font: Path, text: str) -> bool:

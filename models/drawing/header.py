@@ -7,7 +7,8 @@ shaded   another of that time: written as the plain ones are, on speckled patche
 
 The look follows real captchas: words begin 2 to 14 pixels right of the crop's edge, characters are
 16 to 21 pixels large and slanted, the second word begins 27, 47 or 60 pixels after the first one
-if that has one, two or three characters.
+if that has one, two or three characters. Another kind's headers, in another place than those, are
+set as text (`models.drawing.typeset`).
 """
 
 import io
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from models.drawing import fonts
+from models.drawing import fonts, typeset
 from tilefleet.kind import BUILTIN, Kind
 
 #: Ink on paper, 0 (none) to 1: what is drawn before it becomes grey values.
@@ -41,6 +42,8 @@ def draw(
     kind: Kind = BUILTIN,
 ) -> NDArray[np.uint8]:
     """Draw one or two words: uint8 (height, width), grey, not compressed yet."""
+    if kind.layout.header != BUILTIN.layout.header:
+        return typeset.draw(words, rng, faces=faces, shape=kind.layout.header_shape, noisy=noisy)
     shaded = noisy and rng.random() < _SHADED
     left = rng.uniform(0, 5) if shaded else rng.uniform(2, 14)
     page = np.full(kind.layout.header_shape, rng.integers(250, 256), np.float32)

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.drawing import fonts, header
+from models.drawing import fonts, header, strange
 from tilefleet.kind import BUILTIN, Kind
 
 #: Marks a word that is none of the labels in `Strips.labels`.
@@ -20,12 +19,6 @@ UNKNOWN = -1
 _CHUNK = 500
 #: Shares: of headers with two words and of the noisy kind, of words that are no label.
 _TWO, _NOISY, _STRANGE = 0.5, 0.5, 0.15
-#: The characters of GB 2312's first level, the 3,755 most frequent ones: rows 16 to 55.
-_FREQUENT = [
-    bytes((row, column)).decode("gb2312")
-    for row in range(0xB0, 0xD8)
-    for column in range(0xA1, 0xFF if row < 0xD7 else 0xFA)
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +57,7 @@ def _draw_chunk(task: tuple[int, int, int, Sequence[Path], Kind]) -> Strips:
         texts = []
         for word in range(min(1 + (rng.random() < _TWO), kind.layout.words)):
             if rng.random() < _STRANGE:
-                texts.append(_strange_word(rng, kind))
+                texts.append(strange.word(rng, kind))
                 labels[index, word] = UNKNOWN
             else:
                 known = int(rng.integers(len(kind.labels)))
@@ -76,30 +69,3 @@ def _draw_chunk(task: tuple[int, int, int, Sequence[Path], Kind]) -> Strips:
         drawn = header.draw(texts, rng, faces=able or faces, noisy=noisy, kind=kind)
         images[index] = header.compress(drawn, rng)
     return Strips(images, labels)
-
-
-@cache
-def _characters(labels: tuple[str, ...]) -> list[str]:
-    return sorted(set("".join(labels)))
-
-
-def _strange_word(rng: np.random.Generator, kind: Kind) -> str:
-    """A label with another character in one place, or any frequent characters: no label."""
-    ours = _characters(kind.labels)
-    while True:
-        if rng.random() < 0.5:
-            characters = list(kind.labels[int(rng.integers(len(kind.labels)))])
-            characters[int(rng.integers(len(characters)))] = _any_character(rng, ours)
-        else:
-            length = int(rng.choice([1, 2, 3], p=[0.1, 0.6, 0.3]))
-            characters = [_any_character(rng, ours) for _ in range(length)]
-        word = "".join(characters)
-        if word not in kind.index:
-            return word
-
-
-def _any_character(rng: np.random.Generator, ours: Sequence[str]) -> str:
-    """One of the labels' as often as one of the others."""
-    if rng.random() < 0.5:
-        return ours[int(rng.integers(len(ours)))]
-    return _FREQUENT[int(rng.integers(len(_FREQUENT)))]

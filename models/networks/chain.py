@@ -15,7 +15,7 @@ from typing import Any, Final
 import keras
 from keras import layers
 
-from tilefleet.kind import BUILTIN
+from tilefleet.kind import BUILTIN, Kind
 
 #: The maps between the blocks: name → side, side, channels.
 MAPS: Final = {
@@ -34,14 +34,17 @@ _LAST = 896
 _HEAD = (160, 320)
 
 
-def blocks() -> list[keras.Model]:
-    """New blocks with random weights (set Keras's seed first); each is named after its output."""
-    return [_pixels(), _first(), _middle(), _last(), _head()]
+def blocks(kind: Kind = BUILTIN) -> list[keras.Model]:
+    """New blocks with random weights (set Keras's seed first); each is named after its output.
+
+    `kind`: of the captchas whose tiles it reads, which have the built-in's size.
+    """
+    return [_pixels(), _first(), _middle(), _last(), _head(kind)]
 
 
-def build() -> keras.Model:
+def build(kind: Kind = BUILTIN) -> keras.Model:
     """A new network with random weights."""
-    return assemble(blocks())
+    return assemble(blocks(kind))
 
 
 def assemble(parts: list[keras.Model]) -> keras.Model:
@@ -79,12 +82,12 @@ def _last() -> keras.Model:
     return keras.Model(given, _project(x, "map5"), name="map5")
 
 
-def _head() -> keras.Model:
+def _head(kind: Kind) -> keras.Model:
     given = keras.Input(MAPS["map5"])
     wide, dense = _HEAD
     x = layers.GlobalAveragePooling2D()(_convolve(given, wide, 1))
     x = layers.Dense(dense, activation="relu")(x)
-    return keras.Model(given, layers.Dense(len(BUILTIN.labels))(x), name=SCORES)
+    return keras.Model(given, layers.Dense(len(kind.labels))(x), name=SCORES)
 
 
 def _convolve(x: Any, channels: int, size: int, *, strides: int = 1) -> Any:

@@ -13,7 +13,9 @@ from tilefleet.kind import BUILTIN
 Tiles = NDArray[np.uint8]
 Random = np.random.Generator
 
-_TILE = BUILTIN.layout.tile[0]
+Size = tuple[int, int]
+#: Width and height of a tile of the built-in's.
+_TILE: Size = BUILTIN.layout.tile
 
 #: Shares of the pictures of a batch that are …
 BLENDED = 0.15
@@ -23,25 +25,37 @@ COMPRESSED = 0.5
 ZOOM = (0.1, 0.9)
 
 
-def view(image: Image.Image, random: Random, *, zoomed: float = 0.0) -> Image.Image:
-    """A view of a picture that has the tile in its middle; of a part of it in a share of
-    `zoomed`."""
+def view(
+    image: Image.Image,
+    random: Random,
+    *,
+    zoomed: float = 0.0,
+    size: Size = _TILE,
+    mirrored: bool = True,
+) -> Image.Image:
+    """A view of a picture that has the tile, of `size`, in its middle; of a part of it in a share
+    of `zoomed`; half of the views are mirrored, unless that would be another thing."""
     scale = math.exp(random.normal(0, 0.10))
     zoom = math.exp(random.uniform(*ZOOM)) if zoomed and random.random() < zoomed else 1.0
     scale *= zoom
     stretch = math.exp(random.normal(0, 0.05))
     angle = random.normal(0, math.radians(5))
-    mirror = random.choice((-1.0, 1.0))
+    mirror = random.choice((-1.0, 1.0)) if mirrored else 1.0
+    width, height = size
     # What is cut off may be on any side.
-    x, y = random.normal(0, 2.0 + _TILE / 4 * (1 - 1 / zoom), 2)
+    x, y = random.normal(0, 2.0 + width / 4 * (1 - 1 / zoom), 2)
     cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
     a, b = mirror * cosine * stretch, -mirror * sine
     d, e = sine * stretch, cosine
-    middle, half = image.width / 2, _TILE / 2
+    across, down = image.width / 2 + x, image.height / 2 + y
+    data = (
+        *(a, b, across - (a * width + b * height) / 2),
+        *(d, e, down - (d * width + e * height) / 2),
+    )
     return image.transform(
-        (_TILE, _TILE),
+        size,
         Image.Transform.AFFINE,
-        (a, b, middle + x - (a + b) * half, d, e, middle + y - (d + e) * half),
+        data,
         resample=Image.Resampling.BILINEAR,
     )
 
@@ -49,17 +63,18 @@ def view(image: Image.Image, random: Random, *, zoomed: float = 0.0) -> Image.Im
 def shifted(image: Image.Image, random: Random, most: int = 8) -> Image.Image:
     """A view moved by whole pixels, up to `most` each way, and mirrored in half of the cases: every
     pixel stays as sharp as it is."""
-    left, top = (image.width - _TILE) // 2 + random.integers(-most, most + 1, 2)
-    part = image.crop((int(left), int(top), int(left) + _TILE, int(top) + _TILE))
+    width, height = _TILE
+    left, top = (image.width - width) // 2 + random.integers(-most, most + 1, 2)
+    part = image.crop((int(left), int(top), int(left) + width, int(top) + height))
     return ImageOps.mirror(part) if random.random() < 0.5 else part
 
 
 def on_ground(image: Image.Image, random: Random) -> Image.Image:
     """A transparent drawing on a random light or coloured ground, with room around it."""
-    side = _TILE + 2 * (MARGIN + MIRRORED)
+    side = _TILE[0] + 2 * (MARGIN + MIRRORED)
     ground = 255 - random.integers(0, 90) * random.random(3)
     canvas = Image.new("RGB", (side, side), tuple(int(value) for value in ground))
-    corner = (side - _TILE) // 2
+    corner = (side - _TILE[0]) // 2
     canvas.paste(image, (corner, corner), image)
     return canvas
 
@@ -84,7 +99,7 @@ def mix(
 
     Returns the pictures, the index of each one's other picture, and the share of the first.
     """
-    n = len(tiles)
+    n, whole = len(tiles), tiles.shape[1:3]
     others = random.permutation(n)
     share = np.ones(n, np.float32)
     kind = random.random(n)
@@ -96,12 +111,13 @@ def mix(
         else:
             side = math.sqrt(1 - kept)
             ratio = math.exp(random.normal(0, 0.3))
-            height = min(_TILE, round(_TILE * side * ratio))
-            width = min(_TILE, round(_TILE * side / ratio))
-            y, x = random.integers(0, _TILE - height + 1), random.integers(0, _TILE - width + 1)
+            height = min(whole[0], round(whole[0] * side * ratio))
+            width = min(whole[1], round(whole[1] * side / ratio))
+            y = random.integers(0, whole[0] - height + 1)
+            x = random.integers(0, whole[1] - width + 1)
             part = (slice(y, y + height), slice(x, x + width))
             mixed[index][part] = tiles[others[index]][part]
-            kept = 1 - height * width / _TILE**2
+            kept = 1 - height * width / (whole[0] * whole[1])
         share[index] = kept
     return mixed, others, share
 

@@ -68,6 +68,11 @@ def of_words(words: NDArray[np.float32], labels: NDArray[np.int16]) -> Scores:
     return surprise
 
 
+def of_pictures(tiles: NDArray[np.float32], labels: NDArray[np.int64]) -> Scores:
+    """The same for single tiles: `tiles` is float32 (n, labels), `labels` int64 (n,)."""
+    return of_words(tiles[:, np.newaxis], labels[:, np.newaxis].astype(np.int16))
+
+
 def best(surprise: Scores) -> float:
     """The temperature of the least surprise in all."""
     return float(TEMPERATURES[surprise.mean(axis=0).argmin()])

@@ -14,11 +14,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from models.datasets import own_inventory
 from models.datasets.inventory import Inventory, look
+from models.datasets.own_inventory import HERE
 from models.drawing.fonts import faces
 from models.store import Entry
 from tilefleet.errors import ModelError
 from tilefleet.files import atomic_write
+from tilefleet.kind import BUILTIN, Kind
 
 NOTE: Final = "belongs.json"
 _HERE: Final = Path(__file__).parents[2]
@@ -61,18 +64,35 @@ def plan(
     teacher: Entry | None,
     headers: int | None,
     hold_out: bool,
+    kind: Kind = BUILTIN,
+    base: Entry | None = None,
+    quick: bool = False,
+    mirrored: bool = False,
+    only: str | None = None,
+    few: bool = False,
     **options: int | None,
 ) -> Plan:
-    """Look at all that there is; `fonts`: folders of them; `options`: of both networks.
+    """Look at all that there is; `fonts`: folders of them; `options`: of both networks; the others
+    are those of `pair.train_pair`.
 
-    Raises BadTiles, BadAnswers and BadCollection.
+    Raises BadTiles, BadAnswers, BadCollection, and ModelError where no font has the characters.
     """
-    found = look(data)
-    train, held_out = faces(fonts)
+    if kind == BUILTIN:
+        found = look(data)
+    else:
+        found = own_inventory.look(data, kind, tiles=only != "words", few=few)
+    train, held_out = faces(fonts, kind)
     drawn = {"headers": headers, "fonts": _fonts(train), "held-out fonts": _fonts(held_out)}
     pictures = {name: str(source) for name, source in found.sources.items()}
     taught = {"hold out": hold_out, "teacher": teacher.identity if teacher else None}
     now = code()
+    if kind != BUILTIN:
+        encoded = json.dumps(kind.encode(), ensure_ascii=False).encode()
+        now["kind"] = f"{kind} ({hashlib.sha256(encoded).hexdigest()[:8]})"
+        drawn |= {HERE: pictures.get(HERE)}
+        taught["mirrored"] = mirrored
+    now |= {"from": base.identity} if base else {}
+    now |= {"quick": "yes"} if quick else {}
     return Plan(
         found,
         {"words": {**options, **drawn, **now}, "tiles": {**options, **taught, **pictures, **now}},

@@ -6,28 +6,35 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from models import store
-from models.datasets import photographs
+from models.datasets import own, photographs
 from models.datasets import tiles as pictures
-from models.datasets.collections import answered, is_unseen, to_learn
-from models.datasets.truth import Truth
-from models.drawing.fonts import faces
-from models.drawing.strips import draw_strips
+from models.datasets.collections import to_learn
 from models.drawing.tiles import TILES
-from models.evaluation.score import outcomes
-from models.recognition.crops import Crops
 from models.store import Entry
 from models.store.manifest import NETWORKS
-from models.training import blocks, calibration, claims, precision, tiles, views, words
-from tilefleet.errors import BadImage, ModelNotFound
-from tilefleet.kind import BUILTIN
+from models.training import (
+    blocks,
+    calibrated,
+    claims,
+    precision,
+    tiles,
+    transfer,
+    views,
+    words,
+)
+from tilefleet.errors import ModelError, ModelNotFound
+from tilefleet.kind import BUILTIN, Kind
 
 #: Drawn headers that the words network's temperature is measured on.
-_CALIBRATED_ON, _CALIBRATION_SEED = 3000, 77
-_MAX_BYTES = 1 << 20
+_CALIBRATED_ON = 3000
+#: Learning rate of a tiles network that goes on from another.
+_GOING_ON_RATE = 1e-3
+#: A short plan, for some ten words.
+_QUICK_WORDS = {"strips": 2_500, "held_out": 500, "steps_per_epoch": 80, "batch": 32}
+_QUICK_ROUND = words.Round(6, 4e-3)
+_QUICK_TILES = {"epochs": 8, "steps_per_epoch": 60}
 
 
 def train_pair(
@@ -48,29 +55,47 @@ def train_pair(
     patience: int | None = None,
     directory: Path,
     fresh: bool = False,
+    kind: Kind = BUILTIN,
+    base: str | None = None,
+    quick: bool = False,
+    mirrored: bool = False,
+    few: bool = False,
     say: Callable[[str], None] = print,
 ) -> Entry:
-    """Train what is asked for, take the rest from the model `name`, or the built-in one if there is
-    none of that name, and store both.
+    """Train what is asked for, take the rest from the model `name`, or the built-in one (of another
+    kind than its: from `base`) if there is none of that name, and store both.
 
-    `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; `headers` (how many are
-    drawn), `epochs` and `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two
-    of the labelled pictures of each class out of training; `patience` epochs without a better one
-    on held-out data end a round; `directory` keeps the state, which belongs to this data, these
-    options and this code (`claims`), and is removed first if `fresh`. The LiteRT files become int8
-    where that is faster and loses no captcha. Raises ModelError, BadTiles, BadAnswers and
-    BadCollection.
+    `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; of another kind than the
+    built-in's, what `models.datasets.own` says. `headers` (how many are drawn), `epochs` and
+    `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two of the labelled
+    pictures of each class out of training; `patience` epochs without a better one on held-out data
+    end a round; `directory` keeps the state, which belongs to this data, these options and this
+    code (`claims`), and is removed first if `fresh`. `base`: the stored model whose networks it
+    goes on from; `quick`: by a short plan; `mirrored`: tiles of a kind of one's own show the same
+    in a mirror; `few`: train also where words have too few tiles. The LiteRT files become int8
+    where that is faster and loses no captcha, but not with `quick`. Raises ModelError, BadTiles,
+    BadAnswers and BadCollection.
     """
     wanted = [only] if only else list(NETWORKS)
     if not replace:
         # Better before an hour of training than after it.
         store.check_free(name, root=root)
+    taught = store.find(teacher, root=teacher_root) if teacher else None
+    if taught and taught.manifest.kind.labels != kind.labels:
+        raise ModelError(f"{taught.identity} cannot teach: it knows other words than {data} has")
+    begun = store.find(base, root=teacher_root) if base else None
     plan = claims.plan(
         data,
         fonts=fonts,
-        teacher=store.find(teacher, root=teacher_root) if teacher else None,
+        teacher=taught,
         headers=headers,
         hold_out=hold_out,
+        kind=kind,
+        base=begun,
+        quick=quick,
+        mirrored=mirrored,
+        only=only,
+        few=few,
         seed=seed,
         epochs=epochs,
         steps=steps_per_epoch,
@@ -78,6 +103,9 @@ def train_pair(
     )
     for line in plan.found.lines():
         say(line)
+    others = {
+        network: _kept(name, root, begun, network, kind) for network in set(NETWORKS) - set(wanted)
+    }
     for network in wanted:
         if claims.claim(directory / network, plan.belongs[network], fresh=fresh):
             say(f"{network}: going on in {directory / network}")
@@ -90,42 +118,88 @@ def train_pair(
             directory=directory / "words",
             font_folders=fonts,
             seed=seed,
+            **_for_words(data, kind, begun, seed, quick=quick),
             **({**chosen, "strips": headers} if headers else chosen),
         )
     if "tiles" in wanted:
         say("training the tiles network")
-        by_blocks = _by_blocks(
-            data, teacher, teacher_root, directory / "tiles", seed, epochs, steps_per_epoch, say
+        by_blocks = (
+            None
+            if kind != BUILTIN or begun
+            else _by_blocks(
+                data, teacher, teacher_root, directory / "tiles", seed, epochs, steps_per_epoch, say
+            )
         )
         made["tiles"] = by_blocks or tiles.train(
-            *to_learn(data),
-            drawn=TILES,
+            *to_learn(data, kind),
             teacher=teacher,
             root=teacher_root,
             directory=directory / "tiles",
             hold_out=hold_out,
             seed=seed,
-            **chosen,
+            **{**_for_tiles(kind, begun, seed, quick=quick, mirrored=mirrored), **chosen},
         )
-    for network in set(NETWORKS) - set(made):
-        old = _kept(name, root)
-        made[network] = (store.load_network(old, network), old.manifest.training.get(network))
+    made |= others
     for network, (model, how) in made.items():
         if network in wanted:
             how["belongs"] = dict(plan.belongs[network])
             if network == "tiles" and plan.found.few:
                 how["too few pictures of"] = plan.found.few
-            how["temperature"] = round(calibrate(network, model, data, fonts=fonts), 3)
+            temperature = calibrated.calibrate(
+                network, model, data, fonts=fonts, kind=kind, count=_CALIBRATED_ON
+            )
+            how["temperature"] = round(temperature, 3)
             say(f"{network}: temperature {how['temperature']}")
     entry = store.save(
         name,
         {network: model for network, (model, _) in made.items()},
         training={network: how for network, (_, how) in made.items()},
         evaluation={},
+        kind=kind,
         root=root,
         replace=replace,
     )
-    return _sharpen(precision.choose(entry, data, say=say), data, say=say)
+    if not quick:
+        entry = precision.choose(entry, data, say=say)
+    return calibrated.sharpen(entry, data, say=say)
+
+
+def _for_words(
+    data: Path, kind: Kind, begun: Entry | None, seed: int, *, quick: bool
+) -> dict[str, Any]:
+    """What a words network is trained with beside its recipe's numbers."""
+    given: dict[str, Any] = {"kind": kind}
+    if kind != BUILTIN:
+        images, labels = own.headers(data, kind)
+        if len(images) or kind.layout.header != BUILTIN.layout.header:
+            given["real"] = words.Real(images, labels)
+    if begun:
+        keras.utils.set_random_seed(seed)
+        given |= {"begun": transfer.go_on(begun, "words", kind), "rounds": words.GOING_ON}
+    if quick:
+        epochs = _QUICK_ROUND.epochs * kind.layout.words
+        given |= {**_QUICK_WORDS, "rounds": [replace(_QUICK_ROUND, epochs=epochs)]}
+    return given
+
+
+def _for_tiles(
+    kind: Kind, begun: Entry | None, seed: int, *, quick: bool, mirrored: bool
+) -> dict[str, Any]:
+    """The same of a tiles network."""
+    given: dict[str, Any] = {"kind": kind}
+    if kind == BUILTIN:
+        given["drawn"] = TILES
+    else:
+        # What a mirror makes another thing of, such as letters, its parts are, too.
+        zoomed = tiles.Recipe().zoomed if mirrored else 0.0
+        given["recipe"] = tiles.Recipe(mirrored=mirrored, zoomed=zoomed)
+    if begun:
+        keras.utils.set_random_seed(seed)
+        given |= {
+            "begun": transfer.go_on(begun, "tiles", kind),
+            "peak_learning_rate": _GOING_ON_RATE,
+        }
+    return given | _QUICK_TILES if quick else given
 
 
 def _by_blocks(
@@ -170,78 +244,18 @@ def sources(data: Path) -> views.Sources:
     )
 
 
-def calibrate(network: str, model: keras.Model, data: Path, *, fonts: Sequence[Path]) -> float:
-    """Give a trained network its temperature, from headers and captchas it was not trained on."""
-    if network == "words":
-        _, held_out = faces(fonts)
-        drawn = draw_strips(_CALIBRATED_ON, seed=_CALIBRATION_SEED, faces=held_out)
-        pictures = np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
-        surprise = calibration.of_words(_ask(model, pictures), drawn.labels)
-    else:
-        captchas = _captchas(data)
-        if not captchas:
-            return 1.0
-        crops = [
-            Crops.from_bytes(truth.path.read_bytes(), BUILTIN.layout, max_bytes=_MAX_BYTES)
-            for truth in captchas
-        ]
-        surprise = calibration.of_tiles(
-            np.stack([_ask(model, crop.tiles) for crop in crops]),
-            [[BUILTIN.index[word] for word in truth.words] for truth in captchas],
-            [truth.picks for truth in captchas],
-        )
-    temperature = calibration.best(surprise)
-    calibration.apply(model, temperature)
-    return temperature
-
-
-def _sharpen(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
-    """Calibrate the confidence of whole answers, and measure them again."""
-    captchas = _captchas(data)
-    if not captchas:
-        return entry
-    found = outcomes(precision.reader(entry, "float32"), captchas)
-    chosen = calibration.sharpness(
-        np.array([each.confidence for each in found]), np.array([each.exact for each in found])
-    )
-    # On top of what it was before: sharpening twice is sharpening by the product.
-    chosen *= entry.manifest.sharpness
-    say(f"confidence: sharpness {chosen:.2f}")
-    entry = store.annotate(entry, {}, sharpness=round(chosen, 3))
-    return precision.annotate(entry, data)
-
-
-def _captchas(data: Path) -> list[Truth]:
-    """Those with known answers that networks are calibrated on; none if there are none."""
-    return [
-        truth
-        for known in answered(data).values()
-        for truth in known
-        if truth.known and truth.picks and not is_unseen(truth) and _is_readable(truth)
-    ]
-
-
-def _is_readable(truth: Truth) -> bool:
+def _kept(
+    name: str, root: Path, begun: Entry | None, network: str, kind: Kind
+) -> tuple[keras.Model, Any]:
+    """A network that is not trained, and how it was: of the model of that name, else of the one
+    that is gone on from, else of the built-in one. Raises ModelError."""
     try:
-        pictures.open_captcha(truth.path)
-    except BadImage:
-        # `inventory` names it.
-        return False
-    return True
-
-
-def _ask(model: keras.Model, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.concatenate(
-        [
-            np.asarray(model(pictures[start : start + 256], training=False))
-            for start in range(0, len(pictures), 256)
-        ]
-    )
-
-
-def _kept(name: str, root: Path) -> Entry:
-    """The model whose other network is kept: the one of that name, else the built-in one."""
-    try:
-        return store.find(name, root=root)
+        old = store.find(name, root=root)
     except ModelNotFound:
-        return store.find("builtin", root=root)
+        if begun is None and kind != BUILTIN:
+            raise ModelError(
+                f"there is no model {name!r} whose {network} network could be kept; train both, or "
+                "give --from NAME"
+            ) from None
+        old = begun or store.find("builtin", root=root)
+    return transfer.kept(old, network, kind), old.manifest.training.get(network)

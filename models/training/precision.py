@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import store
+from models.datasets import own
 from models.datasets import tiles as training_pictures
 from models.datasets.collections import answered
 from models.datasets.split import seen
@@ -19,6 +20,8 @@ from models.runtimes.convert import to_litert
 from models.runtimes.quantise import quantise
 from models.store import Entry
 from models.store.manifest import NETWORKS, PRECISIONS, litert_batch
+from tilefleet.errors import BadTiles, ModelError
+from tilefleet.kind import BUILTIN, Kind
 from tilefleet.settings import Settings
 
 #: Pictures that activations are measured on.
@@ -35,7 +38,8 @@ def convert(
     """Make the LiteRT files of a stored model anew, from its Keras files, and store it as `name`.
 
     For int8, activations are measured on drawn headers and on the tiles of `data`/captchas2016, or
-    of `data`/tiles.npz, else on drawn ones. Raises ModelError.
+    of `data`/tiles.npz, else on drawn ones; those of a kind of one's own are in its `data` only.
+    Raises ModelError.
     """
     files = {
         network: to_litert(
@@ -44,7 +48,7 @@ def convert(
         for network in NETWORKS
     }
     for network in PRECISIONS[precision]:
-        files[network] = quantise(files[network], _samples(network, data))
+        files[network] = quantise(files[network], _samples(network, data, entry.manifest.kind))
     return store.put_litert(entry, files, precision, name=name, root=root)
 
 
@@ -53,7 +57,13 @@ def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
     networks or of the words alone, unless they lose captchas: the engine takes the faster ones."""
     name = entry.manifest.name
     exact = {network: entry.read(f"{network}.tflite") for network in NETWORKS}
-    small = {network: quantise(file, _samples(network, data)) for network, file in exact.items()}
+    kind = entry.manifest.kind
+    if kind != BUILTIN and (why := _nothing_to_compare(data, kind)):
+        say(f"in int8 beside float32: nothing, as {why}")
+        return entry
+    small = {
+        network: quantise(file, _samples(network, data, kind)) for network, file in exact.items()
+    }
     scores = {}
     for precision, quick in PRECISIONS.items():
         made = {network: (small if network in quick else exact)[network] for network in NETWORKS}
@@ -74,6 +84,17 @@ def choose(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
     )
 
 
+def _nothing_to_compare(data: Path, kind: Kind) -> str:
+    """Why int8 cannot be measured for a kind of one's own; empty if it can."""
+    if not any(answered(data, kind).values()):
+        return "there are no captchas with answers to compare on"
+    try:
+        own.labelled(data, kind)
+    except BadTiles:
+        return "there are no labelled tiles to measure activations on"
+    return ""
+
+
 def _loses(scores: dict[str, Score], exact: dict[str, Score]) -> bool:
     return any(
         scores[where].exact < score.exact - _TOLERATED * score.captchas
@@ -87,7 +108,7 @@ def measure(entry: Entry, data: Path, precision: str = "auto") -> dict[str, Scor
     one = reader(entry, precision)
     return {
         name: evaluate(one, [each for each in known if each.picks])
-        for name, known in answered(data).items()
+        for name, known in answered(data, entry.manifest.kind).items()
     }
 
 
@@ -113,11 +134,17 @@ def annotate(entry: Entry, data: Path) -> Entry:
     return store.annotate(entry, {where: score.summary() for where, score in scores.items()})
 
 
-def _samples(network: str, data: Path | None) -> NDArray[np.uint8]:
+def _samples(network: str, data: Path | None, kind: Kind) -> NDArray[np.uint8]:
     """Pictures of the network's input shape, uint8."""
     if network == "words":
-        drawn = strips.draw_strips(_SAMPLES, seed=_SEED, faces=fonts.find())
+        faces, _ = (fonts.find(), ()) if kind == BUILTIN else fonts.faces((), kind)
+        drawn = strips.draw_strips(_SAMPLES, seed=_SEED, faces=faces, kind=kind)
         return np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
+    if kind != BUILTIN:
+        if data is None:
+            raise ModelError("tiles of this kind are in its --data alone: int8 is measured on some")
+        found = own.labelled(data, kind).learned.tiles()
+        return found[:: len(found) // _SAMPLES + 1]
     if data is not None and (data / "captchas2016").is_dir():
         return training_pictures.cut(data / "captchas2016", seen).tiles()
     if data is not None and (data / "tiles.npz").is_file():

@@ -25,7 +25,9 @@ from models.training import augment
 from models.training.loop import Steps, fit
 from models.training.maps import ANSWER, Maps, guess, guessing
 from models.training.teacher import Teacher
+from models.training.transfer import Begun
 from tilefleet.errors import BadTiles
+from tilefleet.kind import BUILTIN, Kind
 
 _SMOOTHING = 0.02
 #: See `divergence`.
@@ -54,6 +56,8 @@ class Recipe:
     truth: float = 0.4
     #: Share of the views that show a part of a picture only.
     zoomed: float = 0.15
+    #: Whether a mirrored picture shows the same.
+    mirrored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,14 @@ class Views:
                 image = source.images[index]
                 if image.mode == "RGBA":
                     image = augment.on_ground(image, random)
-                images.append(augment.view(image, random, zoomed=self.recipe.zoomed))
+                view = augment.view(
+                    image,
+                    random,
+                    zoomed=self.recipe.zoomed,
+                    size=source.size,
+                    mirrored=self.recipe.mirrored,
+                )
+                images.append(view)
         return images, np.concatenate(truth), is_drawn
 
 
@@ -164,8 +175,11 @@ def train(
     patience: int | None = None,
     recipe: Recipe | None = None,
     progress: bool | None = None,
+    kind: Kind = BUILTIN,
+    begun: Begun | None = None,
 ) -> tuple[keras.Model, dict[str, Any]]:
-    """Train a tiles network from random weights; run again with the same arguments, it goes on.
+    """Train a tiles network from random weights, or from what `begun` has; run again with the same
+    arguments, it goes on.
 
     `known`: with labels; `cut`: without any (needs a teacher); `drawn`: folder of LL_KK.png;
     `teacher`: name of a model in the store at `root`; `directory`: where the state is kept. With
@@ -194,7 +208,7 @@ def train(
     )
     kept = known.only(held) if hold_out else None
     keras.utils.set_random_seed(seed)
-    network = network_of_tiles.build()
+    network = begun.network if begun else network_of_tiles.build(kind=kind)
     learner = guessing(network, taught.channels if taught else {})
     history = fit(
         learner,
@@ -214,7 +228,7 @@ def train(
         progress=progress,
     )
     made: dict[str, Any] = {
-        "from": "random initialisation",
+        "from": begun.source if begun else "random initialisation",
         "seed": seed,
         "epochs": epochs,
         "steps_per_epoch": steps_per_epoch,

@@ -1,6 +1,7 @@
 """Training the words network: ``tilefleet models train``.
 
-All headers are drawn: no real one is needed. They are drawn once, a plain and a noisy kind, with
+Headers are drawn: no real one is needed. (Where there are some of a kind of one's own, a share of
+every batch shows them.) They are drawn once, a plain and a noisy kind, with
 one and two words, then moved and relit a little every time they are shown. Some words are no
 labels; their target is "any of them", so that the network is unsure of such.
 """
@@ -19,10 +20,14 @@ from models.drawing import fonts
 from models.drawing.strips import UNKNOWN, Strips, draw_strips
 from models.networks import words as network_of_words
 from models.training.loop import Steps, fit
+from models.training.transfer import Begun
 from tilefleet.kind import BUILTIN, Kind
 
 _BATCH = 128
 _SMOOTHING = 0.02
+#: Share of a batch that shows real headers, where there are some, and how often one of them at the
+#: most.
+_REAL, _REPEATED = 0.25, 4
 #: The averaged weights are those of about the last hundred steps: the normalisation's statistics,
 #: which are not averaged, still fit them.
 _AVERAGE = 0.99
@@ -40,20 +45,49 @@ def targets(labels: NDArray[np.int16], kind: Kind = BUILTIN) -> NDArray[np.float
 
 
 def _views(
-    drawn: Callable[[], Strips], kind: Kind, random: np.random.Generator
+    drawn: Callable[[], Strips], kind: Kind, batch: int, random: np.random.Generator
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """A batch: uint8 (128, h, w, 3) and float32 (128, words, labels + 1)."""
+    """A batch: uint8 (batch, h, w, 3) and float32 (batch, words, labels + 1)."""
     strips = drawn()
-    chosen = random.integers(0, len(strips), _BATCH)
+    chosen = random.integers(0, len(strips), batch)
     grey = strips.images[chosen]
-    moves = random.integers((-2, -3), (3, 5), (_BATCH, 2))
+    moves = random.integers((-2, -3), (3, 5), (batch, 2))
     for row, (down, right) in zip(grey, moves, strict=True):
         row[:] = np.roll(row, (down, right), axis=(0, 1))
-    contrast, noise = random.uniform((0.7, 0), (1.1, 6), (_BATCH, 2)).T[..., np.newaxis, np.newaxis]
+    contrast, noise = random.uniform((0.7, 0), (1.1, 6), (batch, 2)).T[..., np.newaxis, np.newaxis]
     lit = 255 - (255 - grey.astype(np.float32)) * contrast
     lit += random.normal(0, 1, grey.shape) * noise
     pixels = np.repeat(lit.clip(0, 255).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
     return pixels, targets(strips.labels[chosen], kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """Real headers and what they ask for."""
+
+    #: uint8 (n, h, w, 3), RGB.
+    images: NDArray[np.uint8]
+    #: int16 (n, words).
+    labels: NDArray[np.int16]
+
+
+def _own_views(
+    drawn: Callable[[], Strips], real: Real, kind: Kind, batch: int, random: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A batch of a kind of one's own: ink may be of any colour, and some headers are real ones."""
+    pixels, wanted = _views(drawn, kind, batch, random)
+    colour = 1 - random.uniform(0, 1, (batch, 1, 1, 3)) * random.uniform(0, 1, (batch, 1, 1, 1))
+    colour /= colour.max(axis=-1, keepdims=True)
+    pixels = 255 - (255 - pixels.astype(np.float32)) * colour
+    if count := min(round(batch * _REAL), _REPEATED * len(real.images)):
+        chosen = random.integers(0, len(real.images), count)
+        moves = random.integers(-2, 3, (count, 2))
+        light = random.uniform(0.85, 1.15, (count, 1, 1, 1))
+        for row, each, (down, right) in zip(range(count), chosen, moves, strict=True):
+            pixels[row] = np.roll(real.images[each], (down, right), axis=(0, 1))
+        pixels[:count] *= light
+        wanted[:count] = targets(real.labels[chosen], kind)
+    return pixels.clip(0, 255).astype(np.uint8), wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +99,8 @@ class Round:
 
 
 ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3), Round(6, 1.5e-3))
+#: Of a network that knows other words already.
+GOING_ON = (Round(10, 1.5e-3),)
 
 
 def train(
@@ -77,17 +113,22 @@ def train(
     rounds: Sequence[Round] = ROUNDS,
     epochs: int | None = None,
     steps_per_epoch: int = 300,
+    batch: int = _BATCH,
     patience: int | None = None,
     seed: int = 1,
     progress: bool | None = None,
+    real: Real | None = None,
+    begun: Begun | None = None,
 ) -> tuple[keras.Model, dict[str, Any]]:
-    """Train a words network from random weights; run again with the same arguments, it goes on.
+    """Train a words network from random weights, or from what `begun` has; run again with the same
+    arguments, it goes on.
 
     `kind`: of the captchas whose headers it reads. `font_folders`: where to look for fonts besides
     our own; those that lack a label's character are left out. `strips` headers are drawn for each
     round, `held_out` others, in fonts of their own where there are such, to choose the best epoch;
     `epochs`: of each round, instead of the rounds' own; `patience`: so many epochs without a better
-    one on the held-out headers end a round. Returns the network and how it was made, for the
+    one on the held-out headers end a round; `real` headers are of another kind than the built-in's.
+    Returns the network and how it was made, for the
     manifest. Raises ModelError.
     """
     if epochs:
@@ -96,7 +137,7 @@ def train(
     kept = draw_strips(held_out, seed=seed + 1_000_000, faces=held_out_faces, kind=kind)
     kept_pixels = np.repeat(kept.images[..., np.newaxis], 3, axis=-1)
     keras.utils.set_random_seed(seed)
-    network = network_of_words.build(kind)
+    network = begun.network if begun else network_of_words.build(kind)
     minutes = []
     for number, each in enumerate(rounds, 1):
         # Drawn when the first batch is asked for: a round that is finished needs none.
@@ -106,7 +147,11 @@ def train(
         history = fit(
             network,
             Steps.drawn(
-                partial(_views, drawn, kind), steps=steps_per_epoch, seed=seed + number - 1
+                partial(_own_views, drawn, real, kind, batch)
+                if real
+                else partial(_views, drawn, kind, batch),
+                steps=steps_per_epoch,
+                seed=seed + number - 1,
             ),
             (kept_pixels, targets(kept.labels, kind)),
             directory=directory / f"round{number}",
@@ -122,11 +167,15 @@ def train(
         )
         minutes.append(round(sum(history.get("seconds", ())) / 60, 1))
     made: dict[str, Any] = {
-        "from": "random initialisation",
+        "from": begun.source if begun else "random initialisation",
         "seed": seed,
         "rounds": [asdict(each) for each in rounds],
         "steps_per_epoch": steps_per_epoch,
-        "headers": {"drawn for each round": strips, "held out": held_out, "real": 0},
+        "headers": {
+            "drawn for each round": strips,
+            "held out": held_out,
+            "real": len(real.images) if real else 0,
+        },
         "fonts": sorted({face.name for face in train}),
         "held-out fonts": sorted({face.name for face in held_out_faces}),
         "minutes": minutes,

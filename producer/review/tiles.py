@@ -12,7 +12,6 @@ from starlette.routing import Route
 
 from models.bootstrap.dataset import NOTHING, Dataset
 from producer.review.server import application, odd_span, refused, said, span
-from tilefleet.kind import BUILTIN
 
 #: Labels offered for a picture, and sure pictures shown for each.
 _OFFERED, _EXAMPLES = 6, 5
@@ -42,7 +41,7 @@ class _Pages:
             label: np.flatnonzero(best == label)[
                 np.argsort(-probability[best == label], kind="stable")
             ][:_EXAMPLES].tolist()
-            for label in range(len(BUILTIN.labels))
+            for label in range(len(dataset.kind.labels))
         }
 
     def groups(self, request: Request) -> Response:
@@ -57,7 +56,7 @@ class _Pages:
                 "groups": listed,
                 "total": len(self._dataset),
                 "decided": len(self._dataset.corrections),
-                "labels": BUILTIN.labels,
+                "labels": self._dataset.kind.labels,
             },
             headers={"Cache-Control": "no-store"},
         )
@@ -81,8 +80,8 @@ class _Pages:
         group, label = decision
         if not 0 <= group < len(self._dataset):
             return refused(f"picture {group}; there are {len(self._dataset)}", status=404)
-        if label is not None and label != NOTHING and label not in BUILTIN.index:
-            return refused(f"{label[:20]!r} is none of the {len(BUILTIN.labels)} labels")
+        if label is not None and label != NOTHING and label not in self._dataset.kind.index:
+            return refused(f"{label[:20]!r} is none of the {len(self._dataset.kind.labels)} labels")
         # On disk before the answer: this is short, and one reviewer sends one at a time.
         self._dataset.correct(group, label)
         return JSONResponse({"decided": len(self._dataset.corrections)})
@@ -97,7 +96,7 @@ class _Pages:
             "decided": self._dataset.corrections.get(group),
             "offered": [
                 {
-                    "label": BUILTIN.labels[label],
+                    "label": self._dataset.kind.labels[label],
                     "probability": round(float(labels[label]), 4),
                     "examples": [each for each in self._examples[label] if each != group],
                 }

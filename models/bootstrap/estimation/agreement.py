@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from models.bootstrap.estimation.beliefs import Rates, Sightings
 from models.bootstrap.estimation.counts import count_tiles, factors_of_one
-from tilefleet.kind import BUILTIN
 
 
 def agree(
@@ -23,13 +22,13 @@ def agree(
     log_probabilities, hits = [], []
     for start in range(0, len(held_out), 2_000):
         part = slice(start, start + 2_000)
-        # (n, 8, labels): each tile's probability of each label.
+        # (n, tiles, labels): each tile's probability of each label.
         shown = labels[held_out.groups[part]].astype(np.float64)
         counts = count_tiles(shown.swapaxes(1, 2)[:, :, np.newaxis])  # (n, labels, MOST + 2)
         score = counts @ likelier * (1 - wrong_words) + wrong_words
         words = held_out.words[part]
         for column in range(2):
-            rows = np.flatnonzero(words[:, column] != BUILTIN.none)
+            rows = np.flatnonzero(words[:, column] != held_out.kind.none)
             if column == 1 and len(rows) == 0:
                 continue
             word = words[rows, column]
@@ -37,7 +36,7 @@ def agree(
             others = score[rows].copy()
             # The header's other word is explained by itself.
             other_word = words[rows, 1 - column]
-            two = np.flatnonzero(other_word != BUILTIN.none)
+            two = np.flatnonzero(other_word != held_out.kind.none)
             others[two, other_word[two]] = 0
             others[np.arange(len(rows)), word] = own
             log_probabilities.append(np.log(own / others.sum(axis=1)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tilefleet.kind import BUILTIN
+from tilefleet.kind import BUILTIN, Kind
 
 #: Most tiles that show one word.
 MOST = 4
@@ -15,19 +15,22 @@ MOST = 4
 class Sightings:
     """What was seen: captchas as groups and words."""
 
-    #: int32 (captchas, 8): the group of each tile.
+    #: int32 (captchas, tiles): the group of each tile.
     groups: NDArray[np.int32]
-    #: int16 (captchas, 2): the header's words as read; BUILTIN.none for no second one.
+    #: int16 (captchas, 2): the header's words as read; the kind's `none` for no second one.
     words: NDArray[np.int16]
     #: float (captchas, 2): how sure the words network is of each.
     confidence: NDArray[np.float64]
+    kind: Kind = BUILTIN
 
     def __len__(self) -> int:
         return len(self.groups)
 
     def only(self, chosen: NDArray[np.bool_]) -> "Sightings":
         """Those of the captchas of a mask, bool (captchas,)."""
-        return Sightings(self.groups[chosen], self.words[chosen], self.confidence[chosen])
+        return Sightings(
+            self.groups[chosen], self.words[chosen], self.confidence[chosen], self.kind
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,17 @@ class Rates:
     tiles_per_word: tuple[float, ...] = tuple(
         rate / sum(BUILTIN.tiles_per_word[:MOST]) for rate in BUILTIN.tiles_per_word[:MOST]
     )
+    #: Of how many tiles and labels.
+    tiles: int = BUILTIN.layout.count
+    labels: int = len(BUILTIN.labels)
+
+    @classmethod
+    def of(cls, kind: Kind) -> "Rates":
+        """What is assumed of a kind before anything is seen."""
+        most = min(MOST, kind.layout.count)
+        shares = kind.tiles_per_word[:most]
+        each = tuple(share / sum(shares) for share in shares) + (1e-6,) * (MOST - most)
+        return cls(tiles_per_word=each, tiles=kind.layout.count, labels=len(kind.labels))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Every group of tiles has one label out of many, all alike at first, or as a netw
 captcha whose header says W
   - was chosen for another word, or was misread, with the rate `header_errors[b]`, b by how sure the
     words network is of W: then W is on its tiles no more often than any other label;
-  - otherwise shows W on k of its 8 tiles with the rate `tiles_per_word[k - 1]`, on whichever k, and
+  - otherwise shows W on k of its tiles with the rate `tiles_per_word[k - 1]`, on whichever k, and
     any other label on the rest.
 So what a header tells about one tile depends on the others: where three of them show W already,
 a fourth hardly does; where none of seven can, the eighth must. Each captcha sends each tile's group
@@ -15,6 +15,7 @@ exchange the rates are estimated anew from what is believed then (EM).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from models.bootstrap.estimation.agreement import agree
 from models.bootstrap.estimation.beliefs import MOST, Beliefs, Rates, Sightings
 from models.bootstrap.estimation.counts import Floats, count_tiles, factors
-from tilefleet.kind import BUILTIN
 
 #: Exchanges of messages at most, and the share of an old message that stays in a new one.
 _EXCHANGES = 25
@@ -57,15 +57,16 @@ def fit(
     without, after as many as it takes for the beliefs to settle. `tick` is told after each
     exchange its number and the agreement.
     """
-    rates = rates or Rates()
+    start = Rates.of(seen.kind)
+    rates = rates or start
     parts = [_Part(seen, words) for words in (1, 2)]
-    base = np.zeros((groups, len(BUILTIN.labels))) if prior is None else prior.astype(np.float64)
+    base = np.zeros((groups, len(seen.kind.labels))) if prior is None else prior.astype(np.float64)
     best: Beliefs | None = None
     before = _normalised(base)
     for exchange in range(1, _EXCHANGES + 1):
         beliefs = _log_beliefs(base, parts)
         estimated = [part.exchange(beliefs, rates, first=exchange == 1) for part in parts]
-        rates, wrong_words = _estimate(estimated)
+        rates, wrong_words = _estimate(estimated, start)
         labels = _normalised(_log_beliefs(base, parts))
         if held_out is None:
             settled = float(np.abs(labels - before).max(axis=1).mean()) < _GAIN
@@ -88,21 +89,19 @@ class _Part:
     """The captchas with one word, or those with two, and the messages they sent last."""
 
     def __init__(self, seen: Sightings, words: int) -> None:
-        two = (seen.words[:, 1] != BUILTIN.none) & (seen.words[:, 1] != seen.words[:, 0])
+        two = (seen.words[:, 1] != seen.kind.none) & (seen.words[:, 1] != seen.words[:, 0])
         chosen = two if words == 2 else ~two
         self._words = words
+        self._labels = len(seen.kind.labels)
         self._groups = seen.groups[chosen]
         self._asked = seen.words[chosen, :words].astype(np.int64)
         self._step = np.searchsorted(_STEPS, seen.confidence[chosen, :words])
-        #: float64 (n, 8, words): log odds that the tile shows the word.
-        self.messages = np.zeros((len(self._groups), 8, words))
+        #: float64 (n, tiles, words): log odds that the tile shows the word.
+        self.messages = np.zeros((*self._groups.shape, words))
 
     def add_to(self, flat: Floats) -> None:
         """Add the messages to log beliefs, (groups · labels)."""
-        cells = (
-            self._groups[:, :, None].astype(np.int64) * len(BUILTIN.labels)
-            + self._asked[:, None, :]
-        )
+        cells = self._groups[:, :, None].astype(np.int64) * self._labels + self._asked[:, None, :]
         flat += np.bincount(cells.ravel(), self.messages.ravel(), minlength=len(flat))
 
     def exchange(
@@ -137,14 +136,14 @@ class _Part:
 def _messages(shown: Floats, trust: Floats, rates: Rates) -> tuple[Floats, Floats, Floats]:
     """Of captchas with the same number of words.
 
-    `shown`: (n, 8, words), P(tile shows word) by all that others know; `trust`: (n, words), P(the
-    word was asked for). Returns log odds (n, 8, words), P(the word was not asked for), (n, words),
-    and how many words have 1 … MOST tiles.
+    `shown`: (n, tiles, words), P(tile shows word) by all that others know; `trust`: (n, words),
+    P(the word was asked for). Returns log odds (n, tiles, words), P(the word was not asked for),
+    (n, words), and how many words have 1 … MOST tiles.
     """
     words = shown.shape[2]
     likelier = factors(trust, rates)
     messages = np.empty_like(shown)
-    for tile in range(8):
+    for tile in range(shown.shape[1]):
         others = count_tiles(np.delete(shown, tile, axis=1).swapaxes(1, 2)[:, None, :, :])[:, 0]
         # The tile shows no word, the first, or the second.
         likelihood = [(others * likelier).reshape(len(shown), -1).sum(axis=1)]
@@ -175,14 +174,14 @@ def _messages(shown: Floats, trust: Floats, rates: Rates) -> tuple[Floats, Float
     return messages, wrong, tiles
 
 
-def _estimate(parts: list[tuple[Floats, Floats, Floats]]) -> tuple[Rates, float]:
+def _estimate(parts: list[tuple[Floats, Floats, Floats]], start: Rates) -> tuple[Rates, float]:
     """New rates from expected counts, with what was assumed before as a few captchas; and the
     share of wrong words."""
-    start = Rates()
     wrong, words, tiles = (np.sum(each, axis=0) for each in zip(*parts, strict=True))
     errors = (wrong + _PRIOR_WEIGHT * np.array(start.header_errors)) / (words + _PRIOR_WEIGHT)
     tiles = tiles + _PRIOR_WEIGHT * np.array(start.tiles_per_word)
-    rates = Rates(
+    rates = replace(
+        start,
         header_errors=tuple(np.clip(errors, 1e-3, 0.9).tolist()),
         tiles_per_word=tuple((tiles / tiles.sum()).tolist()),
     )

@@ -1,4 +1,4 @@
-"""How many of eight tiles show a word: by what is believed of each, and how much that tells.
+"""How many of the tiles show a word: by what is believed of each, and how much that tells.
 
 The tiles of a captcha are independent given their labels, so the number of those that show a word
 is a sum of independent yes and no, counted tile by tile (a Poisson binomial). A word that was asked
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bootstrap.estimation.beliefs import MOST, Rates
-from tilefleet.kind import BUILTIN
 
 Floats = NDArray[np.float64]
 
@@ -43,10 +42,11 @@ def count_tiles(shown: Floats) -> Floats:
 
 def factors_of_one(rates: Rates) -> Floats:
     """How much likelier it is that k tiles show a word if it was asked for: (MOST + 2,)."""
-    chance = 1 / len(BUILTIN.labels)
-    likelier = np.zeros(MOST + 2)
+    chance = 1 / rates.labels
+    likelier, tiles = np.zeros(MOST + 2), rates.tiles
     for k, rate in enumerate(rates.tiles_per_word, 1):
-        likelier[k] = rate / (comb(8, k) * chance**k * (1 - chance) ** (8 - k))
+        if k <= tiles:
+            likelier[k] = rate / (comb(tiles, k) * chance**k * (1 - chance) ** (tiles - k))
     return likelier
 
 
@@ -58,12 +58,15 @@ def factors(trust: Floats, rates: Rates) -> Floats:
     one = factors_of_one(rates)
     if trust.shape[1] == 1:
         return trust * one + (1 - trust)
-    chance = 1 / len(BUILTIN.labels)
+    chance = 1 / rates.labels
     both = np.zeros((MOST + 2, MOST + 2))
     for a, first in enumerate(rates.tiles_per_word, 1):
         for b, second in enumerate(rates.tiles_per_word, 1):
-            ways = factorial(8) / (factorial(a) * factorial(b) * factorial(8 - a - b))
-            by_chance = ways * chance ** (a + b) * (1 - 2 * chance) ** (8 - a - b)
+            rest = rates.tiles - a - b
+            if rest < 0:
+                continue
+            ways = factorial(rates.tiles) / (factorial(a) * factorial(b) * factorial(rest))
+            by_chance = ways * chance ** (a + b) * (1 - 2 * chance) ** rest
             both[a, b] = first * second / by_chance
     one_asked, other_asked = trust[:, :1, None], trust[:, 1:, None]
     mixed: Floats = (

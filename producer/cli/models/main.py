@@ -2,6 +2,7 @@
 
 import click
 
+from producer.cli.models.beginning import new
 from producer.cli.models.carried import export, import_models
 from producer.cli.models.evaluation import evaluate
 from producer.cli.models.learning import bootstrap, dedupe, label, review
@@ -16,6 +17,6 @@ def models() -> None:
 
 for command in (
     *(list_models, show, diff, use, rename, remove, import_models, export),
-    *(train, evaluate, convert, bootstrap, dedupe, review, label),
+    *(new, train, evaluate, convert, bootstrap, dedupe, review, label),
 ):
     models.add_command(command)

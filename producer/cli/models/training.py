@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--data", type=FOLDER, required=True, help="Folder with tiles/ (or tiles.npz), captchas2016/."
+    "--data", type=FOLDER, required=True, help="Folder with tiles/ (or tiles.npz), captchas/ …"
 )
 @click.option(
     "--fonts", type=FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
@@ -62,6 +62,14 @@ if TYPE_CHECKING:
     help="Where the state is kept; build/training/NAME if not given.",
 )
 @click.option("--fresh", is_flag=True, help="Begin anew where a state is kept.")
+@click.option("--from", "base", metavar="NAME", type=MODEL, help="Go on from this stored model.")
+@click.option(
+    "--quick", is_flag=True, help="A short plan, for some ten words: minutes instead of an hour."
+)
+@click.option(
+    "--mirrored", is_flag=True, help="Tiles of words of one's own show the same in a mirror."
+)
+@click.option("--few", is_flag=True, help="Train where such words have too few tiles, too.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be learned from.")
 def train(
     data: Path,
@@ -79,6 +87,10 @@ def train(
     patience: int | None,
     directory: Path | None,
     fresh: bool,
+    base: str | None,
+    quick: bool,
+    mirrored: bool,
+    few: bool,
     dry_run: bool,
 ) -> None:
     """Train both networks from random initialisation, measure and store them.
@@ -88,10 +100,16 @@ def train(
     ones. DATA/captchas is only measured. Drawn headers are always held out; tiles are with
     --hold-out.
 
+    Where DATA has layout.toml and words.txt ("models new" writes them), the captchas are of that
+    kind: tiles are those of DATA/tiles/WORD/, of tiles.npz, and what DATA/answers.csv picks.
+
     The same command goes on where it stopped (Ctrl-C, exit code 130), while data, options and code
     are the same; if not, it says what differs.
     """
     settings = Settings.from_environ()
+    from models.datasets.kinds import kind_of
+
+    kind = kind_of(data)
     directory = directory or Path("build/training") / name
     store = root or settings.store
     if dry_run:
@@ -104,6 +122,12 @@ def train(
             teacher=models.find(teacher, root=settings.store) if teacher else None,
             headers=headers,
             hold_out=hold_out,
+            kind=kind,
+            base=models.find(base, root=settings.store) if base else None,
+            quick=quick,
+            mirrored=mirrored,
+            only=only,
+            few=few,
             seed=seed,
             epochs=epochs,
             steps=steps,
@@ -140,7 +164,12 @@ def train(
             patience=patience,
             directory=directory,
             fresh=fresh,
-            say=click.echo,
+            kind=kind,
+            base=base,
+            quick=quick,
+            mirrored=mirrored,
+            few=few,
+            say=lambda line: click.echo(printable(line)),
         )
     click.echo(f"stored {entry.identity} in {entry.folder}")
 
