@@ -104,9 +104,7 @@ def main() -> None:
     rows.append(
         ["all of it", report.spread(between(real, *whole)), report.spread(between(null, *whole))]
     )
-    rows.append(
-        ["above decoding and pass", report.spread(above(real)), report.spread(above(null))]
-    )
+    rows.append(["above decoding and pass", report.spread(above(real)), report.spread(above(null))])
     report.show(
         "One captcha on an idle fleet, ms",
         ["part", "real engine, median (least to most)", "null engine"],

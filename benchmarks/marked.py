@@ -37,4 +37,4 @@ def _open(step: EngineRoomStep, worker: Any) -> Marks:
     return Marks()
 
 
-EngineRoomStep._open_tracing = _open  # type: ignore[method-assign]
+EngineRoomStep._open_tracing = _open  # type: ignore[assignment, method-assign]
