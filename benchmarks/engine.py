@@ -45,7 +45,7 @@ class Case:
 def _engine_cases(
     name: str, runtime: str, root: Path, files: Sequence[bytes], sizes: Sequence[int]
 ) -> list[Case]:
-    settings = Settings(model=name, store=root, engine=runtime, max_batch=max(sizes))
+    settings = Settings(models=(name,), store=root, engine=runtime, max_batch=max(sizes))
     engine = engines.load(settings)
     prepared = [engine.prepare(data) for data in files]
     lanes = [engine.session() for _ in range(2)]

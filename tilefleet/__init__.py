@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         SettingError,
         TilefleetError,
         TooLarge,
+        UnknownModel,
         WrongSize,
     )
 
@@ -87,6 +88,7 @@ __all__ = [
     "SettingError",
     "TilefleetError",
     "TooLarge",
+    "UnknownModel",
     "WrongSize",
 ]
 

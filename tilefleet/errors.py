@@ -15,6 +15,7 @@
     ├── FleetError              the way to a worker and back
     │   ├── FleetUnreachable    no broker or result store answers
     │   ├── Overloaded          more wait already than may
+    │   ├── UnknownModel        no worker holds the model that is named
     │   ├── AnswerTimeout       no answer within the time the caller gave
     │   └── Revoked             the task was revoked, or expired, before it was read
     ├── EngineError             the networks failed on this captcha
@@ -92,6 +93,29 @@ class Overloaded(FleetError):
 
     #: Seconds until those that wait are read; None while nobody knows.
     drain_s: float | None = None
+
+
+class UnknownModel(FleetError):
+    """A captcha names a model, and no worker that lives holds it."""
+
+    #: The name that was asked for, and those of the models that workers hold.
+    model: str = ""
+    held: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, model: str, held: Iterable[str]) -> "UnknownModel":
+        """The error for this name, where these are held."""
+        names = tuple(held)
+        error = cls(
+            f"no worker holds the model {model!r}; they hold: {', '.join(names) or 'none by name'}"
+            f"{did_you_mean(model, names)}"
+        )
+        error.model, error.held = model, names
+        return error
+
+    def together(self, other: "UnknownModel") -> "UnknownModel":
+        """Of two servers, each of which lacks it."""
+        return self.of(self.model, sorted({*self.held, *other.held}))
 
 
 class AnswerTimeout(FleetError, TimeoutError):

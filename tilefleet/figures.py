@@ -37,6 +37,9 @@ class Figures:
     joined: int = 0
     #: Captchas that failed, by the class of their error.
     errors: Mapping[str, int] = field(default_factory=dict)
+    #: Captchas that were answered, and that failed, by the name of the model they were for.
+    answered_by: Mapping[str, int] = field(default_factory=dict)
+    failed_by: Mapping[str, int] = field(default_factory=dict)
     #: How many passes answered so many captchas.
     passes: Mapping[int, int] = field(default_factory=dict)
     #: How many captchas took so long to decode, to wait, to be read and to be stored, by `BOUNDS`.
@@ -82,6 +85,8 @@ class Figures:
             **{name: getattr(self, name) for name in _NOW},
             joined=self.joined - earlier.joined,
             errors=_difference(self.errors, earlier.errors),
+            answered_by=_difference(self.answered_by, earlier.answered_by),
+            failed_by=_difference(self.failed_by, earlier.failed_by),
             passes=_difference(self.passes, earlier.passes),
             durations={
                 name: tuple(
@@ -99,10 +104,14 @@ class Figures:
         """Those of several workers."""
         each = list(each)
         errors: Counter[str] = Counter()
+        answered: Counter[str] = Counter()
+        failed: Counter[str] = Counter()
         passes: Counter[int] = Counter()
         durations: dict[str, tuple[int, ...]] = {}
         for one in each:
             errors.update(one.errors)
+            answered.update(one.answered_by)
+            failed.update(one.failed_by)
             passes.update(one.passes)
             for name, buckets in one.durations.items():
                 so_far = durations.get(name, (0,) * len(buckets))
@@ -118,6 +127,8 @@ class Figures:
             oldest_s=max((one.oldest_s for one in each), default=0.0),
             joined=sum(one.joined for one in each),
             errors=dict(errors),
+            answered_by=dict(answered),
+            failed_by=dict(failed),
             passes=dict(passes),
             durations=durations,
         )

@@ -6,11 +6,13 @@ another one cannot write a line under it (`worker.monitoring.name`).
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Any, Final
 
+from tilefleet import wire
 from tilefleet.figures import Figures
 
 #: The hash: node name → line.
@@ -53,17 +55,25 @@ class Report:
     rate: float
     #: Most messages that may wait for this worker, by lane; of the lanes that it reads now.
     bounds: Mapping[str, int]
-    #: ``name@identity`` of the model that reads; none while the worker starts.
+    #: ``name@identity`` of the model that reads what names none; none while the worker starts.
     model: str = ""
     figures: Figures = Figures()
     #: Which process it is: two of one name are told apart by it.
     process: str = ""
+    #: ``name@identity`` of the models that it holds beside.
+    others: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All that it holds, its default first."""
+        return (self.model, *self.others) if self.model else self.others
 
     def encode(self) -> str:
         """As JSON, without the time that `WRITE` puts in front."""
         fields = {"rate": round(self.rate, 1), "bounds": dict(self.bounds), "model": self.model}
         fields["figures"] = self.figures.encode()
         fields["process"] = self.process
+        fields["others"] = list(self.others)
         return json.dumps(fields, separators=(",", ":"))
 
 
@@ -74,7 +84,11 @@ class Fleet:
     workers: int = 0
     #: Captchas a second; 0 while unknown.
     rate: float = 0.0
+    #: By lane: most messages that may wait there, how many workers read it, and how many captchas
+    #: a second these read, of any lane.
     bounds: Mapping[str, int] = field(default_factory=dict)
+    readers: Mapping[str, int] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def read(cls, now: int, lines: Iterable[bytes]) -> "Fleet":
@@ -84,16 +98,47 @@ class Fleet:
         reports = [report for report in told if report.bounds]
         known = [report.rate for report in reports if report.rate > 0]
         # A worker whose rate is not known yet is taken for an average one.
-        rate = sum(known) / len(known) * len(reports) if known else 0.0
-        bounds: dict[str, int] = {}
+        average = sum(known) / len(known) if known else 0.0
+        bounds: Counter[str] = Counter()
+        readers: Counter[str] = Counter()
+        rates: dict[str, float] = {}
         for report in reports:
             for lane, bound in report.bounds.items():
-                bounds[lane] = bounds.get(lane, 0) + bound
-        return cls(len(reports), rate, bounds)
+                bounds[lane] += bound
+                readers[lane] += 1
+                rates[lane] = rates.get(lane, 0.0) + (report.rate or average)
+        return cls(len(reports), average * len(reports), bounds, readers, rates)
 
-    def drain_s(self, waiting: int) -> float | None:
-        """Seconds until so many are answered; None while the rate is unknown."""
-        return waiting / self.rate if self.rate else None
+    @classmethod
+    def total(cls, each: Sequence["Fleet"]) -> "Fleet":
+        """Of several servers."""
+        bounds: Counter[str] = Counter()
+        readers: Counter[str] = Counter()
+        rates: dict[str, float] = {}
+        for one in each:
+            bounds.update(one.bounds)
+            readers.update(one.readers)
+            for lane, rate in one.rates.items():
+                rates[lane] = rates.get(lane, 0.0) + rate
+        workers, rate = sum(one.workers for one in each), sum(one.rate for one in each)
+        return cls(workers, rate, bounds, readers, rates)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of those that workers hold: for which there are lanes that somebody reads."""
+        return tuple(sorted({wire.model_of(lane) for lane in self.bounds} - {""}))
+
+    def lacks(self, model: str) -> bool:
+        """Whether none of the workers that live would read what names this model.
+
+        Not known without a worker: it may be the next one that starts.
+        """
+        return bool(model and self.workers) and model not in self.models
+
+    def drain_s(self, waiting: int, lane: str = "") -> float | None:
+        """Seconds until so many are answered, on one lane or all; None while that is unknown."""
+        rate = self.rates.get(lane, self.rate) if lane else self.rate
+        return waiting / rate if rate else None
 
 
 class ServerClock:
@@ -133,6 +178,8 @@ def decode(now: int, line: bytes) -> Report | None:
         model = str(values.get("model", ""))
         figures = Figures.decode(values.get("figures", {}))
         process = str(values.get("process", ""))
-        return Report(float(values["rate"]), dict(values["bounds"]), model, figures, process)
+        others = tuple(map(str, values.get("others", ())))
+        bounds = {str(lane): int(bound) for lane, bound in values["bounds"].items()}
+        return Report(float(values["rate"]), bounds, model, figures, process, others)
     except (ValueError, LookupError, TypeError, AttributeError):
         return None

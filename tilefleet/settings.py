@@ -123,8 +123,12 @@ class Settings:
         "on every node",
         wire.LEASE_S,
     )
-    model: str = _setting(
-        "TILEFLEET_MODEL", values.name, "which model of the store reads", "builtin"
+    models: tuple[str, ...] = _setting(
+        "TILEFLEET_MODEL",
+        values.names,
+        "which model of the store reads; several with commas between them, and the first reads "
+        "what names none",
+        ("builtin",),
     )
     engine: str = _setting(
         "TILEFLEET_ENGINE",
@@ -288,6 +292,11 @@ class Settings:
                 raise SettingError(f"{variable}={shown!r} is not usable: give {error}") from None
         return cls(**given)
 
+    @property
+    def model(self) -> str:
+        """The one that reads what names none."""
+        return self.models[0]
+
     def check_one_fleet(self) -> None:
         """For what belongs to one fleet, or looks at one; raises SettingError if it may be another.
 
@@ -305,7 +314,9 @@ class Settings:
         rows = []
         for setting in fields(self):
             variable, value = setting.metadata["variable"], getattr(self, setting.name)
-            value = " ".join(value) if isinstance(value, tuple) else str(value)
+            # As they are given.
+            between = "," if setting.name == "models" else " "
+            value = between.join(value) if isinstance(value, tuple) else str(value)
             shown = value and "***" if variable in _SECRETS else without_password(value)
             rows.append((variable, shown, setting.metadata["what"]))
         return rows

@@ -109,8 +109,16 @@ def _listed(text: str) -> list[str]:
     return [each for each in text.split(",") if each.strip()]
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Several models' names, with commas between them."""
+    found = tuple(name(each.strip()) for each in text.split(","))
+    if twice := next((each for each in found if found.count(each) > 1), ""):
+        raise ValueError(f"each name once; {twice} is there twice")
+    return found
+
+
 def name(text: str) -> str:
     """What a folder of the model store may be called, or a fleet."""
-    if not text or any(character in text for character in "/\\\0") or text.startswith("."):
+    if not text.isprintable() or not text or set("/\\") & set(text) or text.startswith("."):
         raise ValueError("a name: no slash, and no dot in front")
     return text

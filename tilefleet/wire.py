@@ -4,7 +4,7 @@ The task is sent by name, so a sender never needs the worker's code; docs/archit
 the message and the answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 #: One captcha: a single argument, the image as bytes.
@@ -18,6 +18,9 @@ TASK_SOLVE_MANY: Final = "worker.solve_many"
 LANE: Final = "captcha"
 BULK_LANE: Final = "captcha.bulk"
 LANES: Final = (LANE, BULK_LANE)
+#: Between a lane and a model: what names a model waits on lanes of that model's own, which only
+#: workers that hold it read. What names none is read by any worker, with its default model.
+OF_MODEL: Final = "@"
 
 #: Raw bytes stay raw in msgpack; JSON carries them base64-wrapped by kombu. Pickle is refused.
 SERIALIZER: Final = "msgpack"
@@ -45,6 +48,40 @@ RESULT_EXPIRES_S: Final = 300
 #: Seconds after which a captcha that nobody waits for any more is not read, unless its sender
 #: says otherwise.
 EXPIRES_S: Final = 120
+
+
+def lane(model: str = "", *, bulk: bool = False) -> str:
+    """``captcha``, or ``captcha@mine``; `model`: its name, or none."""
+    base = BULK_LANE if bulk else LANE
+    return f"{base}{OF_MODEL}{model}" if model else base
+
+
+def lanes(models: Iterable[str]) -> list[str]:
+    """All that workers which hold these models read: where somebody waits first."""
+    named = ["", *models]
+    return [lane(model, bulk=bulk) for bulk in (False, True) for model in named]
+
+
+def family(queue: str, models: Iterable[str]) -> list[str]:
+    """A lane of all workers, and with it those of these models; another queue alone."""
+    named = models if queue in LANES else ()
+    return [queue, *(lane(model, bulk=queue == BULK_LANE) for model in named)]
+
+
+def is_lane(queue: str) -> bool:
+    """Whether captchas wait there, for whichever model."""
+    return queue.partition(OF_MODEL)[0] in LANES
+
+
+def is_bulk(queue: object) -> bool:
+    """Whether it is a lane where nobody waits for the captchas."""
+    return isinstance(queue, str) and queue.partition(OF_MODEL)[0] == BULK_LANE
+
+
+def model_of(queue: object) -> str:
+    """The model that a lane is of; none for those of all workers, and for other queues."""
+    base, _, model = queue.partition(OF_MODEL) if isinstance(queue, str) else ("", "", "")
+    return model if base in LANES else ""
 
 
 def encode_error(error: Exception | None) -> dict[str, Any]:
@@ -103,8 +140,6 @@ _TRANSPORT_OPTIONS: Final = {
     # Seconds between looks for leases that have ended.
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
-    # kombu pops from its queues in this order: "captcha" sorts before "captcha.bulk".
-    "queue_order_strategy": "sorted",
     "socket_connect_timeout": TIMEOUT_S,
     "socket_timeout": TIMEOUT_S,
     "socket_keepalive": True,

@@ -7,8 +7,12 @@ model takes no message: it stops.
 
 import gc
 import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -26,7 +30,7 @@ from worker.hub.coordinator import Coordinator
 from worker.hub.events import EventFlush
 from worker.monitoring import sentry
 from worker.monitoring.health import Health
-from worker.monitoring.presence import bounds, lanes
+from worker.monitoring.presence import bounds, change_lanes, lanes
 from worker.monitoring.reporter import Pace
 from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
@@ -80,10 +84,11 @@ class EngineRoomStep(bootsteps.StartStopStep):
         started = monotonic()
         coordinator = self._coordinator
         try:
-            engine = engines.load(self._settings)
-            lanes = min(worker.concurrency, engine.max_sessions or worker.concurrency)
+            held = engines.load_all(self._settings)
+            sessions = [worker.concurrency, *(each.max_sessions for each in held.values())]
+            lanes = min(filter(None, sessions))
             self._room = EngineRoom(
-                engine,
+                held,
                 lanes=lanes,
                 decoders=lanes,
                 started=coordinator.started,
@@ -102,7 +107,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             key_prefix=self._settings.key_prefix,
         )
         self._pace = Pace(self._room)
-        worker.model_switch = Switch(self._room, self._load)
+        worker.model_switch = Switch(self._room, self._load, partial(self._swap, worker))
         if self._settings.traces:
             self._tracing = self._open_tracing(worker)
         coordinator.open(
@@ -127,17 +132,18 @@ class EngineRoomStep(bootsteps.StartStopStep):
         # Enough for every lane to be busy with one full pass while the next one waits, and a third
         # for captchas that somebody waits for. At least one: zero would be no limit at all.
         # More than Celery can count would be none, too.
-        wanted = min(3 * engine.max_batch * lanes, _MOST_CLAIMED)
+        most = max(each.max_batch for each in held.values())
+        wanted = min(3 * most * lanes, _MOST_CLAIMED)
         worker.consumer.prefetch_multiplier = max(1, wanted // worker.concurrency)
         worker.consumer.initial_prefetch_count = worker.consumer.max_prefetch_count
         logger.warning(
-            "Engine room warm in %.1f s: %s (%s, %s), %d lanes of up to %d captchas",
+            "Engine room warm in %.1f s: %s, %d lanes of up to %d captchas",
             monotonic() - started,
-            engine.model,
-            type(engine).__name__,
-            engine.precision,
+            ", ".join(
+                f"{each.model} ({type(each).__name__}, {each.precision})" for each in held.values()
+            ),
             lanes,
-            engine.max_batch,
+            most,
         )
 
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
@@ -229,12 +235,29 @@ class EngineRoomStep(bootsteps.StartStopStep):
         """The engine that this worker has, with another model."""
         if self._settings.engine == "null":
             raise EngineUnavailable("the null engine reads without a model")
-        return engines.load(replace(self._settings, model=name), beside=True)
+        return engines.load(replace(self._settings, models=(name,)), beside=True)
+
+    def _swap(self, worker: Any, old: str, new: str, swap: Callable[[], object]) -> None:
+        """On the hub thread, which reads lanes and takes messages in; returns when it is done."""
+        done: Future[None] = Future()
+
+        def do() -> None:
+            try:
+                change_lanes(worker, old, new, swap)
+                done.set_result(None)
+            except BaseException as error:
+                done.set_exception(error)
+
+        self._coordinator.on_hub(do)
+        done.result()
+        if worker.reporter is not None:
+            worker.reporter.write_now()
 
     def _report(self, worker: Any) -> Report:
         """What the reporter tells once a second."""
-        model = self._room.engine.model
-        return Report(self._pace.measure(), bounds(worker), model, self._figures())
+        model, *others = (each.engine.model for each in self._room.held)
+        told = self._pace.measure(), bounds(worker), model, self._figures()
+        return Report(*told, others=tuple(others))
 
     def _figures(self) -> Figures:
         room = self._room
@@ -251,6 +274,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             oldest_s=0.0 if arrived is None else round(monotonic() - arrived, 3),
             joined=stats["joined"] + stats["kept_answers_used"],
             errors=dict(self._coordinator.errors),
+            **_by_model(self._coordinator.outcomes),
             passes={int(size): count for size, count in stats["pass_sizes"].items()},
             durations={name: tuple(each.buckets) for name, each in durations.items()},
         )
@@ -260,3 +284,13 @@ class EngineRoomStep(bootsteps.StartStopStep):
             poller = worker.consumer.connection.transport.cycle
             if isinstance(poller, Poller):
                 poller.renew_leases()
+
+
+def _by_model(outcomes: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """For `Figures`, of what the coordinator counts."""
+    answered: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for (model, outcome), count in dict(outcomes).items():
+        if outcome != "dropped":
+            (answered if outcome == "answered" else failed)[model] += count
+    return {"answered_by": dict(answered), "failed_by": dict(failed)}

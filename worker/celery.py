@@ -130,6 +130,7 @@ def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> di
     transport_options = {
         **shared["broker_transport_options"],
         "visibility_timeout": settings.lease_s,
+        "queue_order_strategy": "worker.transport.order:LaneCycle",
     }
     if only_looks:
         # Its account needs no right to what is claimed.
@@ -142,7 +143,9 @@ def _configuration(settings: Settings, *, prefork: bool, only_looks: bool) -> di
         # Ours parks what is due later (`worker.intake.held_later`).
         "worker_eta_task_limit": 1000 if settings.transport == "stock" else None,
         # Named and bound as Celery does for a sender that only knows the queue's name.
-        "task_queues": [Queue(lane, Exchange(lane), routing_key=lane) for lane in wire.LANES],
+        "task_queues": [
+            Queue(lane, Exchange(lane), routing_key=lane) for lane in wire.lanes(settings.models)
+        ],
         # A captcha is acknowledged when its answer is stored, so a killed worker loses none.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
@@ -193,6 +196,18 @@ def _take_name(instance: Any, **_: Any) -> None:
 
 
 @signals.celeryd_after_setup.connect
+def _complete_lanes(**_: Any) -> None:
+    # -Q and -X speak of lanes of all workers: those of the models that are held go with them.
+    queues, given = app.amqp.queues, worker_options()
+    for lane in wire.LANES:
+        for named in wire.family(lane, app.settings.models)[1:]:
+            if lane in queues.consume_from and named not in given.excluded:
+                queues.select_add(queues[named])
+            elif lane in given.excluded:
+                queues.deselect(named)
+
+
+@signals.celeryd_after_setup.connect
 def _say_unknown(**_: Any) -> None:
     for line in unknown_variables():
         logger.warning("%s", line)
@@ -208,7 +223,7 @@ def _watch_failures(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _say_ready(sender: Any, **_: Any) -> None:
-    for warning in worker_options().warnings():
+    for warning in worker_options().warnings(app.settings.models):
         logger.warning("%s", warning)
     # Celery says so at INFO, where it also writes a line for every captcha.
     logger.warning("%s %s", sender.hostname, health.TAKES)

@@ -2,7 +2,8 @@
 
 They run on the hub thread, so they only begin and only tell; `tilefleet models use` waits for what
 becomes of it. Celery's own `revoke` and `revoke_by_stamped_headers` are here with bounds: Celery
-remembers fifty thousand ids of any length, and any number of stamps.
+remembers fifty thousand ids of any length, and any number of stamps. Its `add_consumer` and
+`cancel_consumer` are here for the lanes of models, which go with those of all workers.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from celery.worker import state as celery_state
 from celery.worker.control import control_command, inspect_command
 from kombu.utils.functional import maybe_list
 
+from tilefleet import wire
 from tilefleet.errors import ModelError
 from worker.intake.validation import readable
 
@@ -28,7 +30,7 @@ _MOST_NAMES: Final = 100
 
 @control_command(args=[("name", str)], signature="NAME")
 def use_model(state: Any, name: str) -> dict[str, Any]:
-    """Load another model beside the running one, then read with it."""
+    """Load another default model beside the running one, then read with it."""
     switch = _switch(state)
     if switch is None:
         return {"error": "this worker has no engine room: start it anew with TILEFLEET_MODEL"}
@@ -41,9 +43,28 @@ def use_model(state: Any, name: str) -> dict[str, Any]:
 
 @inspect_command()
 def model(state: Any) -> dict[str, Any]:
-    """Which model reads, and how the last change of model went."""
+    """Which models are held, the default first, and how the last change of it went."""
     switch = _switch(state)
     return {} if switch is None else switch.encode()
+
+
+@control_command(
+    args=[("queue", str), ("exchange", str), ("exchange_type", str), ("routing_key", str)],
+    signature="<queue> [exchange [type [routing_key]]]",
+)
+def add_consumer(state: Any, queue: str, *options: Any, **named: Any) -> Any:
+    """Tell worker(s) to consume from task queue by name; with a lane, from those of its models."""
+    for lane in wire.family(queue, _models(state))[1:]:
+        celery_control.add_consumer(state, lane)
+    return celery_control.add_consumer(state, queue, *options, **named)
+
+
+@control_command(args=[("queue", str)], signature="<queue>")
+def cancel_consumer(state: Any, queue: str, **named: Any) -> Any:
+    """Tell worker(s) to stop consuming from task queue by name; so with the lanes of models."""
+    for lane in wire.family(queue, _models(state))[1:]:
+        celery_control.cancel_consumer(state, lane)
+    return celery_control.cancel_consumer(state, queue, **named)
 
 
 @control_command(variadic="task_id", signature="[id1 [id2 [... [idN]]]]")
@@ -69,6 +90,12 @@ def revoke_by_stamped_headers(state: Any, headers: Any, *options: Any, **named: 
     for name in list(revoked)[:-_MOST_NAMES]:
         del revoked[name]
     return done
+
+
+def _models(state: Any) -> list[str]:
+    """Names of those that this worker holds."""
+    switch = _switch(state)
+    return list(state.app.settings.models) if switch is None else switch.names
 
 
 def _switch(state: Any) -> "Switch | None":

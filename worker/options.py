@@ -110,6 +110,13 @@ class WorkerOptions:
                     return (
                         f"{variable} is not usable with -P {self.pool}; use -P threads, the default"
                     )
+        for queue in self._queues:
+            model = wire.model_of(queue)
+            if model and model not in settings.models:
+                return (
+                    f"-Q {queue} is not usable: this worker does not hold the model {model!r}; "
+                    f"TILEFLEET_MODEL={','.join((*settings.models, model))} has it hold that too"
+                )
         return ""
 
     def refusal_of_many(self, count: int) -> str:
@@ -129,20 +136,33 @@ class WorkerOptions:
                 )
         return ""
 
-    def warnings(self) -> list[str]:
-        """What a worker that is started so should say."""
+    def warnings(self, models: Sequence[str]) -> list[str]:
+        """What a worker that is started so, and holds these models, should say."""
         found = [_WITHOUT_ROOM] if self.has_processes else []
-        queues = self._given.get("queues") or ""
-        others = [queue for queue in queues.replace(" ", "").split(",") if queue not in wire.LANES]
-        hint = "".join(did_you_mean(queue, wire.LANES) for queue in others)
-        if queues and not set(wire.LANES) & set(queues.replace(" ", "").split(",")):
+        queues, lanes = self._given.get("queues") or "", wire.lanes(models)
+        others = [queue for queue in self._queues if queue not in lanes]
+        hint = "".join(did_you_mean(queue, lanes) for queue in others)
+        if queues and not set(lanes) & set(self._queues):
             found.append(
-                f"-Q {queues}: this worker reads no captchas; the lanes are {wire.LANE} and "
-                f"{wire.BULK_LANE}{hint}"
+                f"-Q {queues}: this worker reads no captchas; the lanes are {', '.join(lanes)}"
+                f"{hint}"
             )
         elif hint:
             found.append(f"-Q {queues}: {', '.join(others)} is no lane of captchas{hint}")
         return found
+
+    @property
+    def excluded(self) -> list[str]:
+        """Queues that are not read though they are among those of the application (-X)."""
+        return self._listed("exclude_queues")
+
+    @property
+    def _queues(self) -> list[str]:
+        return self._listed("queues")
+
+    def _listed(self, option: str) -> list[str]:
+        given = str(self._given.get(option) or "")
+        return [queue for queue in given.replace(" ", "").split(",") if queue]
 
     @staticmethod
     def _flag(name: str) -> str:

@@ -16,7 +16,7 @@ from celery import Task
 from redis.exceptions import RedisError
 
 from tilefleet import wire
-from tilefleet.errors import BadMessage, BadRequest, TilefleetError
+from tilefleet.errors import BadMessage, BadRequest, TilefleetError, UnknownModel
 from worker.celery import app
 from worker.engine_room.job import Outcome
 from worker.results.attempts import Attempts
@@ -63,6 +63,15 @@ class CaptchaTask(Task):
             raise type(outcome.error)(*outcome.error.args)
         return outcome.result
 
+    @property
+    def _model(self) -> str:
+        """The name of the one that the message is for; raises UnknownModel."""
+        held = app.settings.models
+        name = wire.model_of((self.request.delivery_info or {}).get("routing_key"))
+        if name and name not in held:
+            raise UnknownModel.of(name, held)
+        return name or held[0]
+
     def read(self, images: list[object]) -> Any:
         """Read in this process, without an engine room."""
         (image,) = images
@@ -74,7 +83,7 @@ class CaptchaTask(Task):
         if came_back:
             _attempts().begin(self.request.id, number)
         try:
-            answer: dict[str, Any] = _reader().read(image).encode()
+            answer: dict[str, Any] = _reader(self._model).read(image).encode()
             return answer
         finally:
             if came_back:
@@ -135,11 +144,11 @@ def _persist(fill: Callable[[Any], Any]) -> list[Any]:
 
 
 @cache
-def _reader() -> Any:
-    """The model in this process, loaded at its first captcha."""
+def _reader(model: str) -> Any:
+    """The model of that name in this process, loaded at its first captcha."""
     from models.engines.reader import Reader
 
-    return Reader(app.settings)
+    return Reader(app.settings, model)
 
 
 solve = app.register_task(Solve())

@@ -1,7 +1,9 @@
 """Engines: a model loaded and warm in one runtime. May import `recognition`, `store`, `runtimes`.
 
-`load` chooses one; `base` says what one is; `reader` reads captchas with one.
+`load` chooses one, `load_all` several; `base` says what one is; `reader` reads captchas with one.
 """
+
+from dataclasses import replace
 
 from models.engines.base import Engine, Session
 from models.runtimes import gpu_memory
@@ -9,25 +11,43 @@ from models.runtimes.installed import choose_engine, choose_keras_backend, requi
 from models.store import find
 from tilefleet.settings import Settings
 
-__all__ = ["Engine", "Session", "load"]
+__all__ = ["Engine", "Session", "load", "load_all"]
 
 
 def load(settings: Settings, *, beside: bool = False) -> Engine:
-    """The engine and model that the settings name, loaded but not yet warm.
+    """The engine and model that the settings name, the first of several, loaded but not yet warm.
 
     `beside`: another engine is reading in this process, and goes first.
     Raises ModelError if the model or the engine's library is missing or unusable.
     """
+    return load_all(replace(settings, models=settings.models[:1]), beside=beside)[settings.model]
+
+
+def load_all(settings: Settings, *, beside: bool = False) -> dict[str, Engine]:
+    """The engines of all models that the settings name, by these names; as `load`."""
     if settings.engine == "null":
         from models.engines.null import NullEngine
 
-        return NullEngine(max_batch=settings.max_batch)
-    first = _load(settings, settings.model, beside=beside)
+        several = len(settings.models) > 1
+        return {
+            name: NullEngine(name if several else "", max_batch=settings.max_batch)
+            for name in settings.models
+        }
+    found = {name: _load(settings, name, beside=beside) for name in settings.models}
     if not settings.second_look:
-        return first
+        return found
     from models.engines.second import SecondLook
 
-    return SecondLook(first, _load(settings, settings.second_look, beside=beside))
+    second = found.get(settings.second_look) or _load(settings, settings.second_look, beside=beside)
+    if len(found) == 1:
+        ((name, first),) = found.items()
+        return {name: SecondLook(first, second)}
+    # Of several models, the second itself and those that read other captchas answer alone.
+    fits = {name for name, first in found.items() if first.kind == second.kind} or found.keys()
+    return {
+        name: SecondLook(first, second) if name in fits and first is not second else first
+        for name, first in found.items()
+    }
 
 
 def _load(settings: Settings, name: str, *, beside: bool) -> Engine:

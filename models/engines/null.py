@@ -1,6 +1,7 @@
 """Answers at once without looking: it is there to measure the queue around it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tilefleet.answer import Answer, Reading
 from tilefleet.kind import BUILTIN
@@ -22,13 +23,15 @@ class NullEngine:
     """Takes anything, gives the same answer; engine and session in one."""
 
     kind = BUILTIN
-    model = "null"
     precision = "nothing"
     max_sessions = 0
     in_cycles = False
 
-    def __init__(self, *, max_batch: int = 0) -> None:
+    def __init__(self, name: str = "", *, max_batch: int = 0) -> None:
+        """`name`: of the model that it stands for, where there are several."""
+        self.model = f"{name}@null" if name else "null"
         self.max_batch = max_batch or MAX_BATCH
+        self._answer = replace(_ANSWER, model=self.model)
 
     def prepare(self, data: object) -> None:
         return None
@@ -37,4 +40,4 @@ class NullEngine:
         return self
 
     def read(self, batch: Sequence[object]) -> list[Answer]:
-        return [_ANSWER for _ in batch]
+        return [self._answer for _ in batch]

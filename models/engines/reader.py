@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from models import engines
 from tilefleet.answer import Answer, Timing
@@ -15,9 +16,11 @@ class Reader:
     >>> answer = reader.read(open("captcha.jpg", "rb").read())
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """Load the model and warm it up; raises ModelError."""
-        self.engine = engines.load(settings)
+    def __init__(self, settings: Settings, model: str | None = None) -> None:
+        """Load the model of that name, or the settings' default, and warm it up; raises
+        ModelError."""
+        chosen = replace(settings, models=(model,)) if model else settings
+        self.engine = engines.load(chosen)
         self._session = self.engine.session()
 
     def read(self, data: object) -> Answer:

@@ -116,7 +116,7 @@ def reader(entry: Entry, precision: str = "auto") -> Reader:
     """One on the model's LiteRT files."""
     return Reader(
         Settings(
-            model=entry.manifest.name,
+            models=(entry.manifest.name,),
             store=entry.folder.parent,
             engine="litert",
             precision=precision,

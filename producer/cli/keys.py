@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from producer.terminal.options import MODEL
 from tilefleet.errors import BadKeyFile
 from tilefleet.settings import Settings
 
@@ -43,13 +44,14 @@ def keys() -> None:
 @click.option(
     "--burst", type=click.IntRange(min=1), help="Captchas at once; two seconds' worth if not given."
 )
-def add(name: str, file: Path, rate: float | None, burst: int | None) -> None:
+@click.option("--model", type=MODEL, metavar="NAME", help="The only model that reads for it.")
+def add(name: str, file: Path, rate: float | None, burst: int | None, model: str | None) -> None:
     """Make a key for NAME and print it, once: the file holds only its hash."""
     from producer.gateway.keys import Key, changing, readers
 
     if burst is not None and rate is None:
         raise click.UsageError("--burst goes with --rate")
-    key, text = Key.make(name, rate, burst)
+    key, text = Key.make(name, rate, burst, model)
     with changing(file) as kept:
         if name in kept:
             raise BadKeyFile(f"{file} has a key called {name}; remove it first, or take another")
@@ -62,12 +64,13 @@ def add(name: str, file: Path, rate: float | None, burst: int | None) -> None:
 @keys.command("list")
 @_option
 def list_keys(file: Path) -> None:
-    """Show names, quotas and dates."""
+    """Show names, quotas, models and dates."""
     from producer.gateway.keys import read
 
     for key in read(file):
         quota = "no quota" if key.rate is None else f"{key.rate:g}/s, {key.burst} at once"
-        click.echo(f"{key.name:<20}  {quota:<24}  {key.created}")
+        model = "any model" if key.model is None else key.model
+        click.echo(f"{key.name:<20}  {quota:<24}  {model:<16}  {key.created}")
 
 
 @keys.command()

@@ -25,7 +25,7 @@ from producer.terminal.options import FOLDER, MODEL
 @click.option("--picture", metavar="OUT", help="Draw the answer: a .png, a folder/, or a pattern.")
 @click.option("--show", is_flag=True, help="Draw it in the terminal (kitty, iTerm2, WezTerm …).")
 @click.option("--local", is_flag=True, help="Read in this process: no queue, no worker.")
-@click.option("--model", type=MODEL, metavar="NAME", help="With --local: which model reads.")
+@click.option("--model", type=MODEL, metavar="NAME", help="Which model reads; none: the default.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -57,10 +57,6 @@ def solve(
 
     if not files and files_from is None and watch is None:
         raise click.UsageError("name at least one FILE, a folder, a pattern, or - ")
-    if model and not local:
-        raise click.UsageError(
-            "--model goes with --local; a fleet reads with the model that its workers loaded"
-        )
     if as_json + as_csv + plain > 1:
         raise click.UsageError("give one of --json, --csv and --plain")
     from producer.reading.album import Album
@@ -72,7 +68,7 @@ def solve(
     form = Json() if as_json else Csv() if as_csv else form
     one = files_from is None and watch is None and inputs.is_one(files)
     album = None if picture is None else Album(picture, one=one)
-    with Here(model=model) if local else ByFleet(timeout=timeout) as reader:
+    with Here(model=model) if local else ByFleet(timeout=timeout, model=model) as reader:
         run = Run(
             reader.read, form, album=album, show_picture=_shower() if show else None, alone=one
         )

@@ -7,6 +7,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tilefleet import wire
@@ -21,7 +22,7 @@ from .connection import connect
 from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .retries import Retries
 from .sending import Call, Sender
-from .source import Source, read, read_all
+from .source import Source, named, read, read_all
 from .transport import Transport
 from .transport.shards import Shard, Shards
 from .window import Window
@@ -103,26 +104,37 @@ class AsyncClient:
                 ) from None
         self._sender = Sender(self._retries, _tracing(self._settings))
         self._opened: Shards | None = None
+        #: Those that were looked at last.
+        self._lanes: Sequence[str] = wire.LANES
 
-    async def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
+    async def solve(
+        self, source: Source, timeout: float = TIMEOUT_S, *, model: str | None = None
+    ) -> Answer:
         """Send one captcha and wait for its answer; cancelling this revokes it.
 
         Raises what `submit` and `AsyncPending.result` raise.
         """
-        (outcome,) = await self._wire.each([read(source)], self._sender.solve_each, timeout)
+        solve = partial(self._sender.solve_each, model=named(model))
+        (outcome,) = await self._wire.each([read(source)], solve, timeout)
         if isinstance(outcome, Answer):
             return outcome
         raise outcome
 
     async def submit(
-        self, source: Source, *, expires: float = wire.EXPIRES_S, bulk: bool = False
+        self,
+        source: Source,
+        *,
+        expires: float = wire.EXPIRES_S,
+        bulk: bool = False,
+        model: str | None = None,
     ) -> AsyncPending:
         """Send one captcha; it is not read any more after `expires` seconds.
 
-        `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
-        read, BadMessage for what cannot be an image, TooLarge, Overloaded, FleetUnreachable.
+        `bulk` captchas are read when no others wait. `model`: the name of the one that reads; None:
+        each worker's default. Raises OSError for a file that cannot be read, BadMessage for what
+        cannot be an image, TooLarge, Overloaded, UnknownModel, FleetUnreachable.
         """
-        image, lane = read(source), wire.BULK_LANE if bulk else wire.LANE
+        image, lane = read(source), wire.lane(named(model), bulk=bulk)
 
         async def send(line: Transport) -> AsyncPending:
             (pending,) = await self._sender.send(line, Call([image], lane), expires)
@@ -138,13 +150,16 @@ class AsyncClient:
         timeout: float = TIMEOUT_S,
         bulk: bool = False,
         ordered: bool = True,
+        model: str | None = None,
     ) -> AsyncIterator[tuple[S, Answer]]:
         """Send many, keeping up to `window` on the way; gives (source, answer).
 
         In the order of the sources, or as the answers come. `bulk`: when no others wait, many in
         one message. Raises at the first captcha that fails; `outcomes` goes on.
         """
-        each = self.outcomes(sources, window=window, timeout=timeout, bulk=bulk, ordered=ordered)
+        each = self.outcomes(
+            sources, window=window, timeout=timeout, bulk=bulk, ordered=ordered, model=model
+        )
         async for source, outcome in each:
             if isinstance(outcome, Exception):
                 await each.aclose()  # type: ignore[attr-defined]
@@ -159,6 +174,7 @@ class AsyncClient:
         timeout: float = TIMEOUT_S,
         bulk: bool = False,
         ordered: bool = True,
+        model: str | None = None,
     ) -> AsyncIterator[tuple[S, Outcome]]:
         """`map` that gives a captcha's error in the place of its answer, and goes on."""
         on_the_way: Window[S, asyncio.Task[list[Outcome]]] = Window(
@@ -169,7 +185,7 @@ class AsyncClient:
         )
 
         def send(group: list[S]) -> asyncio.Task[list[Outcome]]:
-            answers = self.answer_all(read_all(group), timeout=timeout, bulk=bulk)
+            answers = self.answer_all(read_all(group), timeout=timeout, bulk=bulk, model=model)
             return asyncio.create_task(answers)
 
         try:
@@ -187,7 +203,12 @@ class AsyncClient:
 
     async def look(self) -> Backlog:
         """What waits and who works, now; no workers if nobody answers."""
-        return await self._wire.look(wire.LANE, wire.BULK_LANE)
+        seen = await self._wire.look(*self._lanes)
+        if not {*seen.lanes} <= {*self._lanes}:
+            # Of models that were not known to be held.
+            seen = await self._wire.look(*seen.lanes)
+        self._lanes = seen.lanes
+        return seen
 
     async def close(self) -> None:
         """Close the connections; what was submitted is still read and stored."""
@@ -237,7 +258,12 @@ class AsyncClient:
         )
 
     async def answer_all(
-        self, images: Sequence[bytes | BadRequest | OSError], *, timeout: float, bulk: bool
+        self,
+        images: Sequence[bytes | BadRequest | OSError],
+        *,
+        timeout: float,
+        bulk: bool,
+        model: str | None = None,
     ) -> list[Outcome]:
         """The outcome of each image; an error in the place of one is its outcome.
 
@@ -246,8 +272,9 @@ class AsyncClient:
         found = {number: image for number, image in enumerate(images) if isinstance(image, bytes)}
         answers: list[Outcome] = []
         if found:
-            solve = self._sender.solve_many if bulk else self._sender.solve_each
+            way = self._sender.solve_many if bulk else self._sender.solve_each
             try:
+                solve = partial(way, model=named(model))
                 answers = await self._wire.each([*found.values()], solve, timeout)
             except TilefleetError as error:
                 answers = [error] * len(found)

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Final
 
 from tilefleet import wire
-from tilefleet.errors import Overloaded
+from tilefleet.errors import Overloaded, UnknownModel
 from tilefleet.report import Fleet
 
 from . import message
@@ -46,13 +46,7 @@ class Backlog:
         if len(each) == 1:
             return each[0]
         whole = cls()
-        fleets = [one.fleet for one in each]
-        bounds: Counter[str] = Counter()
-        for fleet in fleets:
-            bounds.update(fleet.bounds)
-        whole.fleet = Fleet(
-            sum(fleet.workers for fleet in fleets), sum(fleet.rate for fleet in fleets), bounds
-        )
+        whole.fleet = Fleet.total([one.fleet for one in each])
         for one in each:
             for lane, seen in one._looked.items():
                 whole._waiting[lane] = whole._waiting.get(lane, 0) + one.waiting(lane)
@@ -63,15 +57,33 @@ class Backlog:
         """A look has shown this."""
         self.fleet = fleet
         for lane, count in waiting.items():
+            if wire.model_of(lane) and lane not in fleet.bounds:
+                # Whoever names models that are nowhere leaves nothing here.
+                self._forget(lane)
+                continue
             self._waiting[lane] = count
             self._sent[lane] = 0
             self._looked[lane] = monotonic()
 
+    @property
+    def lanes(self) -> list[str]:
+        """Those of all workers, and those of the models that some of them hold."""
+        return [*wire.LANES, *sorted({*self.fleet.bounds} - {*wire.LANES})]
+
     def sent(self, lane: str, count: int) -> None:
-        self._sent[lane] += count
+        if lane in self._looked:
+            self._sent[lane] += count
 
     def is_fresh(self, lane: str) -> bool:
         return monotonic() - self._looked.get(lane, float("-inf")) < FRESH_S
+
+    def lacks(self, lane: str) -> bool:
+        """Whether no worker holds the model of this lane."""
+        return self.fleet.lacks(wire.model_of(lane))
+
+    def unknown(self, lane: str) -> UnknownModel:
+        """The error, with what there is."""
+        return UnknownModel.of(wire.model_of(lane), self.fleet.models)
 
     def is_full(self, lane: str, count: int = 1) -> bool:
         """Whether so many more are too many; never when nothing waits."""
@@ -84,34 +96,38 @@ class Backlog:
         That is so at first, and where it seems full but the look is old, or counts captchas sent
         since, which may be answered already.
         """
-        if lane not in self._looked:
+        if lane not in self._looked or self.lacks(lane):
             return True
         return self.is_full(lane, count) and (not self.is_fresh(lane) or self._sent[lane] > 0)
 
     def overloaded(self, lane: str, count: int = 1) -> Overloaded:
         """The error, with an estimate of the time to drain."""
-        drain_s = self.fleet.drain_s(self.waiting(lane))
+        drain_s = self.fleet.drain_s(self.waiting(lane), lane)
         drained = "" if drain_s is None else f"; they are read in about {drain_s:.1f} s"
         more = "" if count == 1 else f", too many for {count} more"
         error = Overloaded(
             f"{self.waiting(lane)} wait on {lane}, and {self.fleet.bounds[lane]} may with "
-            f"{self.fleet.workers} workers{more}{drained}"
+            f"{self.fleet.readers.get(lane, self.fleet.workers)} workers{more}{drained}"
         )
         error.drain_s = drain_s
         return error
 
     def waiting(self, lane: str) -> int:
         """Messages that wait in a lane, as far as this sender knows."""
-        return self._waiting.get(lane, 0) + self._sent[lane]
+        return self._waiting.get(lane, 0) + self._sent.get(lane, 0)
+
+    def _forget(self, lane: str) -> None:
+        for each in (self._waiting, self._sent, self._looked):
+            each.pop(lane, None)
 
 
-def oldest_arguments(key_prefix: str) -> tuple[str | int, ...]:
+def oldest_arguments(lanes: Sequence[str], *, key_prefix: str) -> tuple[str | int, ...]:
     """What follows the script: its keys, how many before them, and the header."""
-    keys = [key for lane in wire.LANES for key in message.lists(key_prefix + lane)]
+    keys = [key for lane in lanes for key in message.lists(key_prefix + lane)]
     return (len(keys), *keys, wire.SENT_AT)
 
 
-def oldest_s(reply: Sequence[bytes]) -> dict[str, float]:
+def oldest_s(lanes: Sequence[str], reply: Sequence[bytes]) -> dict[str, float]:
     """Seconds that the oldest message of each lane has waited, by the script's reply; 0: none.
 
     A lane whose oldest message does not say when it was sent, by another Celery application, is
@@ -119,7 +135,7 @@ def oldest_s(reply: Sequence[bytes]) -> dict[str, float]:
     """
     now, *sent = reply
     found: dict[str, float] = {}
-    for lane in wire.LANES:
+    for lane in lanes:
         each = len(message.lists(lane))
         times, sent = sent[:each], sent[each:]
         if b"unknown" not in times:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable, Overloaded, TilefleetError
@@ -32,7 +32,7 @@ _SENT_S: Final = 10.0
 class Call:
     """What one call sends together, on one lane: a message for each argument, all or none."""
 
-    arguments: Sequence[object]
+    arguments: Sequence[Any]
     lane: str
     #: Of `message`: `solve`, whose argument is an image, or `solve_many`, a list of them.
     write: Callable[..., Message] = message.solve
@@ -52,7 +52,7 @@ class Sender:
     async def send(self, line: Transport, call: Call, expires: float) -> list[AsyncPending]:
         """Put it on its queue, to be read within `expires` seconds.
 
-        Raises FleetUnreachable, Overloaded.
+        Raises FleetUnreachable, Overloaded, UnknownModel.
         """
         if self._tracing is None:
             return await self._send(line, call, expires)
@@ -61,12 +61,12 @@ class Sender:
             return await self._send(line, replace(call, spans=spans), expires)
 
     async def solve_each(
-        self, line: Transport, images: list[bytes], timeout: float
+        self, line: Transport, images: list[bytes], timeout: float, *, model: str = ""
     ) -> list[Outcome]:
         """The outcome of each, with a message for each; raises what `send` raises."""
         # Of all: connecting, sending, waiting.
         ends = monotonic() + timeout
-        call = Call(images, wire.LANE)
+        call = Call(images, wire.lane(model))
         pending = await self.send(line, call, timeout)
         try:
             await wait_for(pending, ends - monotonic())
@@ -77,11 +77,12 @@ class Sender:
                 each.cancel()
 
     async def solve_many(
-        self, line: Transport, images: list[bytes], timeout: float
+        self, line: Transport, images: list[bytes], timeout: float, *, model: str = ""
     ) -> list[Outcome]:
         """The same with as few messages as there can be, when nobody waits for others."""
-        parts = message.parts(images)
-        each = await asyncio.gather(*(self._solve_part(line, part, timeout) for part in parts))
+        lane = wire.lane(model, bulk=True)
+        calls = [Call([part], lane, message.solve_many) for part in message.parts(images)]
+        each = await asyncio.gather(*(self._solve_list(line, call, timeout) for call in calls))
         return [outcome for outcomes in each for outcome in outcomes]
 
     async def _send(self, line: Transport, call: Call, expires: float) -> list[AsyncPending]:
@@ -133,32 +134,28 @@ class Sender:
             return repeat(NO_HEADERS)
         return self._tracing.headers(call.spans)
 
-    async def _solve_part(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
-        try:
-            return await self._solve_list(line, images, timeout)
-        except TilefleetError as error:
-            return [error] * len(images)
-
-    async def _solve_list(
-        self, line: Transport, images: list[bytes], timeout: float
-    ) -> list[Outcome]:
+    async def _solve_list(self, line: Transport, call: Call, timeout: float) -> list[Outcome]:
+        """Of a call with one list."""
         ends = monotonic() + timeout
-        call = Call([images], wire.BULK_LANE, message.solve_many)
-        (pending,) = await self.send(line, call, timeout)
         try:
-            await wait_for([pending], ends - monotonic())
-            return pending.outcomes(timeout)
-        finally:
-            pending.cancel()
+            (pending,) = await self.send(line, call, timeout)
+            try:
+                await wait_for([pending], ends - monotonic())
+                return pending.outcomes(timeout)
+            finally:
+                pending.cancel()
+        except TilefleetError as error:
+            (images,) = call.arguments
+            return [error] * len(images)
 
 
 async def _check_room(line: Transport, call: Call) -> None:
-    """Raises Overloaded; counts as sent what may be."""
+    """Raises Overloaded, UnknownModel; counts as sent what may be."""
     count = len(call.arguments)
     if line.backlog.needs_look(call.lane, count) or line.clock.was_set:
         await line.look(call.lane)
+    if line.backlog.lacks(call.lane):
+        raise line.backlog.unknown(call.lane)
     if line.backlog.is_full(call.lane, count):
         raise line.backlog.overloaded(call.lane, count)
     line.backlog.sent(call.lane, count)

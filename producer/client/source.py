@@ -1,12 +1,15 @@
-"""What a caller may give as a captcha: a path, the bytes, or an open file."""
+"""What a caller may give: as a captcha a path, the bytes, or an open file; a model by its name."""
 
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from tilefleet import wire
-from tilefleet.errors import BadMessage, BadRequest, TooLarge
+from tilefleet import values, wire
+from tilefleet.errors import BadMessage, BadRequest, TooLarge, UnknownModel
+
+#: Characters of a model's name.
+_LONGEST_NAME: Final = 200
 
 
 class Readable(Protocol):
@@ -53,6 +56,21 @@ def read_all(sources: Iterable[Source]) -> list[bytes | BadRequest | OSError]:
         except (BadRequest, OSError) as error:
             contents.append(error)
     return contents
+
+
+def named(model: str | None) -> str:
+    """A model's name, none for None; raises UnknownModel for what cannot be one."""
+    if model is None:
+        return ""
+    if not isinstance(model, str):
+        raise UnknownModel(f"a model is given by its name, not {type(model).__name__}")
+    try:
+        if len(model) > _LONGEST_NAME:
+            raise ValueError(f"{_LONGEST_NAME} characters at most, not {len(model)}")
+        return values.name(model)
+    except ValueError as error:
+        shown = model[:_LONGEST_NAME]
+        raise UnknownModel(f"{shown!r} cannot be a model's name: give {error}") from None
 
 
 def describe(data: bytes) -> str:

@@ -86,7 +86,9 @@ class Client:
         # A wrong setting is an error here, not at the first captcha.
         self._connect()
 
-    def solve(self, source: Source, timeout: float = TIMEOUT_S) -> Answer:
+    def solve(
+        self, source: Source, timeout: float = TIMEOUT_S, *, model: str | None = None
+    ) -> Answer:
         """Send one captcha and wait for its answer.
 
         It expires with the wait: a worker does not read what nobody waits for. Raises what
@@ -94,19 +96,26 @@ class Client:
         """
         data = read(source)
         background, client = self._open()
-        return background.wait(client.solve(data, timeout))
+        return background.wait(client.solve(data, timeout, model=model))
 
     def submit(
-        self, source: Source, *, expires: float = wire.EXPIRES_S, bulk: bool = False
+        self,
+        source: Source,
+        *,
+        expires: float = wire.EXPIRES_S,
+        bulk: bool = False,
+        model: str | None = None,
     ) -> Pending:
         """Send one captcha; it is not read any more after `expires` seconds.
 
-        `bulk` captchas are read when no others wait. Raises OSError for a file that cannot be
-        read, BadMessage for what cannot be an image, TooLarge, Overloaded, FleetUnreachable.
+        `bulk` captchas are read when no others wait. `model`: the name of the one that reads; None:
+        each worker's default. Raises OSError for a file that cannot be read, BadMessage for what
+        cannot be an image, TooLarge, Overloaded, UnknownModel, FleetUnreachable.
         """
         data = read(source)
         background, client = self._open()
-        return Pending(background.wait(client.submit(data, expires=expires, bulk=bulk)), background)
+        sending = client.submit(data, expires=expires, bulk=bulk, model=model)
+        return Pending(background.wait(sending), background)
 
     def map(
         self,
@@ -116,6 +125,7 @@ class Client:
         timeout: float = TIMEOUT_S,
         bulk: bool = False,
         ordered: bool = True,
+        model: str | None = None,
     ) -> Iterator[tuple[S, Answer]]:
         """Send many, keeping up to `window` on the way; gives (source, answer).
 
@@ -123,7 +133,7 @@ class Client:
         one message. Raises at the first captcha that fails, as `solve` does; `outcomes` goes on.
         """
         for source, outcome in self.outcomes(
-            sources, window=window, timeout=timeout, bulk=bulk, ordered=ordered
+            sources, window=window, timeout=timeout, bulk=bulk, ordered=ordered, model=model
         ):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -137,6 +147,7 @@ class Client:
         timeout: float = TIMEOUT_S,
         bulk: bool = False,
         ordered: bool = True,
+        model: str | None = None,
     ) -> Iterator[tuple[S, Outcome]]:
         """`map` that gives a captcha's error in the place of its answer, and goes on.
 
@@ -152,7 +163,8 @@ class Client:
         )
 
         def send(group: list[S]) -> Future[list[Outcome]]:
-            return background.start(client.answer_all(read_all(group), timeout=timeout, bulk=bulk))
+            answers = client.answer_all(read_all(group), timeout=timeout, bulk=bulk, model=model)
+            return background.start(answers)
 
         try:
             while on_the_way.fill(send):

@@ -40,12 +40,13 @@ def workers(now: int, lines: dict[bytes, bytes]) -> tuple[Check, dict[str, Repor
 
 
 def models(living: dict[str, Report]) -> Check:
-    """Whether all read with the same one."""
+    """Whether all read what names no model with the same one; and which they hold beside."""
     if not living:
         return Check("reads with", SKIP, "no worker to ask")
     found = sorted({each.model for each in living.values()})
+    others = sorted({other for each in living.values() for other in each.others})
     if len(found) == 1:
-        return Check("reads with", OK, found[0])
+        return Check("reads with", OK, found[0] + "".join(f", by name {each}" for each in others))
     hint = "one for all: tilefleet models use NAME, and TILEFLEET_MODEL for those that start later"
     return Check("reads with", WARN, ", ".join(found), hint)
 

@@ -26,6 +26,7 @@ _ADDRESSES = ("url", "urls", "image_url", "image_urls")
 async def solve(request: Request) -> Response:
     """``POST /v1/solve``: a raw picture, a form with one file, or JSON with ``image`` as base64."""
     timeout, here = _timeout(request), context.of(request)
+    model = context.model(request)
     data = await body.read(request, here.most_body)
     kind = body.kind(request)
     if kind == "application/json":
@@ -41,7 +42,7 @@ async def solve(request: Request) -> Response:
         body.refuse_address(data)
 
     async def reply() -> Response:
-        answer = await context.solve(request, data, timeout=timeout)
+        answer = await context.solve(request, data, timeout=timeout, model=model)
         return _json(answer.encode())
 
     return await _once(request, [data], reply, timeout=timeout)
@@ -53,7 +54,7 @@ async def solve_many(request: Request) -> Response:
     Answers, or error objects in their places, in the same order; read when nobody waits. To whom
     accepts NDJSON, a line for each as soon as it is there.
     """
-    timeout = _timeout(request)
+    timeout, model = _timeout(request), context.model(request)
     here = context.of(request)
     data = await body.read(request, here.most_list_body)
     images: list[bytes | BadRequest]
@@ -71,8 +72,9 @@ async def solve_many(request: Request) -> Response:
 
     async def reply() -> Response:
         if lines.wanted(request):
-            return Lines(await context.solve_as_they_come(request, images, timeout=timeout))
-        return _json(await context.solve_many(request, images, timeout=timeout))
+            placed = context.solve_as_they_come(request, images, timeout=timeout, model=model)
+            return Lines(await placed)
+        return _json(await context.solve_many(request, images, timeout=timeout, model=model))
 
     return await _once(request, images, reply, timeout=timeout)
 
@@ -86,13 +88,17 @@ async def readyz(request: Request) -> Response:
     """``GET /readyz``: 200 if there are workers; and what waits for them."""
     here = context.of(request)
     seen = await here.fleet.look()
-    waiting = {lane: seen.waiting(lane) for lane in (wire.LANE, wire.BULK_LANE)}
+    waiting = dict.fromkeys(wire.LANES, 0)
+    for lane in seen.lanes:
+        # Of all models together.
+        waiting[wire.BULK_LANE if wire.is_bulk(lane) else wire.LANE] += seen.waiting(lane)
     drain_s = seen.fleet.drain_s(sum(waiting.values()))
     ready = {
         "workers": seen.fleet.workers,
         "captchas_per_second": round(seen.fleet.rate, 1),
         "waiting": waiting,
         "drain_seconds": None if drain_s is None else round(drain_s, 2),
+        "models": list(seen.fleet.models),
         "answered": here.metrics.answered,
     }
     return _json(ready, 200 if seen.fleet.workers else 503)
@@ -102,7 +108,8 @@ async def show_metrics(request: Request) -> Response:
     """``GET /metrics``: for Prometheus; whose keys are used is not for everybody."""
     here = context.of(request)
     seen = await here.fleet.look()
-    ages = await metrics.oldest(here.stores, key_prefix=here.settings.key_prefix)
+    prefix = here.settings.key_prefix
+    ages = await metrics.oldest(here.stores, seen.lanes, key_prefix=prefix)
     return Response(
         here.metrics.show(seen, ages, names=request.state.trusted),
         headers={"Content-Type": metrics.CONTENT_TYPE},
@@ -144,7 +151,7 @@ async def _once(
     if key is None:
         return await reply()
     replies, owner = context.of(request).replies, request.state.key
-    what = f"{request.url.path} {lines.wanted(request)}"
+    what = f"{request.url.path} {lines.wanted(request)} {context.model(request) or ''}"
     this, kept = await replies.begin(
         key,
         owner="" if owner is None else owner.name,

@@ -21,7 +21,7 @@ from producer.gateway.quota import Quota
 from producer.gateway.visitors.slots import Slots
 from tilefleet import wire
 from tilefleet.answer import Answer
-from tilefleet.errors import AnswerTimeout, BadRequest, TilefleetError, TooLarge
+from tilefleet.errors import AnswerTimeout, BadRequest, TilefleetError, TooLarge, UnknownModel
 from tilefleet.settings import Settings
 
 #: Lists of one address that are read at once, and captchas of one as they come.
@@ -112,16 +112,29 @@ async def turn(request: Request) -> None:
     await turns.wait(request.scope.get("state", {}).get("who", ""))
 
 
-async def solve(request: Request, picture: bytes, *, timeout: float) -> Answer:
+def model(request: Request) -> str | None:
+    """The name of the one that reads for whoever asks: what the address says, or what the key is
+    bound to; None: each worker's default. Raises 403 for another one than the key's."""
+    key, named = _key(request), request.query_params.get("model") or None
+    bound = None if key is None else key.model
+    if key is not None and bound and named not in (None, bound):
+        raise HTTPException(403, f"the key of {key.name} is bound to the model {bound!r}")
+    return bound or named
+
+
+async def solve(
+    request: Request, picture: bytes, *, timeout: float, model: str | None = None
+) -> Answer:
     """One captcha of whoever asks, within `timeout` seconds for all that it takes.
 
-    Raises what AsyncClient raises, and 429.
+    `model`: None: the one that the key is bound to, if it is. Raises what AsyncClient raises, 429.
     """
     here, key = of(request), _key(request)
+    model = model or (None if key is None else key.model)
     left_s = await here.quota.take(key, 1, timeout=timeout)
     try:
         here.check_size(picture)
-        answer = await here.fleet.solve(picture, timeout=left_s)
+        answer = await here.fleet.solve(picture, timeout=left_s, model=model)
     except TilefleetError as error:
         here.metrics.solved(key, type(error).__name__)
         raise
@@ -130,11 +143,16 @@ async def solve(request: Request, picture: bytes, *, timeout: float) -> Answer:
 
 
 async def solve_many(
-    request: Request, pictures: Sequence[bytes | BadRequest], *, timeout: float
+    request: Request,
+    pictures: Sequence[bytes | BadRequest],
+    *,
+    timeout: float,
+    model: str | None = None,
 ) -> list[dict[str, Any]]:
     """A list: answers, or error objects in their places; read when nobody waits.
 
-    What could not be decoded comes as its error, and is given back as that.
+    What could not be decoded comes as its error, and is given back as that. Raises 429, and
+    UnknownModel for the whole list.
     """
     here, key = of(request), _key(request)
     left_s = await here.quota.take(key, len(pictures), timeout=timeout)
@@ -146,10 +164,16 @@ async def solve_many(
         if not left_s:
             why = f"{MOST_LISTS} lists of one address at once"
             raise HTTPException(503, why, {"Retry-After": "1"})
-        answers = here.fleet.outcomes(decoded, window=window, timeout=left_s, bulk=True)
+        answers = here.fleet.outcomes(
+            decoded, window=window, timeout=left_s, bulk=True, model=model
+        )
         for picture in checked:
             outcome = (await anext(answers))[1] if isinstance(picture, bytes) else picture
             _count(here, key, outcome)
+            if isinstance(outcome, UnknownModel):
+                # It is so for all of them.
+                await answers.aclose()  # type: ignore[attr-defined]
+                raise outcome
             outcomes.append(
                 outcome.encode() if isinstance(outcome, Answer) else wire.encode_error(outcome)
             )
@@ -159,7 +183,11 @@ async def solve_many(
 
 
 async def solve_as_they_come(
-    request: Request, pictures: Sequence[bytes | BadRequest], *, timeout: float
+    request: Request,
+    pictures: Sequence[bytes | BadRequest],
+    *,
+    timeout: float,
+    model: str | None = None,
 ) -> AsyncGenerator[Placed, None]:
     """The same, each with its place in the list as soon as there is an outcome.
 
@@ -167,11 +195,15 @@ async def solve_as_they_come(
     """
     here, key = of(request), _key(request)
     left_s = await here.quota.take(key, len(pictures), timeout=timeout)
-    return _as_they_come(request, [here.checked(picture) for picture in pictures], left_s)
+    checked = [here.checked(picture) for picture in pictures]
+    return _as_they_come(request, checked, left_s, model)
 
 
 async def _as_they_come(
-    request: Request, pictures: Sequence[bytes | BadRequest], timeout: float
+    request: Request,
+    pictures: Sequence[bytes | BadRequest],
+    timeout: float,
+    model: str | None,
 ) -> AsyncGenerator[Placed, None]:
     here, key = of(request), _key(request)
     ends, window = monotonic() + timeout, asyncio.Semaphore(_WINDOW)
@@ -185,7 +217,7 @@ async def _as_they_come(
                 left_s = ends - monotonic()
                 if left_s <= 0:
                     raise AnswerTimeout(f"no answer within {timeout:g} s: it was not its turn yet")
-                pending = await here.fleet.submit(picture, expires=left_s, bulk=True)
+                pending = await here.fleet.submit(picture, expires=left_s, bulk=True, model=model)
                 try:
                     return place, await pending.result(max(0.0, ends - monotonic()))
                 finally:

@@ -8,7 +8,8 @@ slow hash is for passwords that people think up; nobody finds 256 bits by trying
     {"keys": [{"name": "alice", "sha256": "9f86…", "rate": 20.0, "burst": 40,
                "created": "2026-11-23T18:30:00+00:00"}]}
 
-`rate` is in captchas a second, `burst` in captchas; a key without them has no quota.
+`rate` is in captchas a second, `burst` in captchas; a key without them has no quota. One that has a
+`model`, by its name, is read for by that model only.
 """
 
 import fcntl
@@ -31,6 +32,7 @@ from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
+from tilefleet import values
 from tilefleet.errors import BadKeyFile
 from tilefleet.files import atomic_write
 
@@ -57,6 +59,8 @@ class Key:
     #: Captchas at once.
     burst: int | None = None
     created: str = ""
+    #: The name of the only model that it may use; None: any.
+    model: str | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -71,17 +75,26 @@ class Key:
             raise BadKeyFile(f"{self.name}: rate={self.rate}: captchas a second, above 0")
         if self.burst is not None and self.burst < 1:
             raise BadKeyFile(f"{self.name}: burst={self.burst}: captchas, at least 1")
+        if self.model is not None:
+            try:
+                values.name(self.model)
+            except ValueError as error:
+                raise BadKeyFile(f"{self.name}: model={self.model!r}: {error}") from None
 
     @classmethod
     def make(
-        cls, name: str, rate: float | None = None, burst: int | None = None
+        cls,
+        name: str,
+        rate: float | None = None,
+        burst: int | None = None,
+        model: str | None = None,
     ) -> tuple["Key", str]:
         """A new one, and what its owner has to send; that is kept nowhere."""
         if rate is not None and burst is None:
             burst = max(1, ceil(2 * rate))
         text = f"{name}.{secrets.token_urlsafe(32)}"
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(name, _hash(text), rate, burst, created), text
+        return cls(name, _hash(text), rate, burst, created, model), text
 
 
 class KeyFile:
@@ -214,6 +227,7 @@ def _key(row: dict[str, Any]) -> Key:
         rate=None if rate is None else float(rate),
         burst=None if burst is None else int(burst),
         created=str(row.get("created", "")),
+        model=None if row.get("model") is None else str(row["model"]),
     )
 
 

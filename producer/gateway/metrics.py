@@ -138,17 +138,19 @@ class Metrics:
         return shown + generate_latest(self._names) if names else shown
 
 
-async def oldest(connections: Sequence[Any], *, key_prefix: str) -> dict[str, float]:
+async def oldest(
+    connections: Sequence[Any], lanes: Sequence[str], *, key_prefix: str
+) -> dict[str, float]:
     """Seconds that the oldest message of each lane has waited, on any of the servers."""
     ages: dict[str, float] = {}
-    looks = (_oldest(each, key_prefix=key_prefix) for each in connections)
+    looks = (_oldest(each, lanes, key_prefix=key_prefix) for each in connections)
     for found in await asyncio.gather(*looks):
         for lane, age in found.items():
             ages[lane] = max(age, ages.get(lane, 0.0))
     return ages
 
 
-async def _oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:
+async def _oldest(connection: Any, lanes: Sequence[str], *, key_prefix: str) -> dict[str, float]:
     """On one; 0 for an empty lane.
 
     A lane whose oldest message does not say when it was sent, by another Celery application, is
@@ -156,14 +158,15 @@ async def _oldest(connection: Any, *, key_prefix: str) -> dict[str, float]:
     """
     try:
         async with asyncio.timeout(_LOOK_S):
-            return backlog.oldest_s(await _look(connection, key_prefix))
+            return backlog.oldest_s(lanes, await _look(connection, lanes, key_prefix))
     except (RedisError, OSError):
         return {}
 
 
-async def _look(connection: Any, key_prefix: str) -> list[Any]:
+async def _look(connection: Any, lanes: Sequence[str], key_prefix: str) -> list[Any]:
     """By a script that may only read: the gateway's account has rights for no other on lanes."""
-    command = ("EVALSHA_RO", _OLDEST_SHA, *backlog.oldest_arguments(key_prefix))
+    arguments = backlog.oldest_arguments(lanes, key_prefix=key_prefix)
+    command = ("EVALSHA_RO", _OLDEST_SHA, *arguments)
     try:
         found: list[Any] = await connection.execute_command(*command)
     except NoScriptError:
@@ -192,7 +195,7 @@ class _Fleet:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         fleet = self.seen.fleet
-        lanes = (wire.LANE, wire.BULK_LANE)
+        lanes = self.seen.lanes
         yield GaugeMetricFamily(
             "tilefleet_gateway_ready", "1 if a worker is there.", float(fleet.workers > 0)
         )
@@ -205,24 +208,26 @@ class _Fleet:
             fleet.rate,
         )
         waiting = GaugeMetricFamily(
-            "tilefleet_queue_messages", "Messages that wait.", labels=["lane"]
+            "tilefleet_queue_messages",
+            "Messages that wait, by lane and, where they name one, model.",
         )
         bound = GaugeMetricFamily(
             "tilefleet_queue_bound_messages",
             "Messages that may wait before senders are refused.",
-            labels=["lane"],
         )
         age = GaugeMetricFamily(
             "tilefleet_queue_oldest_seconds",
             "How long the oldest waiting message has waited, by its sender's clock.",
-            labels=["lane"],
         )
         for lane in lanes:
-            waiting.add_metric([lane], self.seen.waiting(lane))
+            labels = {"lane": wire.BULK_LANE if wire.is_bulk(lane) else wire.LANE}
+            if model := wire.model_of(lane):
+                labels["model"] = model
+            waiting.add_sample(waiting.name, labels, self.seen.waiting(lane))
             if lane in fleet.bounds:
-                bound.add_metric([lane], fleet.bounds[lane])
+                bound.add_sample(bound.name, labels, fleet.bounds[lane])
             if lane in self.oldest_s:
-                age.add_metric([lane], self.oldest_s[lane])
+                age.add_sample(age.name, labels, self.oldest_s[lane])
         yield from (waiting, bound, age)
         drain_s = fleet.drain_s(sum(map(self.seen.waiting, lanes)))
         if drain_s is not None:

@@ -20,6 +20,7 @@ TYPE = "urn:tilefleet:error:"
 STATUS = (
     (errors.TooLarge, 413),
     (errors.BadRequest, 400),
+    (errors.UnknownModel, 404),
     (errors.Overloaded, 503),
     (errors.FleetUnreachable, 503),
     (errors.AnswerTimeout, 504),

@@ -28,7 +28,7 @@ def detail(name: str, worker: Report, trend: Trend) -> RenderableType:
     engine = f"{figures.engine} ×{figures.lanes}, up to {figures.max_batch} a pass"
     may_wait = ", ".join(f"{most:,} on {lane}" for lane, most in worker.bounds.items())
     rows = (
-        ("model", plain(f"{worker.model}  ({engine})")),
+        ("model", plain(f"{', '.join(worker.models)}  ({engine})")),
         ("up", span(figures.uptime_s)),
         ("rate", _rate(recent, worker, trend, name)),
         (

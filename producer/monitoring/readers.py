@@ -16,7 +16,7 @@ _LOOK_S = 3.0
 
 
 def readers(settings: Settings) -> dict[str, list[str]]:
-    """``name@hash`` of each model that is in use → node names of the workers that read with it.
+    """``name@hash`` of each model that is in use → node names of the workers that hold it.
 
     Workers tell it themselves (`tilefleet.report`). Raises FleetUnreachable.
     """
@@ -31,5 +31,6 @@ def readers(settings: Settings) -> dict[str, list[str]]:
     except (RedisError, OSError, ValueError) as error:
         raise FleetUnreachable(f"{server}: {reason(error)}") from None
     for name, report in workers.items():
-        found.setdefault(report.model, []).append(name)
+        for model in report.models:
+            found.setdefault(model, []).append(name)
     return found

@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from producer.monitoring.detail import detail
+from producer.monitoring.lanes import lanes, may_wait, models, models_as_object, names
 from producer.monitoring.trend import Trend, latency_s, oldest_s
 from producer.monitoring.watch import View
 from producer.monitoring.workers import Workers, ordered, plain
 from producer.terminal.progress import span
 from producer.terminal.text import curve, sizes
-from tilefleet import wire
 from tilefleet.figures import Figures
 from tilefleet.report import Report
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def as_object(server: str, view: View, trend: Trend, choice: "Choice") -> dict[str, Any]:
     """As plain JSON types; of one worker's detail, that worker alone."""
     recent = trend.total
-    names = ordered(view, trend, choice.order, reverse=choice.reverse)
+    order = ordered(view, trend, choice.order, reverse=choice.reverse)
     return {
         "server": server,
         "rate": round(trend.rate, 1),
@@ -34,12 +34,13 @@ def as_object(server: str, view: View, trend: Trend, choice: "Choice") -> dict[s
         "lanes": {
             lane: {
                 "waiting": count,
-                "may_wait": _may_wait(view, lane),
+                "may_wait": may_wait(view, lane),
                 "oldest_s": _rounded(view.oldest_s.get(lane)),
                 "workers": sum(lane in worker.bounds for worker in view.workers.values()),
             }
             for lane, count in view.waiting.items()
         },
+        "models": models_as_object(view, trend),
         "claimed": view.claimed,
         "oldest_s": round(oldest_s(view), 1),
         "drain_s": _drain_s(view, trend),
@@ -49,7 +50,7 @@ def as_object(server: str, view: View, trend: Trend, choice: "Choice") -> dict[s
         "errors": dict(Counter(recent.errors)),
         "workers": {
             name: _worker(name, view.workers[name], trend)
-            for name in names
+            for name in order
             if choice.node in ("", name)
         },
     }
@@ -59,6 +60,7 @@ def _worker(name: str, worker: Report, trend: Trend) -> dict[str, Any]:
     recent, figures = trend.of(name), worker.figures
     return {
         "model": worker.model,
+        "models": list(worker.models),
         "engine": figures.engine,
         "uptime_s": figures.uptime_s,
         "silent_s": round(trend.silent_s(name), 1),
@@ -96,10 +98,12 @@ def screen(
     elif choice.node:
         parts.append(Text(f"\n{plain(choice.node)} is gone", style="bold yellow"))
     else:
-        parts += [_fleet(view, trend), Text(), _lanes(view), Text()]
+        parts += [_fleet(view, trend), Text(), lanes(view), Text()]
+        if len(names(view)) > 1:
+            parts += [models(view, trend), Text()]
         if view.workers:
-            names = ordered(view, trend, choice.order, reverse=choice.reverse)
-            parts += [Workers(view, trend, names, marked=choice.marked), Text()]
+            each = ordered(view, trend, choice.order, reverse=choice.reverse)
+            parts += [Workers(view, trend, each, marked=choice.marked), Text()]
             parts.append(_recent(trend.total))
         else:
             advice = "no worker lives; start one with: tilefleet worker"
@@ -150,22 +154,6 @@ def _fleet(view: View, trend: Trend) -> Table:
     return table
 
 
-def _lanes(view: View) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for title in ("lane", "wait", "may wait", "oldest", "workers"):
-        table.add_column(title, justify="left" if title == "lane" else "right", no_wrap=True)
-    for lane in wire.LANES:
-        bound, age = _may_wait(view, lane), view.oldest_s.get(lane)
-        table.add_row(
-            lane,
-            f"{view.waiting.get(lane, 0):,}",
-            "any" if bound is None else f"{bound:,}",
-            "-" if age is None else f"{age:.1f} s",
-            f"{sum(lane in worker.bounds for worker in view.workers.values())}",
-        )
-    return table
-
-
 def _recent(recent: Figures) -> Table:
     """Pass sizes and errors of the last seconds, side by side."""
     grid = Table.grid(padding=(0, 6, 0, 0))
@@ -195,12 +183,6 @@ def _latencies(recent: Figures) -> dict[str, dict[str, float | None]]:
 
 def _capacity(view: View) -> float:
     return sum(worker.rate for worker in view.workers.values())
-
-
-def _may_wait(view: View, lane: str) -> int | None:
-    """Messages that may wait on a lane before senders are refused; None: any number."""
-    bounds = [worker.bounds[lane] for worker in view.workers.values() if lane in worker.bounds]
-    return sum(bounds) if bounds else None
 
 
 def _drain_s(view: View, trend: Trend) -> float | None:

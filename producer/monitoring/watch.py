@@ -3,7 +3,7 @@
 Workers tell it themselves, once a second, into a hash (`tilefleet.report`); a look is a few reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,8 +73,10 @@ class Watch(AbstractContextManager["Watch"]):
         try:
             workers = living(self._store, self._settings)
             channel = self._connection.default_channel
-            waiting = {lane: self._waiting(channel, lane) for lane in wire.LANES}
-            oldest_s = self._oldest(channel)
+            read = {lane for each in workers.values() for lane in each.bounds}
+            lanes = [*wire.LANES, *sorted(read - {*wire.LANES})]
+            waiting = {lane: self._waiting(channel, lane) for lane in lanes}
+            oldest_s = self._oldest(channel, lanes)
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):
                 self._connection.close()
@@ -83,12 +85,13 @@ class Watch(AbstractContextManager["Watch"]):
         claimed = sum(report.figures.claimed for report in workers.values())
         return View(workers, waiting, oldest_s, claimed)
 
-    def _oldest(self, channel: Any) -> dict[str, float]:
-        command = ("EVAL_RO", backlog.OLDEST, *backlog.oldest_arguments(self._settings.key_prefix))
+    def _oldest(self, channel: Any, lanes: Sequence[str]) -> dict[str, float]:
+        arguments = backlog.oldest_arguments(lanes, key_prefix=self._settings.key_prefix)
+        command = ("EVAL_RO", backlog.OLDEST, *arguments)
         if not self._may_read:
             return {}
         try:
-            return backlog.oldest_s(channel.client.execute_command(*command))
+            return backlog.oldest_s(lanes, channel.client.execute_command(*command))
         except ResponseError:
             self._may_read = False
             return {}

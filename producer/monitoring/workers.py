@@ -107,7 +107,8 @@ def _table() -> Table:
 
 
 def _model(worker: Report) -> Text:
-    return Text(plain(worker.model))
+    more = f" +{len(worker.others)}" if worker.others else ""
+    return Text(plain(worker.model) + more)
 
 
 def _engine(worker: Report) -> Text:

@@ -2,12 +2,11 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from producer.terminal.inputs import Input
 from tilefleet.answer import Answer
-from tilefleet.errors import TilefleetError
+from tilefleet.errors import TilefleetError, UnknownModel
 from tilefleet.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,17 +24,25 @@ WINDOW: Final = 64
 class ByFleet(AbstractContextManager["ByFleet"]):
     """Sent to the fleet, up to `WINDOW` at once."""
 
-    def __init__(self, *, timeout: float) -> None:
+    def __init__(self, *, timeout: float, model: str | None = None) -> None:
+        """`model`: the name of the one that reads; None: each worker's default."""
         self._timeout = timeout
+        self._model = model
         self._client: Client | None = None
 
     def read(self, captchas: Iterable[Input]) -> Outcomes:
-        """In their order; raises FleetUnreachable."""
+        """In their order; raises FleetUnreachable, UnknownModel."""
         if self._client is None:
             from producer.client import Client
 
             self._client = Client().__enter__()
-        yield from self._client.outcomes(captchas, window=WINDOW, timeout=self._timeout)
+        for captcha, outcome in self._client.outcomes(
+            captchas, window=WINDOW, timeout=self._timeout, model=self._model
+        ):
+            if isinstance(outcome, UnknownModel):
+                # It is so for all of them.
+                raise outcome
+            yield captcha, outcome
 
     def __exit__(self, *_: object) -> None:
         if self._client is not None:
@@ -54,9 +61,7 @@ class Here(AbstractContextManager["Here"]):
         if self._reader is None:
             from models.engines.reader import Reader
 
-            settings = Settings.from_environ()
-            chosen = replace(settings, model=self._model) if self._model else settings
-            self._reader = Reader(chosen)
+            self._reader = Reader(Settings.from_environ(), self._model)
         for captcha in captchas:
             try:
                 yield captcha, self._reader.read(captcha.read())

@@ -17,17 +17,20 @@ _NAMED: Final = 4
 
 
 def chosen(settings: Settings) -> str:
-    """The model that is set, as answers name it; or why there is none."""
+    """The models that are set, as answers name them; or why there is none."""
     if settings.engine == "null":
         return "null: answers without looking"
     from models import store
 
     try:
-        return store.find(settings.model, root=settings.store).identity
+        found = [store.find(name, root=settings.store) for name in settings.models]
+        return ", ".join(entry.identity for entry in found)
     except TilefleetError as error:
         return str(error)
     except ModuleNotFoundError as error:
-        return f"{settings.model}: {error.name} reads it: pip install 'tilefleet[worker]'"
+        return (
+            f"{', '.join(settings.models)}: {error.name} reads it: pip install 'tilefleet[worker]'"
+        )
 
 
 def show_model(manifest: Manifest, *, chosen: bool, workers: Sequence[str] = ()) -> str:

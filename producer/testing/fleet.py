@@ -20,6 +20,11 @@ class _Scripted:
         return self.script.received
 
     @property
+    def named(self) -> list[str]:
+        """The model that each of these named; "" for none."""
+        return self.script.named
+
+    @property
     def revoked(self) -> list[str]:
         """Task ids of captchas that were cancelled or given up before they were answered."""
         return self.script.revoked
@@ -29,6 +34,10 @@ class _Scripted:
     ) -> None:
         """Give this for these captchas, after that many seconds: `Script.when`."""
         self.script.when(which, reply, delay_s=delay_s)
+
+    def hold(self, *models: str) -> None:
+        """Hold these models, by name: a captcha that names another one is refused."""
+        self.script.hold(*models)
 
     def overloaded(self, drain_s: float = 1.0) -> AbstractContextManager[None]:
         """In the block every captcha is refused with Overloaded, whose `drain_s` is this."""

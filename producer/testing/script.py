@@ -1,14 +1,14 @@
 """What a fake fleet answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import TilefleetError
 from tilefleet.report import Fleet
-from tilefleet.testing.answers import AnswerFactory
+from tilefleet.testing.answers import MODEL, AnswerFactory
 
 from ..client.source import Source, read
 
@@ -17,7 +17,7 @@ Reply = Answer | TilefleetError
 Which = Source | Callable[[bytes], bool]
 
 #: How much may wait in each lane of a fleet that is overloaded, and does.
-_BOUND = 1000
+_BOUND, _UNBOUNDED = 1000, 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,14 @@ class Script:
     def __init__(self) -> None:
         #: The images that were sent and accepted, in their order.
         self.received: list[bytes] = []
+        #: The model that each of these named; none: "".
+        self.named: list[str] = []
         #: Task ids of captchas that were cancelled or given up before they were answered.
         self.revoked: list[str] = []
         #: What a look at the fleet shows.
         self.fleet, self.waiting = Fleet(workers=1), 0
+        #: Names of those that workers hold; None: any.
+        self.models: tuple[str, ...] | None = None
         self._rules = [_Rule(lambda _: True, AnswerFactory().of, 0.0)]
 
     def when(
@@ -67,7 +71,23 @@ class Script:
         finally:
             self.fleet, self.waiting = before
 
-    def reply(self, image: bytes) -> tuple[Reply, float]:
-        """What comes for an image, and after how many seconds."""
+    def hold(self, *models: str) -> None:
+        """Workers hold these models, by name, and no others; at first, any that is named."""
+        self.models = models
+
+    def seen(self, lanes: Sequence[str]) -> Fleet:
+        """What a look at these lanes shows of the workers."""
+        models = self.models
+        if models is None:
+            models = tuple(filter(None, map(wire.model_of, lanes)))
+        most = self.fleet.bounds.get(wire.LANE, _UNBOUNDED)
+        own = {lane: most for lane in wire.lanes(models) if wire.model_of(lane)}
+        return replace(self.fleet, bounds={**self.fleet.bounds, **own})
+
+    def reply(self, image: bytes, model: str = "") -> tuple[Reply, float]:
+        """What comes for an image, and after how many seconds; of whichever `model` it names."""
         rule = next(rule for rule in reversed(self._rules) if rule.applies(image))
-        return rule.reply(image) if callable(rule.reply) else rule.reply, rule.delay_s
+        reply = rule.reply(image) if callable(rule.reply) else rule.reply
+        if isinstance(reply, Answer) and reply.model == MODEL and model:
+            reply = replace(reply, model=MODEL.replace("fake", model))
+        return reply, rule.delay_s

@@ -44,6 +44,8 @@ class FakeTransport(Transport):
         """As a fleet that begins at once with what it is sent."""
         arguments = [_argument(each.item) for each in messages]
         images = [image for each in arguments for image in _images(each)]
+        # Those of one call are on one lane.
+        model = wire.model_of(messages[0].lane) if messages else ""
         for pause in (*self._retries.pauses(FleetUnreachable), None):
             refusal = self._refusal(images)
             if refusal is None:
@@ -52,8 +54,9 @@ class FakeTransport(Transport):
                 raise refusal
             await asyncio.sleep(self._retries.jittered(pause))
         self._script.received += images
+        self._script.named += [model] * len(images)
         return [
-            self._begin(each.id, argument)
+            self._begin(each.id, argument, model)
             for each, argument in zip(messages, arguments, strict=True)
         ]
 
@@ -92,11 +95,13 @@ class FakeTransport(Transport):
         self._expected.clear()
 
     def _see(self, *lanes: str) -> None:
-        self.backlog.saw(self._script.fleet, dict.fromkeys(lanes, self._script.waiting))
+        self.backlog.saw(self._script.seen(lanes), dict.fromkeys(lanes, self._script.waiting))
 
-    def _begin(self, task_id: str, argument: bytes | list[bytes]) -> "asyncio.Future[Any]":
+    def _begin(
+        self, task_id: str, argument: bytes | list[bytes], model: str
+    ) -> "asyncio.Future[Any]":
         future = self._expected[task_id] = self.loop.create_future()
-        replies = [self._script.reply(image) for image in _images(argument)]
+        replies = [self._script.reply(image, model) for image in _images(argument)]
         if isinstance(argument, list):
             result = [_encode(reply) for reply, _ in replies]
             meta: dict[str, Any] = {"status": "SUCCESS", "result": result}

@@ -90,6 +90,9 @@ def test_a_client_sends_and_gets_answers(at_work):
     with Client(at_work.url("producer")) as fleet:
         assert fleet.solve(b"any", timeout=10).model == "null"
         assert len(list(fleet.map([b"a", b"b"]))) == 2
+        # By a model's own lanes.
+        assert fleet.solve(b"any", timeout=10, model="builtin").model == "null"
+        assert len(list(fleet.map([b"a", b"b"], bulk=True, model="builtin"))) == 2
     assert at_work.denied() == []
 
 
@@ -98,6 +101,7 @@ def test_an_async_client_sends_looks_and_gets_answers(at_work, role):
     async def use() -> int:
         async with AsyncClient(at_work.url(role)) as fleet:
             assert (await fleet.solve(b"any", timeout=10)).model == "null"
+            assert (await fleet.solve(b"any", timeout=10, model="builtin")).model == "null"
             return (await fleet.look()).fleet.workers
 
     assert asyncio.run(use()) == 1
@@ -162,6 +166,8 @@ def test_any_celery_application_sends_by_name_with_links_and_chords(at_work):
         assert chord([one, one], one).apply_async().get(timeout=10)["model"] == "null"
         linked = one.apply_async(priority=3, countdown=0.1, link=app.signature("extra.words"))
         assert linked.get(timeout=10)["model"] == "null"
+        named = one.apply_async(priority=6, queue="captcha@builtin")
+        assert named.get(timeout=10)["model"] == "null"
         assert app.signature("extra.retrying", (b"any",)).apply_async().get(timeout=20)
         linked.forget()
     assert at_work.denied() == []

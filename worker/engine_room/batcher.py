@@ -2,11 +2,13 @@
 
 Whoever is free takes everything that waits, oldest first, up to its cap: idle, that is one item
 with no added delay; busy, batches grow by themselves. Where somebody waits for some of the items
-and nobody for the others, the former go first. Knows neither Celery nor networks.
+and nobody for the others, the former go first. Items of several groups never share a batch: the
+group whose oldest item has waited longest is next. Knows neither Celery nor networks.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from itertools import count
 from threading import Condition
 from typing import Generic, TypeVar
 
@@ -17,12 +19,50 @@ def _always(bulk: bool) -> bool:
     return True
 
 
+def _alike(item: object) -> Hashable:
+    return None
+
+
+class _Groups(Generic[Item]):
+    """What waits, by group; a group is there while some of it waits."""
+
+    def __init__(self) -> None:
+        #: Each item after its number: the smaller, the older.
+        self._waiting: dict[Hashable, deque[tuple[int, Item]]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, group: Hashable, number: int, item: Item) -> None:
+        self._waiting.setdefault(group, deque()).append((number, item))
+        self._count += 1
+
+    def oldest(self) -> Item:
+        return min(each[0] for each in self._waiting.values())[1]
+
+    def pop(self, group: Hashable, most: int) -> list[Item]:
+        waiting = self._waiting.get(group, deque())
+        popped = [waiting.popleft()[1] for _ in range(min(most, len(waiting)))]
+        self._count -= len(popped)
+        if not waiting:
+            self._waiting.pop(group, None)
+        return popped
+
+    def clear(self) -> None:
+        self._waiting.clear()
+        self._count = 0
+
+
 class Batcher(Generic[Item]):
     """A queue between threads that gives batches."""
 
-    def __init__(self) -> None:
-        self._first: deque[Item] = deque()
-        self._bulk: deque[Item] = deque()
+    def __init__(self, group: Callable[[Item], Hashable] = _alike) -> None:
+        """`group`: which one an item is of; all are of one if not given."""
+        self._group = group
+        self._first: _Groups[Item] = _Groups()
+        self._bulk: _Groups[Item] = _Groups()
+        self._numbers = count()
         self._changed = Condition()
         self._closed = False
         #: Takers that wait, or have been woken and not run yet.
@@ -34,7 +74,7 @@ class Batcher(Generic[Item]):
     def heads(self) -> list[Item]:
         """The oldest of what waits, of either kind."""
         with self._changed:
-            return [waiting[0] for waiting in (self._first, self._bulk) if waiting]
+            return [waiting.oldest() for waiting in (self._first, self._bulk) if waiting]
 
     def put(self, items: Iterable[Item], *, bulk: bool = False) -> None:
         """Append; wakes one taker. Allowed after `close`: what is put is still given out.
@@ -42,7 +82,9 @@ class Batcher(Generic[Item]):
         `bulk`: these are taken when no others wait.
         """
         with self._changed:
-            (self._bulk if bulk else self._first).extend(items)
+            waiting = self._bulk if bulk else self._first
+            for item in items:
+                waiting.add(self._group(item), next(self._numbers), item)
             self._changed.notify()
 
     def offer(self, item: Item) -> bool:
@@ -50,13 +92,17 @@ class Batcher(Generic[Item]):
         with self._changed:
             if len(self) or not self._idle:
                 return False
-            self._first.append(item)
+            self._first.add(self._group(item), next(self._numbers), item)
             self._changed.notify()
             return True
 
-    def take(self, cap: int, may: Callable[[bool], bool] = _always) -> list[Item]:
-        """Wait for something, then take all that waits, up to `cap`; [] once closed and empty.
+    def take(
+        self, cap: int | Callable[[Item], int], may: Callable[[bool], bool] = _always
+    ) -> list[Item]:
+        """Wait for something, then take all that waits of one group, up to `cap`; [] once closed
+        and empty.
 
+        `cap`: of all batches, or of that whose first item it is asked about.
         `may`: whether any may be taken now that are bulk, or not; `look_again` when that changes.
         """
         with self._changed:
@@ -68,8 +114,7 @@ class Batcher(Generic[Item]):
                 self._idle += 1
                 self._changed.wait()
                 self._idle -= 1
-            batch = self._pop(self._first, cap) if first else []
-            batch += self._pop(self._bulk, cap - len(batch)) if bulk else []
+            batch = self._pop(cap, first=first, bulk=bulk)
             if len(self):
                 # One `put` woke one taker, who left something behind.
                 self._changed.notify()
@@ -97,6 +142,13 @@ class Batcher(Generic[Item]):
             self._first.clear()
             self._bulk.clear()
 
-    @staticmethod
-    def _pop(waiting: deque[Item], most: int) -> list[Item]:
-        return [waiting.popleft() for _ in range(min(most, len(waiting)))]
+    def _pop(self, cap: int | Callable[[Item], int], *, first: bool, bulk: bool) -> list[Item]:
+        if not (first or bulk):
+            return []
+        oldest = (self._first if first else self._bulk).oldest()
+        group, most = self._group(oldest), cap if isinstance(cap, int) else cap(oldest)
+        batch = self._first.pop(group, most) if first else []
+        # Where others of another group go first, the pass is not made longer for these.
+        if bulk and not (first and self._first):
+            batch += self._bulk.pop(group, most - len(batch))
+        return batch

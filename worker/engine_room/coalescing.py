@@ -1,8 +1,8 @@
 """Identical captchas: read once, answered to all.
 
 While a captcha is in the engine room, others with the same bytes join it instead of being read;
-what was answered a moment ago may be kept for a while. Both are counted. An answer is kept for as
-long as the model that made it reads.
+what was answered a moment ago may be kept for a while. Both are counted. Each model that is held
+has one of these: nobody gets another one's answers, and they go with it.
 """
 
 import hashlib
@@ -11,50 +11,48 @@ from collections.abc import Iterable
 from dataclasses import replace
 from threading import Lock
 from time import monotonic
+from typing import Literal
 
 from tilefleet.answer import Answer, Timing
 from worker.engine_room.job import Job
+from worker.engine_room.tally import Tally
 
 #: Most answers that are kept, about 2 kB each.
 _MOST = 4096
+
+Fate = Literal["", "joined", "kept"]
 
 
 class Coalescer:
     """Which images are in the room, and which answers are still fresh. Used by several threads."""
 
-    def __init__(self, model: str, *, keep_s: float = 0.0) -> None:
-        """`model`: which one reads. `keep_s`: seconds for which an answer is kept; 0 keeps none."""
-        self.joined = 0
-        self.kept = 0
-        self._model = model
+    def __init__(self, tally: Tally, *, keep_s: float = 0.0) -> None:
+        """`tally`: where both are counted. `keep_s`: seconds for which an answer is kept; 0 keeps
+        none."""
+        self._tally = tally
         self._keep_s = keep_s
         self._lock = Lock()
         self._leaders: dict[bytes, Job] = {}
         self._answers: OrderedDict[bytes, tuple[float, Answer]] = OrderedDict()
 
-    def use(self, model: str) -> None:
-        """Another model reads: what the old one answered is not given any more."""
-        with self._lock:
-            self._model = model
-            self._answers.clear()
-
-    def settle(self, job: Job) -> bool:
-        """Whether the job needs no pass of its own: it has an answer now, or has joined another."""
+    def settle(self, job: Job) -> Fate:
+        """Why the job needs no pass of its own: it has an answer now, or has joined another, with
+        which it is done from then on; "" if it does need one."""
         if not isinstance(job.data, bytes):
-            return False
+            return ""
         digest = hashlib.sha256(job.data).digest()
         with self._lock:
             if (answer := self._fresh(digest)) is not None:
-                self.kept += 1
+                self._tally.kept += 1
                 job.answer = replace(answer, timing=Timing(0.0, 0.0, 0))
-                return True
+                return "kept"
             if (leader := self._leaders.get(digest)) is not None:
-                self.joined += 1
+                self._tally.joined += 1
                 leader.followers.append(job)
-                return True
+                return "joined"
             job.digest = digest
             self._leaders[digest] = job
-            return False
+            return ""
 
     def begin(self, jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
         """Just before a pass: the jobs that it has to read, and those that nobody wants any more.
@@ -100,9 +98,6 @@ class Coalescer:
         return answer if until > monotonic() else None
 
     def _keep(self, digest: bytes, answer: Answer) -> None:
-        if answer.model != self._model:
-            # Its pass began before another model was taken into use.
-            return
         self._answers[digest] = (monotonic() + self._keep_s, answer)
         self._answers.move_to_end(digest)
         if len(self._answers) > _MOST:

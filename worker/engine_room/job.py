@@ -45,7 +45,9 @@ class Job:
     #: Nobody waits for it: it is read when no others wait.
     bulk: bool = False
     arrived: float = field(default_factory=monotonic)
-    #: What the engine made of `data`, once it is decoded.
+    #: The model that it is read with, as `worker.engine_room.held` has it, until it is done.
+    held: Any = None
+    #: What its engine made of `data`, once it is decoded.
     prepared: Any = None
     decoded: bool = False
     answer: Answer | None = None

@@ -7,13 +7,15 @@
        │                    └── joins one with the same bytes ─ … ─↗
        └── idle: a lane decodes it itself ────────↗
 
+Each job is bound to one of the models that are held (`worker.engine_room.held`), with which all of
+this happens; a pass reads jobs of one model.
 Knows no Celery: jobs go in by `submit` and come out by the callable `done`, on a thread of the
 room, each exactly once, with an answer, an error, or neither when nobody wants it any more.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Thread, get_ident
 from time import monotonic
 from typing import Any
@@ -25,8 +27,8 @@ from worker.engine_room.batcher import Batcher
 from worker.engine_room.coalescing import Coalescer
 from worker.engine_room.durations import Durations
 from worker.engine_room.exclusive import SharedExclusiveLock
+from worker.engine_room.held import Held, HeldModels
 from worker.engine_room.job import Job
-from worker.engine_room.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +40,11 @@ Done = Callable[[Sequence[Job]], None]
 
 
 class EngineRoom:
-    """A warm engine that reads jobs in micro-batches."""
+    """Warm engines that read jobs in micro-batches."""
 
     def __init__(
         self,
-        engine: Engine,
+        engines: Mapping[str, Engine],
         *,
         lanes: int,
         decoders: int,
@@ -52,22 +54,24 @@ class EngineRoom:
     ) -> None:
         """Make `lanes` warm lanes; raises ModelError. Nothing runs before `start`.
 
+        `engines` by the names of their models; the first reads what names none.
         `started` gets the jobs of a pass that begins, `done` those that are finished.
         `keep_s`: seconds for which an answer is kept for captchas with the same bytes.
         """
-        self._sessions = Sessions(engine, count=lanes)
-        self._coalescer = Coalescer(engine.model, keep_s=keep_s)
+        self.held = HeldModels(engines, sessions=lanes, keep_s=keep_s)
+        #: Passes that run side by side.
+        self.lanes = lanes
         self._started = started
         self._done = done
         self._exclusion = SharedExclusiveLock()
         self._arrived: Batcher[Job] = Batcher()
-        self._decoded: Batcher[Job] = Batcher()
-        self._most_decoded = max(_LEAST_DECODED, _PASSES_DECODED * engine.max_batch * lanes)
+        self._decoded: Batcher[Job] = Batcher(lambda job: job.held)
+        most = max(engine.max_batch for engine in engines.values())
+        self._most_decoded = max(_LEAST_DECODED, _PASSES_DECODED * most * lanes)
         #: Of each captcha: decoding, from its arrival to the start of its pass, and the pass.
         self.durations = {"decode": Durations(), "wait": Durations(), "pass": Durations()}
         #: Captchas that are being read, by the lane's thread.
         self._in_pass: dict[int, int] = {}
-        self._pass_sizes: Counter[int] = Counter()
         self._decoders = [
             Thread(target=self._decode, name=f"decoder-{number}", daemon=True)
             for number in range(1, decoders + 1)
@@ -82,14 +86,17 @@ class EngineRoom:
             thread.start()
 
     def submit(self, jobs: Sequence[Job], *, bulk: bool = False) -> None:
-        """Have these read; `bulk`: when no others wait."""
+        """Have these read; `bulk`: when no others wait. Those that are bound to no model are to the
+        default."""
+        self.held.bind([job for job in jobs if job.held is None])
         if len(jobs) == 1 and not len(self._arrived) and self._decoded.offer(jobs[0]):
             # Nothing else is to be done: a decoder would be one more thread to wake up.
             return
         self._arrived.put(jobs, bulk=bulk)
 
     def read_alone(self, job: Job) -> None:
-        """Read one here and now, while nothing else is decoded or read; it is not given to `done`.
+        """Read one here and now, while nothing else is decoded or read; it is not given to `done`,
+        and stays bound to its model.
 
         For a captcha that may end the process: whatever happens then is its doing.
         """
@@ -97,23 +104,13 @@ class EngineRoom:
             self._prepare(job)
             if job.error is None:
                 self._started([job])
-                with self._sessions.taken() as session:
+                with job.held.sessions.taken() as session:
                     self._read(session, [job])
 
     @property
     def engine(self) -> Engine:
-        """The engine that passes begin with."""
-        return self._sessions.engine
-
-    def use(self, engine: Engine) -> bool:
-        """Read with another engine from the next pass on; of the same kind, with another model.
-
-        Returns when the last pass with the old one has ended, or False if one does not end.
-        Raises ModelError, and nothing has changed then.
-        """
-        drained = self._sessions.change(engine)
-        self._coalescer.use(engine.model)
-        return drained
+        """The engine that reads what names no model."""
+        return self.held.default.engine
 
     def close(self) -> None:
         """Finish what was submitted, then end the threads."""
@@ -148,34 +145,14 @@ class EngineRoom:
         return min((job.arrived for job in heads), default=None)
 
     @property
-    def lanes(self) -> int:
-        """Passes that run side by side."""
-        return self._sessions.count
-
-    @property
-    def pass_sizes(self) -> dict[int, int]:
-        """How many passes answered so many captchas."""
-        return dict(self._pass_sizes)
-
-    @property
-    def without_pass(self) -> tuple[int, int]:
-        """Captchas that joined another one, and those that got a kept answer."""
-        return self._coalescer.joined, self._coalescer.kept
-
-    @property
     def captchas(self) -> int:
         """Captchas that passes have answered."""
-        return sum(size * passes for size, passes in self.pass_sizes.items())
-
-    @property
-    def tile_cache(self) -> dict[str, int] | None:
-        """What the engine's tile cache keeps, and its hits and misses; None without one."""
-        cache = getattr(self.engine, "tile_cache", None)
-        return None if cache is None else cache.stats()
+        return sum(tally.captchas for tally in list(self.held.tallies.values()))
 
     def stats(self) -> dict[str, Any]:
         """Plain figures, for ``celery inspect stats``."""
-        sizes = self.pass_sizes
+        tallies = list(self.held.tallies.values())
+        sizes = sum((Counter(dict(tally.passes)) for tally in tallies), Counter[int]())
         return {
             "model": self.engine.model,
             "lanes": self.lanes,
@@ -184,11 +161,12 @@ class EngineRoom:
             "running": self.running,
             "passes": sum(sizes.values()),
             "captchas": self.captchas,
-            "joined": self._coalescer.joined,
-            "kept_answers_used": self._coalescer.kept,
-            "tile_cache": self.tile_cache,
+            "joined": sum(tally.joined for tally in tallies),
+            "kept_answers_used": sum(tally.kept for tally in tallies),
+            "tile_cache": self.held.default.tile_cache,
             "pass_sizes": {str(size): sizes[size] for size in sorted(sizes)},
             "durations": {name: each.encode() for name, each in self.durations.items()},
+            "models": {each.name: each.stats() for each in self.held},
         }
 
     def _decode(self) -> None:
@@ -204,16 +182,17 @@ class EngineRoom:
 
     def _decode_one(self, job: Job) -> bool:
         """Whether it needs a pass now; what is done without one is handed on."""
+        coalescer: Coalescer = job.held.coalescer
         try:
-            if self._coalescer.settle(job):
+            if fate := coalescer.settle(job):
                 job.data = None
-                done: Sequence[Job] = [job] if job.answer is not None else []
+                done: Sequence[Job] = [job] if fate == "kept" else []
             else:
                 with self._exclusion.shared():
                     self._prepare(job)
                 if job.error is None:
                     return True
-                done = self._coalescer.part([job])
+                done = coalescer.part([job])
         except Exception as error:
             done = self.given_up([job], error)
         self._hand_on(done)
@@ -222,7 +201,7 @@ class EngineRoom:
     def _prepare(self, job: Job) -> None:
         started = monotonic()
         try:
-            job.prepared = self.engine.prepare(job.data)
+            job.prepared = job.held.engine.prepare(job.data)
         except TilefleetError as error:
             # Without its traceback, whose frames hold the image.
             job.error = error.with_traceback(None)
@@ -238,7 +217,7 @@ class EngineRoom:
 
     def _run(self) -> None:
         """On a lane's thread."""
-        while batch := self._decoded.take(self.engine.max_batch):
+        while batch := self._decoded.take(lambda job: job.held.engine.max_batch):
             self._arrived.look_again()
             # What was offered to this thread is not decoded yet.
             jobs = [job for job in batch if job.decoded or self._decode_one(job)]
@@ -251,22 +230,27 @@ class EngineRoom:
             self._hand_on(done)
 
     def _pass(self, batch: Sequence[Job]) -> Sequence[Job]:
+        held: Held = batch[0].held
         # As late as possible: what expired while it waited costs no engine time.
-        jobs, dropped = self._coalescer.begin(batch)
+        jobs, dropped = held.coalescer.begin(batch)
         if jobs:
-            with self._exclusion.shared(), self._sessions.taken() as session:
+            with self._exclusion.shared(), held.sessions.taken() as session:
                 self._in_pass[get_ident()] = len(jobs)
                 self._started(jobs)
                 self._read(session, jobs)
                 del self._in_pass[get_ident()]
-        return [*self._coalescer.part(jobs), *dropped]
+        return [*held.coalescer.part(jobs), *dropped]
 
     def given_up(self, jobs: Sequence[Job], error: Exception) -> Sequence[Job]:
-        """A mistake of ours: a thread that ended of it would leave the worker alive and deaf."""
+        """A mistake of ours: a thread that ended of it would leave the worker alive and deaf.
+
+        `jobs`: of one model.
+        """
         logger.exception("%d captchas are given up: %s", len(jobs), ", ".join(map(str, jobs)))
         for job in jobs:
             job.answer, job.error = None, EngineError(f"the worker failed: {reason(error)}")
-        return self._coalescer.part(jobs)
+        coalescer: Coalescer = jobs[0].held.coalescer
+        return coalescer.part(jobs)
 
     def _hand_on(self, done: Sequence[Job]) -> None:
         if not done:
@@ -277,6 +261,8 @@ class EngineRoom:
             logger.exception(
                 "%d captchas could not be handed on: %s", len(done), ", ".join(map(str, done))
             )
+        finally:
+            self.held.release(done)
 
     def _read(self, session: Session, jobs: Sequence[Job]) -> None:
         """One pass; one that fails is halved until only the captchas at fault fail."""
@@ -295,7 +281,7 @@ class EngineRoom:
         pass_s = monotonic() - started
         # How many captchas the pass answers; those that join from here on come on top.
         size = sum(1 + len(job.followers) for job in jobs)
-        self._pass_sizes[size] += 1
+        jobs[0].held.tally.passes[size] += 1
         for job, answer in zip(jobs, answers, strict=True):
             queued_s = started - job.arrived
             job.answer = answer.timed(Timing(queued_s * 1000, pass_s * 1000, size))

@@ -1,9 +1,12 @@
-"""Another model for a running worker: loaded and warmed beside the one that reads.
+"""Another default model for a running worker: loaded and warmed beside the one that reads.
 
 ::
 
-    idle ─ begin ─→ loading ─→ draining ─→ done       passes read with the new model from `draining`
-                       └─→ failed                     the old one goes on reading
+    idle ─ begin ─→ loading ─→ draining ─→ done       what comes is read with the new model from
+                       └─→ failed                     `draining` on; the old one goes on reading
+
+One that the worker holds already is its default from then on, and no other goes. One that it does
+not hold takes the default's place. What was taken in before is still read with the old one.
 
 The remote-control commands of `worker.control` begin a switch and tell how it went. A worker that
 starts loads what `TILEFLEET_MODEL` names: a switch is not remembered.
@@ -15,9 +18,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock, Thread
 from time import monotonic
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from models.engines import Engine
 from tilefleet.errors import ModelError, TilefleetError, reason
@@ -63,15 +67,35 @@ def _in_small_turns() -> Iterator[None]:
         sys.setswitchinterval(usual)
 
 
+class Swap(Protocol):
+    """How models change places while nothing is taken in."""
+
+    def __call__(self, old: str, new: str, swap: Callable[[], object]) -> None:
+        """Do `swap`; by then no message is claimed that names the model called `old`, and those
+        that name `new` are from then on."""
+
+
+def _at_once(old: str, new: str, swap: Callable[[], object]) -> None:
+    swap()
+
+
 class Switch:
     """One change of model at a time, on a thread of its own."""
 
-    def __init__(self, room: EngineRoom, load: Callable[[str], Engine]) -> None:
+    def __init__(
+        self, room: EngineRoom, load: Callable[[str], Engine], swapping: Swap = _at_once
+    ) -> None:
         """`load` gives the engine with the model of that name; raises ModelError."""
         self._room = room
         self._load = load
+        self._swapping = swapping
         self._lock = Lock()
         self.progress = Progress()
+
+    @property
+    def names(self) -> list[str]:
+        """Of the models that are held."""
+        return self._room.held.names
 
     def begin(self, name: str) -> None:
         """Start changing to the model called `name`; raises ModelError while a change runs."""
@@ -86,6 +110,7 @@ class Switch:
         progress = self.progress
         return {
             "model": self._room.engine.model,
+            "models": [each.engine.model for each in self._room.held],
             "precision": self._room.engine.precision,
             "state": progress.state,
             "wanted": progress.wanted,
@@ -112,21 +137,19 @@ class Switch:
         self._end("done", began)
 
     def _change(self, name: str) -> None:
-        in_cycles = self._room.engine.in_cycles
+        models = self._room.held
         engine = self._load(name)
-        if engine.model == self._room.engine.model:
+        new, old = models.get(name), models.replaced_by(name)
+        if new is not None and engine.model == new.engine.model:
+            models.use(new)
             return
-        kind, other = self._room.engine.kind, engine.kind
-        if kind.layout != other.layout:
-            # What is decoded already was cut by the old layout.
-            raise ModelError(
-                f"{engine.model} reads {other}, this worker {kind}: "
-                "start it anew with TILEFLEET_MODEL"
-            )
+        new, in_cycles = models.warm(name, engine), old.engine.in_cycles
         self.progress = replace(self.progress, state="draining")
-        if not self._room.use(engine):
+        self._swapping(old.name, name, partial(models.use, new))
+        if not models.wait_for(old):
             logger.warning("A pass with the old model does not end; its memory stays")
         elif in_cycles:
+            del old
             # What was there at the start was put out of the collector's sight.
             gc.unfreeze()
             gc.collect()

@@ -28,7 +28,7 @@ from celery.exceptions import TaskRevokedError
 from celery.worker.state import task_ready
 
 from tilefleet import wire
-from tilefleet.errors import BadMessage, EngineError, reason
+from tilefleet.errors import BadMessage, EngineError, UnknownModel, reason
 from worker.engine_room.job import Delivery, Job, Trace
 from worker.engine_room.room import EngineRoom
 from worker.hub.waker import Waker
@@ -64,6 +64,10 @@ class Tracing(Protocol):
 _HubCall = tuple[Callable[[Delivery], None], Sequence[Delivery]]
 
 
+#: One who has nothing to say.
+_ONCE: Sequence[Any] = (None,)
+
+
 class Coordinator:
     """The hub thread's side of the engine room."""
 
@@ -73,6 +77,9 @@ class Coordinator:
         self.claimed = 0
         #: Captchas that failed, by the class of their error.
         self.errors: Counter[str] = Counter()
+        #: What became of captchas: answered, dropped, or the error's class, after the name of the
+        #: model that they were bound to.
+        self.outcomes: Counter[tuple[str, str]] = Counter()
         #: Captchas that were answered, and those that nobody wanted any more.
         self.answered = self.dropped = 0
         #: When the hub's loop turned last, by the monotonic clock.
@@ -103,22 +110,32 @@ class Coordinator:
 
     def admit(self, request: Any) -> None:
         """Take a request that is due; Celery's strategy calls this."""
+        lane = request.delivery_info.get("routing_key")
+        bulk, model = wire.is_bulk(lane), wire.model_of(lane)
+        lacks = bool(model) and self._room.held.get(model) is None
+        came_back = bool(request.delivery_info.get("redelivered"))
+        if lacks and not came_back and lane not in self._worker.app.amqp.queues.consume_from:
+            # It was claimed while its model was held: for whoever holds it, or to fail here.
+            request.reject(requeue=True)
+            return
         self.claimed += 1
         delivery = Delivery(request, many=request.task.many)
         if self._tracing is not None:
             self._tracing.begin(delivery)
-        bulk = request.delivery_info.get("routing_key") == wire.BULK_LANE
         try:
+            if lacks:
+                raise UnknownModel.of(model, self._room.held.names)
             images = request.task.images(request.args, request.kwargs)
-        except BadMessage as error:
+        except (BadMessage, UnknownModel) as error:
             delivery.refused = error.with_traceback(None)
             images = []
         trace = delivery.trace
         delivery.jobs = [Job(image, delivery, bulk=bulk, trace=trace) for image in images]
+        self._room.held.bind(delivery.jobs, model)
         delivery.open = len(delivery.jobs)
         if not delivery.jobs:
             self._pass_on([delivery], self._writer.put)
-        elif request.delivery_info.get("redelivered") and self._fast_backend:
+        elif came_back and self._fast_backend:
             self._quarantine.put(delivery)
         else:
             self._admitted.append(delivery)
@@ -157,6 +174,11 @@ class Coordinator:
                         self._give_up(delivery, error)
                     else:
                         logger.exception("Announcing %s failed", delivery)
+
+    def on_hub(self, call: Callable[[], None]) -> None:
+        """Have the hub thread do this soon; for any thread. An exception of it is logged only."""
+        self._inbox.append((lambda _: call(), _ONCE))
+        self.waker.wake()
 
     def wait_for_executing(self, deadline: float) -> None:
         for result in list(self._executing):
@@ -256,11 +278,18 @@ class Coordinator:
         with self._counting:
             for job in jobs:
                 if job.error is not None:
-                    self.errors[type(job.error).__name__] += 1
+                    outcome = type(job.error).__name__
+                    self.errors[outcome] += 1
                 elif job.answer is not None:
+                    outcome = "answered"
                     self.answered += 1
                 elif not job.delivery.outcome.stored:
+                    outcome = "dropped"
                     self.dropped += 1
+                else:
+                    outcome = ""
+                if outcome:
+                    self.outcomes[job.held.name, outcome] += 1
                 job.delivery.open -= 1
                 if not job.delivery.open:
                     complete.append(job.delivery)
@@ -280,7 +309,7 @@ class Coordinator:
         rest: list[Delivery] = []
         for delivery in deliveries:
             outcome = delivery.close()
-            if isinstance(outcome.error, BadMessage) and not delivery.jobs:
+            if outcome.error is not None and not delivery.jobs:
                 self.errors[type(outcome.error).__name__] += 1
             store = self._is_plain(delivery.request) and not (outcome.dropped or outcome.stored)
             (to_store if store else rest).append(delivery)

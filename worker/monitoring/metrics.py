@@ -7,6 +7,7 @@ only, so sums over workers are right.
 
 import logging
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from prometheus_client.registry import Collector
 from tilefleet.figures import BOUNDS
 from worker.engine_room.durations import Durations
 from worker.engine_room.room import EngineRoom
+from worker.engine_room.tally import Tally
 from worker.hub.coordinator import Coordinator
 from worker.monitoring.page import Page, Registry
 from worker.monitoring.presence import bounds
@@ -94,19 +96,29 @@ class _Collector(Collector):
         for name, durations in parts.room.durations.items():
             yield _seconds(name, durations)
         yield _seconds("store", parts.writer.durations)
-        yield _sizes(parts.room.pass_sizes)
+        yield _sizes(parts.room.held.tallies)
 
     def _now(self) -> Iterator[Metric]:
         room = self._parts.room
         yield GaugeMetricFamily(
             "tilefleet_worker_ready", "1 if it takes captchas.", float(_ready(self._parts.worker))
         )
-        engine = room.engine
-        yield InfoMetricFamily(
+        held = InfoMetricFamily(
             "tilefleet_worker_model",
-            "The model that reads, and what runs it.",
-            {"model": engine.model, "engine": type(engine).__name__},
+            "The models that it holds, what runs them, and which reads what names none.",
+            labels=["default"],
         )
+        here = GaugeMetricFamily(
+            "tilefleet_worker_model_captchas",
+            "Claimed captchas that wait or are being read, by model.",
+            labels=["model"],
+        )
+        for each in room.held:
+            default = "yes" if each is room.held.default else "no"
+            about = {"model": each.engine.model, "engine": type(each.engine).__name__}
+            held.add_metric([default], about)
+            here.add_metric([each.name], each.open)
+        yield from (held, here)
         yield GaugeMetricFamily(
             "tilefleet_worker_lanes", "Passes that run side by side.", room.lanes
         )
@@ -137,12 +149,12 @@ class _Collector(Collector):
         parts = self._parts
         outcomes = CounterMetricFamily(
             "tilefleet_worker_captchas",
-            "Captchas by outcome: answered, dropped (revoked or expired), or the error's class.",
-            labels=["outcome"],
+            "Captchas by outcome (answered, dropped, which is revoked or expired, or the error's "
+            "class) and by model; without one where the message was refused.",
+            labels=["outcome", "model"],
         )
-        told = {"answered": parts.coordinator.answered, "dropped": parts.coordinator.dropped}
-        for outcome, count in {**told, **dict(parts.coordinator.errors)}.items():
-            outcomes.add_metric([outcome], count)
+        for (model, outcome), count in _outcomes(parts).items():
+            outcomes.add_metric([outcome, model], count)
         yield outcomes
         fates = CounterMetricFamily(
             "tilefleet_worker_suspects",
@@ -152,19 +164,32 @@ class _Collector(Collector):
         for fate, count in parts.quarantine.counts.items():
             fates.add_metric([fate], count)
         yield fates
-        if (cache := parts.room.tile_cache) is not None:
+        caches = {each.name: each.tile_cache for each in parts.room.held}
+        if any(caches.values()):
             looked_up = CounterMetricFamily(
                 "tilefleet_worker_cache_tiles",
-                "Tiles by what the tile cache found: hit (no network was asked), or miss.",
-                labels=["found"],
+                "Tiles by what the tile cache found (hit: no network was asked) and by model.",
+                labels=["found", "model"],
             )
-            looked_up.add_metric(["hit"], cache["hits"])
-            looked_up.add_metric(["miss"], cache["misses"])
+            for model, cache in caches.items():
+                looked_up.add_metric(["hit", model], (cache or {}).get("hits", 0))
+                looked_up.add_metric(["miss", model], (cache or {}).get("misses", 0))
             yield looked_up
-        joined, kept = parts.room.without_pass
+        joined = CounterMetricFamily(
+            "tilefleet_worker_joined_captchas",
+            "Captchas that joined one with the same bytes, by model.",
+            labels=["model"],
+        )
+        kept = CounterMetricFamily(
+            "tilefleet_worker_cached_captchas",
+            "Captchas that got a kept answer, by model.",
+            labels=["model"],
+        )
+        for name, tally in dict(parts.room.held.tallies).items():
+            joined.add_metric([name], tally.joined)
+            kept.add_metric([name], tally.kept)
+        yield from (joined, kept)
         for name, what, count in (
-            ("joined_captchas", "Captchas that joined one with the same bytes.", joined),
-            ("cached_captchas", "Captchas that got a kept answer.", kept),
             ("stored_pipelines", "Pipelines that results were written in.", parts.writer.pipelines),
             ("messages", "Messages claimed.", counts.claimed),
             (
@@ -195,16 +220,31 @@ def _seconds(name: str, durations: Durations) -> Metric:
     return family
 
 
-def _sizes(passes: Mapping[int, int]) -> Metric:
+def _outcomes(parts: Parts) -> Counter[tuple[str, str]]:
+    """How many captchas, by model and outcome; what no model was found for has none."""
+    found = Counter(dict(parts.coordinator.outcomes))
+    for each in parts.room.held:
+        found.update({(each.name, "answered"): 0, (each.name, "dropped"): 0})
+    bound: Counter[str] = Counter()
+    for (_, outcome), count in found.items():
+        bound[outcome] += count
+    for error, count in dict(parts.coordinator.errors).items():
+        if count > bound[error]:
+            found["", error] = count - bound[error]
+    return found
+
+
+def _sizes(tallies: Mapping[str, Tally]) -> Metric:
     """How many captchas the passes answered, from how many passes there were of each size."""
-    found = [0] * (len(_SIZES) + 1)
-    for size, times in passes.items():
-        found[bisect_left(_SIZES, size)] += times
     family = HistogramMetricFamily(
-        "tilefleet_worker_pass_captchas", "Captchas that a pass answered."
+        "tilefleet_worker_pass_captchas", "Captchas that a pass answered.", labels=["model"]
     )
-    total = sum(size * times for size, times in passes.items())
-    family.add_metric([], _cumulative([*map(str, map(float, _SIZES)), "+Inf"], found), total)
+    for model, tally in dict(tallies).items():
+        found = [0] * (len(_SIZES) + 1)
+        for size, times in dict(tally.passes).items():
+            found[bisect_left(_SIZES, size)] += times
+        buckets = _cumulative([*map(str, map(float, _SIZES)), "+Inf"], found)
+        family.add_metric([model], buckets, tally.captchas)
     return family
 
 

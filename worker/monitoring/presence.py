@@ -5,6 +5,7 @@ A Worker bootstep between the pool, which may fork, and what takes time to start
 
 import logging
 import os
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -64,8 +65,25 @@ def _refuse_cluster(app: Any) -> None:
 
 def lanes(worker: Any) -> list[str]:
     """Those that it reads while it is connected; remote control may change them."""
-    read = worker.app.amqp.queues.consume_from
-    return [lane for lane in wire.LANES if lane in read]
+    return sorted(filter(wire.is_lane, worker.app.amqp.queues.consume_from))
+
+
+def change_lanes(worker: Any, old: str, new: str, swap: Callable[[], object]) -> None:
+    """Do `swap` while neither of two models' own lanes are read; then those of `new` are, as far
+    as those of `old` were. On the hub thread."""
+    consumer, queues = worker.consumer, worker.app.amqp.queues
+    if old == new:
+        swap()
+        return
+    read = [bulk for bulk in (False, True) if wire.lane(old, bulk=bulk) in queues.consume_from]
+    connected = consumer is not None and consumer.task_consumer is not None
+    for bulk in read:
+        (consumer.cancel_task_queue if connected else queues.deselect)(wire.lane(old, bulk=bulk))
+    swap()
+    for bulk in read:
+        lane = wire.lane(new, bulk=bulk)
+        add = consumer.add_task_queue if connected else queues.select_add
+        add(lane, exchange=lane, routing_key=lane)
 
 
 def bounds(worker: Any) -> dict[str, int]:
@@ -74,8 +92,10 @@ def bounds(worker: Any) -> dict[str, int]:
     if consumer is None or consumer.connection is None:
         return {}
     settings = worker.app.settings
-    most = {wire.LANE: settings.max_waiting, wire.BULK_LANE: settings.max_waiting_bulk}
-    return {lane: most[lane] for lane in lanes(worker)}
+    return {
+        lane: settings.max_waiting_bulk if wire.is_bulk(lane) else settings.max_waiting
+        for lane in lanes(worker)
+    }
 
 
 class Presence(bootsteps.StartStopStep):
@@ -122,4 +142,5 @@ class Presence(bootsteps.StartStopStep):
             engine="prefork",
             lanes=worker.pool.num_processes,
         )
-        return Report(0.0, bounds(worker), worker.app.settings.model, figures)
+        model, *others = worker.app.settings.models
+        return Report(0.0, bounds(worker), model, figures, others=tuple(others))

@@ -75,6 +75,7 @@ class Quarantine:
             except Exception as error:
                 done = self._room.given_up(delivery.jobs, error)
             self._done(done)
+            self._room.held.release(done)
 
     def _try(self, delivery: Delivery) -> Sequence[Job]:
         if self._has_result(delivery) and (outcome := self._stored(delivery)) is not None:

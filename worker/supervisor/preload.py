@@ -51,7 +51,8 @@ def preload(settings: Settings) -> None:
     if kind == "litert" and find_spec("ai_edge_litert") is not None:
         from models.engines.litert import hold
 
-        hold(find(settings.model, root=settings.store), settings.precision)
+        for model in settings.models:
+            hold(find(model, root=settings.store), settings.precision)
     # The collector writes into what it looks at: what is here now, it need not look at again.
     gc.collect()
     gc.freeze()

@@ -35,6 +35,7 @@ from worker.transport import scripts
 from worker.transport.claim import Claim, Claimed
 from worker.transport.counts import counts
 from worker.transport.message import Base64, Message, Unreadable, parse
+from worker.transport.order import is_first
 from worker.transport.qos import QoS
 from worker.transport.tracking import POLL_S, Tracking
 
@@ -242,9 +243,9 @@ class Channel(redis.Channel):
         self._least_prefetch = min(prefetch_count, self._least_prefetch or prefetch_count)
 
     def _room(self) -> tuple[int, int]:
-        """How much may be claimed: from the first queue, and from all the others.
+        """How much may be claimed: from the first queues, and from all the others.
 
-        A third of the prefetch is the first queue's alone: however much of the others is in the
+        A third of the prefetch is the first queues' alone: however much of the others is in the
         worker already, what comes there is claimed at once.
         """
         prefetch = self.qos.prefetch_count
@@ -259,15 +260,16 @@ class Channel(redis.Channel):
     ) -> Claim:
         """Each queue is emptied, priority by priority, before the next one is looked at.
 
-        Their order is that of `queue_order_strategy` ("sorted" in our settings), never rotated.
+        Their order is that of `queue_order_strategy` (`worker.transport.order` in our settings).
         """
+        first = sum(map(is_first, queues))
         lists = [
             (each, self._q_for_pri(each, step)) for each in queues for step in self.priority_steps
         ]
         claim = Claim.make(
             (self.unacked_key, self.unacked_index_key),
             lists,
-            few=len(self.priority_steps) if len(queues) > 1 else len(lists),
+            few=(first or 1) * len(self.priority_steps) if len(queues) > 1 else len(lists),
             most=most,
             most_of_rest=most_of_rest,
             tags=tags,

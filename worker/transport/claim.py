@@ -53,7 +53,7 @@ class Claim(NamedTuple):
         """What to ask for.
 
         `unacked`: the keys of what is claimed, the hash and the index. `lists`: (queue, key) in
-        the order in which they are emptied; the first `few` are the first queue's. At most `most`
+        the order in which they are emptied; the first `few` are the first queues'. At most `most`
         messages are claimed, and `most_of_rest` of them from the others. `tags` are acknowledged.
         What is claimed gets the tags `prefix` and a number, the first `before_first` + 1.
         """

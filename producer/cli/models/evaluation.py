@@ -55,7 +55,7 @@ def evaluate(
         raise click.UsageError("--unseen and --teacher need --data FOLDER")
     settings = Settings.from_environ()
     if name:
-        settings = replace(settings, model=name)
+        settings = replace(settings, models=(name,))
     reader = Reader(settings)
     shown: dict[str, Any] = {"model": reader.engine.model}
     lines: list[str] = []

@@ -1,6 +1,5 @@
 """``tilefleet models bootstrap / dedupe / review / label``: labels of captchas that have none."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -153,7 +152,7 @@ def label(folder: Path, model: str | None, host: str, port: int) -> None:
     from tilefleet.errors import BadCollection
 
     settings = Settings.from_environ()
-    reader = Reader(replace(settings, model=model) if model else settings)
+    reader = Reader(settings, model)
     skipped: list[str] = []
     bars = Bars()
     try:

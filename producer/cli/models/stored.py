@@ -16,7 +16,7 @@ from tilefleet.settings import Settings
 def list_models(as_json: bool) -> None:
     """Show the models: where they come from, how right they are, which workers use them.
 
-    The one that workers load is marked with a star. --json has all that their manifests tell.
+    Those that workers load are marked with a star. --json has all that their manifests tell.
     """
     from models import store
     from producer.terminal.catalogue import show_model, show_workers
@@ -43,7 +43,7 @@ def list_models(as_json: bool) -> None:
             }
             click.echo(json.dumps(row, ensure_ascii=False))
         else:
-            chosen = manifest.name == settings.model
+            chosen = manifest.name in settings.models
             click.echo(show_model(manifest, chosen=chosen, workers=workers))
     for identity, workers in readers.items():
         line = f"{show_workers(workers)} with {identity}, which is not in this store"
@@ -145,8 +145,10 @@ def remove(names: tuple[str, ...], force: bool) -> None:
 def use(name: str, workers: tuple[str, ...], timeout: float, as_json: bool) -> None:
     """Have running workers read with another model, without a pause.
 
-    Each loads and warms it beside the one that reads. Where that fails, the old one stays; exit
-    code 1 then. Workers that start later load what their TILEFLEET_MODEL says.
+    It reads what names no model from then on. Each worker loads and warms it beside those that it
+    holds. One that it held becomes its default, and the former default stays held; one that it did
+    not hold takes the default's place. Where that fails, nothing changes; exit code 1 then. Workers
+    that start later load what their TILEFLEET_MODEL says.
     """
     from producer.monitoring.remote import Remote, use_model
     from producer.terminal.text import printable
@@ -171,7 +173,9 @@ def use(name: str, workers: tuple[str, ...], timeout: float, as_json: bool) -> N
     remote = Remote(settings, timeout=min(timeout, 5.0))
     use_model(remote, name, workers=workers, timeout=timeout, say=say)
     if settings.model != name and not as_json and not failed:
-        click.echo(f"to have later workers load it too, set TILEFLEET_MODEL={name}", err=True)
+        gone = name if name in settings.models else settings.model
+        later = ",".join([name, *(each for each in settings.models if each != gone)])
+        click.echo(f"to have later workers load it too, set TILEFLEET_MODEL={later}", err=True)
     if failed:
         raise SystemExit(1)
 
@@ -211,5 +215,6 @@ def _check_unused(name: str, settings: Settings, *, force: bool) -> None:
 def _warn_of_setting(name: str, settings: Settings) -> None:
     from models import store
 
-    if settings.model == name and name not in store.names(settings.store):
-        click.echo(f"TILEFLEET_MODEL={name} names no model now", err=True)
+    if name in settings.models and name not in store.names(settings.store):
+        set_to = ",".join(settings.models)
+        click.echo(f"TILEFLEET_MODEL={set_to} names no model {name!r} now", err=True)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
 
-from tilefleet.errors import AnswerTimeout, FleetUnreachable, TilefleetError
+from tilefleet.errors import AnswerTimeout, FleetUnreachable, TilefleetError, UnknownModel
 from tilefleet.urls import shards
 
 from ..backlog import Backlog
@@ -112,14 +112,17 @@ class Shards:
             return await call(line)
 
         trouble: FleetUnreachable | None = None
+        unknown: UnknownModel | None = None
         for shard in self._up(self._ranked(image)):
             try:
                 return await shard.run(work(shard.line))
+            except UnknownModel as error:
+                unknown = error if unknown is None else unknown.together(error)
             except FleetUnreachable as error:
                 trouble = error
                 if not self._retry:
                     break
-        raise self._none(trouble)
+        raise unknown or self._none(trouble)
 
     async def each(self, images: list[bytes], solve: Solve, timeout: float) -> list[Outcome]:
         """The outcome of each image, on its fleet; where there is one, raises what that raises."""
@@ -137,10 +140,11 @@ class Shards:
                     continue
                 del left[number]
                 if shard is None:
-                    outcomes[number] = self._none(outcomes.get(number))
+                    last = outcomes.get(number)
+                    outcomes[number] = last if isinstance(last, UnknownModel) else self._none(last)
                 else:
-                    last = outcomes.get(number, "nothing was sent")
-                    outcomes[number] = AnswerTimeout(f"no answer within {timeout:g} s: {last}")
+                    why = outcomes.get(number, "nothing was sent")
+                    outcomes[number] = AnswerTimeout(f"no answer within {timeout:g} s: {why}")
             found = await asyncio.gather(
                 *(
                     self._on(shard, solve, [images[number] for number in numbers], ends)
@@ -149,8 +153,11 @@ class Shards:
             )
             for (shard, numbers), some in zip(groups.items(), found, strict=True):
                 for number, outcome in zip(numbers, some, strict=True):
+                    before = outcomes.get(number)
+                    if isinstance(outcome, UnknownModel) and isinstance(before, UnknownModel):
+                        outcome = before.together(outcome)
                     outcomes[number] = outcome
-                    if isinstance(outcome, FleetUnreachable) and self._retry:
+                    if isinstance(outcome, FleetUnreachable | UnknownModel) and self._retry:
                         left[number].remove(shard)
                     else:
                         del left[number]

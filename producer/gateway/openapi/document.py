@@ -59,6 +59,15 @@ def _clean(settings: Settings) -> Schema:
             "default": TIMEOUT_S,
         },
     }
+    model = {
+        "name": "model",
+        "in": "query",
+        "description": (
+            "The name of the model that reads, of those that /readyz tells; without it, each "
+            "worker's default."
+        ),
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    }
     once = {
         "name": "Idempotency-Key",
         "in": "header",
@@ -81,7 +90,7 @@ def _clean(settings: Settings) -> Schema:
             "post": {
                 "operationId": "solve",
                 "summary": "Read one captcha.",
-                "parameters": [timeout, once],
+                "parameters": [timeout, model, once],
                 "requestBody": {
                     "required": True,
                     "description": (
@@ -100,7 +109,7 @@ def _clean(settings: Settings) -> Schema:
                 },
                 "responses": {
                     **_ok("What the fleet reads in it.", "Answer"),
-                    **_problems(400, 403, 408, 409, 413, 422, 429, 500, 503, 504),
+                    **_problems(400, 403, 404, 408, 409, 413, 422, 429, 500, 503, 504),
                 },
             }
         },
@@ -108,7 +117,7 @@ def _clean(settings: Settings) -> Schema:
             "post": {
                 "operationId": "solveMany",
                 "summary": "Read a list of captchas, when nobody waits for others.",
-                "parameters": [timeout, once],
+                "parameters": [timeout, model, once],
                 "requestBody": {
                     "required": True,
                     "description": (
@@ -148,7 +157,7 @@ def _clean(settings: Settings) -> Schema:
                             "application/x-ndjson": {"schema": named("Line")},
                         },
                     },
-                    **_problems(400, 403, 408, 409, 413, 422, 429, 500, 503),
+                    **_problems(400, 403, 404, 408, 409, 413, 422, 429, 500, 503),
                 },
             }
         },
@@ -293,8 +302,11 @@ def _problem(what: str, *, retry: bool = False) -> Schema:
 _PROBLEMS = {
     "400": _problem("What was sent cannot be read; sending it again will not help."),
     "401": _problem("No API key, or one that is not known."),
-    "403": _problem("A page of elsewhere asks, or under a name that is none of the gateway's."),
-    "404": _problem("Nothing is there."),
+    "403": _problem(
+        "A page of elsewhere asks, or under a name that is none of the gateway's; or the key is "
+        "bound to another model."
+    ),
+    "404": _problem("Nothing is there, or no worker holds the model that is named."),
     "408": _problem("The body did not come in time."),
     "409": _problem("A request with this idempotency key is being read.", retry=True),
     "413": _problem("More bytes than are accepted."),

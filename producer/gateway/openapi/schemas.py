@@ -108,7 +108,15 @@ SCHEMAS: Schema = {
                 "minimum": 0,
                 "description": "Of all workers when they have more than enough; 0 while unknown.",
             },
-            "waiting": record({wire.LANE: _COUNT, wire.BULK_LANE: _COUNT}),
+            "waiting": {
+                **record({wire.LANE: _COUNT, wire.BULK_LANE: _COUNT}),
+                "description": "By lane, of all models together.",
+            },
+            "models": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Names of those that workers hold.",
+            },
             "drain_seconds": {
                 "type": ["number", "null"],
                 "description": "Until all that waits is read; null while nobody knows.",

@@ -79,6 +79,7 @@ def test_every_reply_is_as_described(client, document, key, server):
         client.post("/v1/solve", **good),
         client.post("/v1/solve?timeout=0", **good),
         client.post("/v1/solve", content=b"any"),
+        client.post("/v1/solve?model=nobody", **good),
         client.post("/v1/solve", content=bytes(5 << 20), headers=headers),
         client.post("/v1/solve?timeout=0.2", content=b"slow", headers=headers),
         client.post("/v1/solve-many", json={"images": [TEXT, TEXT]}, headers=headers),
@@ -112,7 +113,7 @@ def test_every_reply_is_as_described(client, document, key, server):
     for reply in seen:
         check(document, reply)
     statuses = {reply.status_code for reply in seen}
-    assert statuses == {200, 400, 401, 413, 422, 429, 503, 504}
+    assert statuses == {200, 400, 401, 404, 413, 422, 429, 503, 504}
     asked = {reply.request.url.path for reply in seen}
     assert asked == set(document["paths"])
 

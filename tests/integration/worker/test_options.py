@@ -64,6 +64,21 @@ def test_one_lane_is_read_and_the_other_left(own):
         assert waiting.result(20).model == "null"
 
 
+@pytest.mark.parametrize(
+    ("options", "lanes"),
+    [
+        (("-Q", "captcha"), "captcha captcha@builtin captcha@mine"),
+        (("-Q", "captcha@mine,captcha.bulk@mine"), "captcha.bulk@mine captcha@mine"),
+        (("-X", "captcha.bulk,captcha@mine"), "captcha captcha@builtin"),
+    ],
+)
+def test_the_lanes_of_models_go_with_those_of_all_workers(own, options, lanes):
+    held = {**NULL, "TILEFLEET_MODEL": "builtin,mine"}
+    with WorkerProcess(own.url, *options, environ=held), another_app(own.url) as app:
+        read = {each["name"] for each in ask(app, "active_queues")}
+        assert read == set(lanes.split())
+
+
 def test_those_of_a_pool_of_processes(own):
     options = (
         *("-P", "prefork", "--autoscale=2,1", "--max-tasks-per-child", "2", "-O", "default"),

@@ -88,4 +88,4 @@ def test_the_null_engine_answers_anything_at_once():
 
 def test_a_model_that_is_not_there_is_an_error_before_anything_is_read():
     with pytest.raises(ModelNotFound):
-        engines.load(Settings(model="missing", engine="litert"))
+        engines.load(Settings(models=("missing",), engine="litert"))

@@ -93,3 +93,40 @@ def test_a_model_of_another_kind_of_captcha_is_refused(first):
     with pytest.raises(ModelError, match=r"TILEFLEET_SECOND_LOOK=blind@0 reads 3 words"):
         SecondLook(first, other)
     assert store.find("builtin").identity == first.model
+
+
+def test_of_several_models_those_that_read_other_captchas_answer_alone(monkeypatch):
+    other = replace(BUILTIN, labels=tuple(f"other-{label}" for label in BUILTIN.labels))
+
+    def load(settings, name, *, beside):
+        engine = BlindEngine()
+        engine.model, engine.kind = f"{name}@0", other if name == "other" else BUILTIN
+        return engine
+
+    monkeypatch.setattr(engines, "_load", load)
+    held = engines.load_all(Settings(models=("small", "other", "large"), second_look="large"))
+    assert {name: type(engine) for name, engine in held.items()} == {
+        "small": SecondLook,
+        "other": BlindEngine,
+        "large": BlindEngine,
+    }
+    assert "second look large@0" in held["small"].precision
+
+
+def test_several_models_of_which_none_fits_the_second_look_are_refused(monkeypatch):
+    def load(settings, name, *, beside):
+        engine = BlindEngine()
+        labels = tuple(f"{name}-{label}" for label in BUILTIN.labels)
+        engine.kind = replace(BUILTIN, labels=labels if name == "large" else BUILTIN.labels)
+        return engine
+
+    monkeypatch.setattr(engines, "_load", load)
+    with pytest.raises(ModelError, match="TILEFLEET_SECOND_LOOK"):
+        engines.load_all(Settings(models=("one", "two"), second_look="large"))
+
+
+def test_models_without_a_network_are_told_apart_by_their_names():
+    held = engines.load_all(Settings(models=("one", "two"), engine="null"))
+    answers = {name: engine.read([None])[0].model for name, engine in held.items()}
+    assert answers == {"one": "one@null", "two": "two@null"}
+    assert engines.load(Settings(engine="null")).model == "null"

@@ -62,7 +62,7 @@ def test_a_file_that_was_changed_is_refused(copy, engine):
         damaged = bytearray((copy / file).read_bytes())
         damaged[len(damaged) // 2] ^= 1
         (copy / file).write_bytes(damaged)
-    settings = Settings(model="copy", store=copy.parent, engine=engine)
+    settings = Settings(models=("copy",), store=copy.parent, engine=engine)
     with pytest.raises(HashMismatch, match=r"has sha256 .* its manifest says"):
         load(settings)
 
@@ -96,7 +96,7 @@ def test_a_manifest_says_what_kind_of_captcha_its_model_reads(copy):
     assert store.find("copy", root=copy.parent).manifest.kind == enlarged
     # The networks in its files are for another one.
     with pytest.raises(BadManifest, match=r"words\.tflite gives"):
-        load(Settings(model="copy", store=copy.parent, engine="litert"))
+        load(Settings(models=("copy",), store=copy.parent, engine="litert"))
 
 
 def first_version(folder, **changes):
@@ -123,7 +123,7 @@ def test_a_manifest_of_the_first_version_is_one_of_the_only_kind_there_was(copy)
 def test_a_missing_file_is_named(copy):
     (copy / "tiles.tflite").unlink()
     with pytest.raises(BadManifest, match=r"tiles\.tflite"):
-        load(Settings(model="copy", store=copy.parent, engine="litert"))
+        load(Settings(models=("copy",), store=copy.parent, engine="litert"))
 
 
 @pytest.mark.parametrize(

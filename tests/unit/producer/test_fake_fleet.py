@@ -12,7 +12,7 @@ from tilefleet import AsyncClient, Client, errors
 from tilefleet.testing import AnswerFactory, AsyncFakeFleet, FakeFleet
 
 #: What a test tells a fake fleet, beside what a client has.
-MORE = {"overloaded", "received", "revoked", "when"}
+MORE = {"hold", "named", "overloaded", "received", "revoked", "when"}
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def face(kind) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("fake", "client"), [(FakeFleet, Client), (AsyncFakeFleet, AsyncClient)])
-def test_a_fake_has_the_names_and_signatures_of_the_client_and_four_more(fake, client):
+def test_a_fake_has_the_names_and_signatures_of_the_client_and_some_more(fake, client):
     assert issubclass(fake, client)
     assert {name: value for name, value in face(fake).items() if name not in MORE} == face(client)
     assert face(fake).keys() - face(client).keys() == MORE
@@ -164,3 +164,32 @@ def test_a_wrong_setting_is_the_error_that_it_is_with_a_client(monkeypatch):
     monkeypatch.setenv("TILEFLEET_LEASE_S", "soon")
     with pytest.raises(errors.SettingError, match="TILEFLEET_LEASE_S='soon'"):
         FakeFleet()
+
+
+def test_a_captcha_may_name_a_model_and_its_answer_names_it_too(fleet):
+    assert fleet.solve(b"any", model="mine").model.startswith("mine@")
+    assert fleet.submit(b"bulk", bulk=True, model="mine").result().model.startswith("mine@")
+    ((_, answer),) = fleet.map([b"many"], bulk=True, model="other")
+    assert answer.model.startswith("other@")
+    assert fleet.solve(b"none").model.startswith("fake@")
+    assert fleet.named == ["mine", "mine", "other", ""]
+
+
+def test_a_model_that_is_not_held_is_an_error_with_the_names_of_those_that_are(fleet):
+    fleet.hold("builtin", "mine")
+    assert fleet.solve(b"any", model="mine").model.startswith("mine@")
+    with pytest.raises(errors.UnknownModel, match=r"'main'; they hold: builtin, mine; did") as told:
+        fleet.solve(b"any", model="main")
+    assert told.value.held == ("builtin", "mine")
+    ((_, outcome),) = fleet.outcomes([b"many"], bulk=True, model="main")
+    assert isinstance(outcome, errors.UnknownModel)
+    assert fleet.received == [b"any"]
+    with fleet.overloaded(), pytest.raises(errors.Overloaded, match="captcha@mine"):
+        fleet.solve(b"any", model="mine")
+
+
+@pytest.mark.parametrize("name", ["a/b", "", ".hidden", "a\x06b", "x" * 300, 7])
+def test_what_cannot_be_a_models_name_is_refused_before_it_is_sent(fleet, name):
+    with pytest.raises(errors.UnknownModel):
+        fleet.solve(b"any", model=name)
+    assert fleet.received == []

@@ -164,7 +164,7 @@ def test_what_workers_use_is_changed_only_if_one_insists(run, root, mine, reader
 
 def test_a_setting_that_names_no_model_any_more_is_named(run, mine, monkeypatch):
     monkeypatch.setenv("TILEFLEET_MODEL", "mine")
-    assert "TILEFLEET_MODEL=mine names no model now" in run("remove", "mine").stderr
+    assert "TILEFLEET_MODEL=mine names no model 'mine' now" in run("remove", "mine").stderr
 
 
 def test_two_models_are_compared(run, root, mine):

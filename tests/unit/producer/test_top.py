@@ -12,6 +12,7 @@ from producer.monitoring.trend import Trend, latency_s, oldest_s
 from producer.monitoring.watch import View
 from producer.monitoring.workers import ORDERS, ordered
 from producer.terminal.text import curve
+from tilefleet import wire
 from tilefleet.figures import Figures
 from tilefleet.report import Report
 
@@ -165,3 +166,32 @@ def test_a_sparkline_has_its_highest_step_for_the_most():
     assert curve([0, 1, 2, 4]) == "▁▃▅█"
     assert curve([0, 0]) == curve([]) == ""
     assert curve([0, 0.5], least=1.0) == "▁▅"
+
+
+def with_models(*models):
+    """A worker that holds these, two looks, and what is shown of it."""
+    trend = Trend()
+    for second in range(2):
+        figures = Figures(
+            uptime_s=10.0 + second,
+            answered_by=dict.fromkeys(models, 40 * second),
+            failed_by={models[-1]: 2 * second},
+        )
+        bounds = dict.fromkeys(wire.lanes(models), 10)
+        first, *others = (f"{model}@1" for model in models)
+        told = {"a@h": Report(0.0, bounds, first, figures, others=tuple(others))}
+        view = View(told, dict.fromkeys(bounds, 3), {})
+        trend.add(view, now=float(second))
+    console = Console(width=120, file=io.StringIO(), force_terminal=False)
+    console.print(screen.screen("redis://here", view, trend, choice=top.Choice()))
+    return console.file.getvalue(), screen.as_object("redis://here", view, trend, top.Choice())
+
+
+def test_each_of_several_models_has_a_line_with_its_rate_and_failures():
+    text, told = with_models("builtin", "mine")
+    (line,) = [line for line in text.splitlines() if line.startswith("mine@1")]
+    assert line.split() == ["mine@1", "1", "40", "2.0"]
+    assert "captcha.bulk@mine" in text
+    assert told["models"]["mine"] == {"models": ["mine@1"], "workers": 1, "rate": 40, "failed": 2}
+    assert told["workers"]["a@h"]["models"] == ["builtin@1", "mine@1"]
+    assert told["lanes"]["captcha@mine"]["waiting"] == 3

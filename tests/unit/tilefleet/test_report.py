@@ -3,6 +3,7 @@
 import pytest
 
 from producer.client.backlog import Backlog
+from tilefleet import report, wire
 from tilefleet.report import GONE_S, Fleet, Report
 
 NOW = 1_800_000_000
@@ -67,3 +68,62 @@ def test_many_together_are_refused_where_they_would_pass_the_bound_and_never_if_
 def test_only_workers_that_read_a_lane_count():
     told = Fleet.read(NOW, [line(0, 10), f"{NOW} {Report(5.0, {}).encode()}".encode()])
     assert (told.workers, told.rate, told.bounds) == (1, 0.0, {"captcha": 10})
+
+
+def holding(*models: str, rate: float = 0.0, bound: int = 10) -> bytes:
+    bounds = dict.fromkeys(wire.lanes(models), bound)
+    identities = [f"{model}@1" for model in models]
+    told = Report(rate, bounds, identities[0], others=tuple(identities[1:]))
+    return f"{NOW} {told.encode()}".encode()
+
+
+def test_workers_tell_which_models_they_hold_and_of_no_others_is_anything_read():
+    fleet = Fleet.read(NOW, [holding("builtin", "mine"), holding("builtin")])
+    assert fleet.models == ("builtin", "mine")
+    assert not fleet.lacks("mine")
+    assert not fleet.lacks("")
+    assert fleet.lacks("other")
+
+
+def test_without_a_worker_nobody_knows_what_is_held():
+    assert not Fleet.read(NOW, []).lacks("mine")
+
+
+def test_a_lane_is_drained_by_those_that_read_it():
+    lines = [holding("builtin", "mine", rate=100), holding("builtin", rate=300)]
+    fleet = Fleet.read(NOW, lines)
+    assert fleet.drain_s(400) == 1
+    assert fleet.drain_s(400, "captcha@mine") == 4
+    assert fleet.bounds["captcha@mine"] == 10
+    assert fleet.bounds["captcha@builtin"] == 20
+    twice = Fleet.total([fleet, fleet])
+    assert (twice.workers, twice.drain_s(400, "captcha@mine")) == (4, 2)
+
+
+def test_a_worker_of_an_earlier_version_holds_one_model_that_has_no_lanes():
+    told = b'%d {"rate": 1.0, "bounds": {"captcha": 5}, "model": "builtin@1"}' % NOW
+    assert report.decode(NOW, told).models == ("builtin@1",)
+    assert Fleet.read(NOW, [told]).lacks("builtin")
+
+
+def test_a_name_that_nobody_holds_leaves_nothing_behind():
+    backlog = Backlog()
+    for number in range(3):
+        lane = f"captcha@{number}"
+        assert backlog.needs_look(lane)
+        backlog.saw(Fleet.read(NOW, [holding("builtin")]), {lane: 0})
+        backlog.sent(lane, 1)
+        assert backlog.lacks(lane)
+        assert backlog.unknown(lane).held == ("builtin",)
+    assert not backlog._looked
+    assert not backlog._waiting
+    assert not backlog._sent
+    assert backlog.lanes == ["captcha", "captcha.bulk", "captcha.bulk@builtin", "captcha@builtin"]
+
+
+def test_a_model_that_goes_is_looked_for_once_more_before_it_is_refused():
+    backlog = Backlog()
+    backlog.saw(Fleet.read(NOW, [holding("builtin", "mine")]), {"captcha@mine": 0})
+    assert not backlog.needs_look("captcha@mine")
+    backlog.saw(Fleet.read(NOW, [holding("builtin")]), {"captcha": 0})
+    assert backlog.needs_look("captcha@mine")

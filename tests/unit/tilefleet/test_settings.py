@@ -40,6 +40,9 @@ def test_values_are_parsed():
         ("TILEFLEET_MAX_BATCH", "-1", "a whole number from 0 to 4096"),
         ("TILEFLEET_MAX_BYTES", "1", "a whole number from 1024"),
         ("TILEFLEET_MODEL", "../etc", "no slash"),
+        ("TILEFLEET_MODEL", "builtin,", "a name"),
+        ("TILEFLEET_MODEL", "mine,builtin, mine", "mine is there twice"),
+        ("TILEFLEET_MODEL", "a\x06b", "a name"),
         ("CELERY_BROKER_URL", "localhost", "redis://host"),
         ("CELERY_BROKER_URL", "amqp://host", "redis, rediss"),
         ("CELERY_BROKER_URL", "redis://host/x", "a database's number"),
@@ -129,3 +132,10 @@ def test_a_password_of_sentinels_is_not_shown_and_may_be_in_a_file(tmp_path):
     assert settings.sentinel_password == "secret"
     assert "secret" not in str(settings.rows())
     assert unknown_variables(environ) == []
+
+
+def test_several_models_have_commas_between_them_and_the_first_is_the_default():
+    settings = Settings.from_environ({"TILEFLEET_MODEL": "builtin, mine"})
+    assert settings.models == ("builtin", "mine")
+    assert settings.model == "builtin"
+    assert ("TILEFLEET_MODEL", "builtin,mine") in {row[:2] for row in settings.rows()}

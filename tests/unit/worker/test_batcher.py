@@ -123,3 +123,43 @@ def test_what_is_forgotten_is_not_given_out():
     batcher.clear()
     batcher.close()
     assert batcher.take(5) == []
+
+
+def by_letter() -> Batcher[str]:
+    return Batcher(lambda item: item[0])
+
+
+def test_a_batch_is_of_one_group_and_the_group_that_has_waited_longest_is_next():
+    batcher = by_letter()
+    batcher.put(["a1", "b1", "a2", "c1", "b2"])
+    assert [batcher.take(10) for _ in range(3)] == [["a1", "a2"], ["b1", "b2"], ["c1"]]
+
+
+def test_no_group_waits_for_all_of_another():
+    batcher = by_letter()
+    batcher.put(["a1", "a2", "a3", "b1"])
+    batcher.put(["a4", "a5"])
+    assert [batcher.take(2) for _ in range(4)] == [["a1", "a2"], ["a3", "a4"], ["b1"], ["a5"]]
+
+
+def test_what_nobody_waits_for_never_makes_others_of_another_group_wait():
+    batcher = by_letter()
+    batcher.put(["a bulk", "b bulk"], bulk=True)
+    batcher.put(["b1", "a1"])
+    assert [batcher.take(4) for _ in range(3)] == [["b1"], ["a1", "a bulk"], ["b bulk"]]
+
+
+def test_each_group_has_its_own_cap():
+    batcher = by_letter()
+    batcher.put(["a1", "a2", "b1", "b2"])
+    caps = {"a": 1, "b": 2}
+    batches = [batcher.take(lambda item: caps[item[0]]) for _ in range(3)]
+    assert batches == [["a1"], ["a2"], ["b1", "b2"]]
+
+
+def test_the_oldest_of_all_groups_are_told():
+    batcher = by_letter()
+    batcher.put(["b1", "a1"])
+    batcher.put(["c bulk"], bulk=True)
+    assert batcher.heads() == ["b1", "c bulk"]
+    assert (batcher.count(bulk=False), batcher.count(bulk=True)) == (2, 3)

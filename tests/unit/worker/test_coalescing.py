@@ -5,13 +5,17 @@ import pytest
 from tests.support.jobs import job
 from tilefleet.testing import AnswerFactory
 from worker.engine_room.coalescing import Coalescer
-
-MODEL = AnswerFactory().build().model
+from worker.engine_room.tally import Tally
 
 
 @pytest.fixture
-def coalescer():
-    return Coalescer(MODEL, keep_s=60)
+def tally():
+    return Tally()
+
+
+@pytest.fixture
+def coalescer(tally):
+    return Coalescer(tally, keep_s=60)
 
 
 def answered(coalescer, data=b"image"):
@@ -22,40 +26,27 @@ def answered(coalescer, data=b"image"):
     return read
 
 
-def test_an_answer_is_kept_for_the_same_bytes_and_no_others(coalescer):
+def test_an_answer_is_kept_for_the_same_bytes_and_no_others(coalescer, tally):
     read = answered(coalescer)
     assert coalescer.part([read]) == [read]
     again, other = job(b"image"), job(b"another")
-    assert coalescer.settle(again)
+    assert coalescer.settle(again) == "kept"
     assert again.answer.picks == read.answer.picks
     assert again.answer.timing.pass_size == 0
     assert not coalescer.settle(other)
-    assert (coalescer.kept, coalescer.joined) == (1, 0)
+    assert (tally.kept, tally.joined) == (1, 0)
 
 
-def test_what_joined_gets_the_same_outcome(coalescer):
+def test_what_joined_gets_the_same_outcome(coalescer, tally):
     read, twin = answered(coalescer), job(b"image")
-    assert coalescer.settle(twin)
+    assert coalescer.settle(twin) == "joined"
     assert coalescer.part([read]) == [read, twin]
     assert twin.answer is read.answer
-    assert (coalescer.kept, coalescer.joined) == (0, 1)
+    assert (tally.kept, tally.joined) == (0, 1)
 
 
-def test_the_answers_of_a_replaced_model_are_not_given_any_more(coalescer):
-    coalescer.part([answered(coalescer)])
-    coalescer.use("another@1")
-    assert not coalescer.settle(job(b"image"))
-
-
-def test_an_answer_whose_pass_began_before_the_model_was_replaced_is_not_kept(coalescer):
-    read = answered(coalescer)
-    coalescer.use("another@1")
-    coalescer.part([read])
-    assert not coalescer.settle(job(b"image"))
-
-
-def test_without_a_time_to_keep_nothing_is_kept():
-    coalescer = Coalescer(MODEL)
+def test_without_a_time_to_keep_nothing_is_kept(tally):
+    coalescer = Coalescer(tally)
     coalescer.part([answered(coalescer)])
     assert not coalescer.settle(job(b"image"))
 

@@ -82,7 +82,7 @@ def test_pools_of_green_threads_are_refused(pool):
 def test_the_pool_is_found_however_it_is_written(given):
     options = WorkerOptions(given)
     assert options.has_processes
-    assert any("docs/guarantees.md" in line for line in options.warnings())
+    assert any("docs/guarantees.md" in line for line in options.warnings(["builtin"]))
     assert not WorkerOptions([]).has_processes
     assert not WorkerOptions(["-n", "-Pprefork"]).has_processes
 
@@ -94,9 +94,16 @@ def test_without_an_engine_room_its_settings_are_refused():
 
 
 def test_a_worker_whose_queues_are_no_lanes_says_so():
-    (warning,) = WorkerOptions(["-Q", "captchas, other"]).warnings()
+    (warning,) = WorkerOptions(["-Q", "captchas, other"]).warnings(["builtin"])
     assert "captcha.bulk" in warning
-    assert not WorkerOptions(["-Q", "other,captcha"]).warnings()
+    assert not WorkerOptions(["-Q", "other,captcha"]).warnings(["builtin"])
+
+
+def test_a_lane_of_a_model_that_is_not_held_is_refused():
+    told = refusal("-Q", "captcha,captcha@mine")
+    assert "does not hold the model 'mine'; TILEFLEET_MODEL=builtin,mine" in told
+    assert not refusal("-Q", "captcha,captcha@mine", models=("builtin", "mine"))
+    assert not WorkerOptions(["-Q", "captcha.bulk@mine"]).warnings(["builtin", "mine"])
 
 
 def test_celerys_commands_are_told_apart():

@@ -1,5 +1,6 @@
 """The engine room without Celery: every job comes out once, with its own fate."""
 
+from dataclasses import replace
 from threading import Event, current_thread
 from time import monotonic, sleep
 
@@ -55,7 +56,7 @@ def run(
     `waiting`: how many of the rest will wait for a pass of their own; all, if not given.
     """
     done: list[Job] = []
-    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend)
+    room = EngineRoom({"null": engine}, lanes=1, decoders=1, started=list, done=done.extend)
     room.start()
     for number, job in enumerate(jobs):
         if before_the_rest and number == before_the_rest:
@@ -213,7 +214,9 @@ def test_what_joined_and_is_not_wanted_any_more_gets_nothing():
 def test_answers_are_kept_only_where_that_is_switched_on(keep_s, passes):
     engine = Engine()
     done: list[Job] = []
-    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend, keep_s=keep_s)
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, keep_s=keep_s
+    )
     room.start()
     for number in range(1, 4):
         room.submit(jobs_of(b"a"))
@@ -239,7 +242,7 @@ class Counting(Engine):
 @pytest.mark.parametrize("bulk", [False, True])
 def test_a_long_list_is_not_decoded_far_ahead_of_its_passes(bulk):
     engine, done = Counting(), []
-    room = EngineRoom(engine, lanes=1, decoders=2, started=list, done=done.extend)
+    room = EngineRoom({"null": engine}, lanes=1, decoders=2, started=list, done=done.extend)
     room.start()
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
@@ -265,7 +268,7 @@ def test_a_long_list_is_not_decoded_far_ahead_of_its_passes(bulk):
 
 def test_what_waits_for_room_is_forgotten_with_the_rest():
     engine, done = Counting(), []
-    room = EngineRoom(engine, lanes=1, decoders=2, started=list, done=done.extend)
+    room = EngineRoom({"null": engine}, lanes=1, decoders=2, started=list, done=done.extend)
     room.start()
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
@@ -276,3 +279,87 @@ def test_what_waits_for_room_is_forgotten_with_the_rest():
     for thread in room._decoders:
         thread.join(10)
         assert not thread.is_alive()
+
+
+class Telling(Engine):
+    """Prepares and answers with its name; notes the batches that it reads."""
+
+    def __init__(self, name: str, max_batch: int = 8) -> None:
+        super().__init__(max_batch)
+        self.model = f"{name}@1"
+        self._answer = replace(self._answer, model=self.model)
+        self.batches: list[list] = []
+
+    def prepare(self, data):
+        return self.model, data
+
+    def read(self, batch):
+        self.batches.append(list(batch))
+        return super().read([data for _, data in batch])
+
+
+def two_models(done, **options) -> tuple[EngineRoom, dict[str, Telling]]:
+    engines = {name: Telling(name, **options) for name in ("builtin", "mine")}
+    room = EngineRoom(engines, lanes=1, decoders=2, started=list, done=done)
+    room.start()
+    return room, engines
+
+
+def test_each_captcha_is_prepared_and_read_by_its_own_model_and_passes_never_mix():
+    done: list[Job] = []
+    room, engines = two_models(done.extend)
+    room.submit(jobs_of(b"wait"))
+    assert engines["builtin"].waiting.wait(10)
+    # The same bytes for both, in turns.
+    sent = {"builtin": jobs_of(*different(12)), "mine": jobs_of(*different(12))}
+    for pair in zip(*sent.values(), strict=True):
+        for name, job in zip(sent, pair, strict=True):
+            room.held.bind([job], name)
+        room.submit(pair)
+    wait_until(lambda: room._decoded.count(bulk=True) == 24)
+    engines["builtin"].go_on.set()
+    room.close()
+    assert len(done) == 25
+    for name, jobs in sent.items():
+        assert {job.answer.model for job in jobs} == {f"{name}@1"}
+        assert {model for batch in engines[name].batches for model, _ in batch} == {f"{name}@1"}
+    assert engines["mine"].sizes == [8, 4]
+    told = room.stats()["models"]
+    assert {name: told[name]["captchas"] for name in told} == {"builtin": 13, "mine": 12}
+    assert {name: told[name]["open"] for name in told} == {"builtin": 0, "mine": 0}
+
+
+def test_a_model_with_a_few_captchas_does_not_wait_for_all_of_another_one():
+    done: list[Job] = []
+    room, engines = two_models(done.extend, max_batch=2)
+    room.submit(jobs_of(b"wait"))
+    assert engines["builtin"].waiting.wait(10)
+    flood = jobs_of(*different(20))
+    room.submit(flood[:10])
+    (few,) = jobs_of(b"few")
+    room.held.bind([few], "mine")
+    room.submit([few])
+    room.submit(flood[10:])
+    wait_until(lambda: room._decoded.count(bulk=True) == 21)
+    engines["builtin"].go_on.set()
+    room.close()
+    assert done.index(few) <= 12
+
+
+def test_what_was_taken_in_before_a_change_is_read_with_the_old_model():
+    done: list[Job] = []
+    room, engines = two_models(done.extend)
+    old = engines["builtin"]
+    room.submit(jobs_of(b"wait"))
+    assert old.waiting.wait(10)
+    before, after = jobs_of(b"a"), jobs_of(b"a")
+    room.submit(before)
+    replaced = room.held.use(room.held.warm("new", Telling("new")))
+    room.submit(after)
+    assert not room.held.wait_for(replaced, patience_s=0.01)
+    old.go_on.set()
+    assert room.held.wait_for(replaced, patience_s=10)
+    room.close()
+    assert [job.answer.model for job in (*before, *after)] == ["builtin@1", "new@1"]
+    assert room.held.names == ["new", "mine"]
+    assert room.stats()["captchas"] == 3
