@@ -12,7 +12,7 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 FONTS ?= /usr/share/fonts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test-quick test test-embedded chaos lint format bench gpu samples screenshot train \
+.PHONY: help demo test-quick test test-embedded chaos chaos-long lint format bench gpu samples screenshot train \
   dist docs clean
 
 help: ## show what there is
@@ -37,6 +37,11 @@ test-embedded: $(VENV)/dev ## what depends on the server, on the embedded Valkey
 
 chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; ten minutes
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos tests/fuzz
+
+chaos-long: $(VENV)/dev ## the same with fuzzing for an hour, and what is attacked, measured
+	TILEFLEET_CHAOS=long $(BIN)/python -m pytest -s tests/fuzz
+	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos
+	$(BIN)/python -m benchmarks.attack
 
 lint: $(VENV)/dev ## ruff, mypy, and known weaknesses of what is installed
 	$(BIN)/ruff check .

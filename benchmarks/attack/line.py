@@ -11,6 +11,8 @@ from dataclasses import dataclass
 ATTACKER, OTHERS = "127.0.0.66", "127.0.0.2"
 #: Seconds after which an attacker gives up waiting for a reply.
 _MOST_S = 15.0
+#: The same between the parts of one; the connection may be kept.
+_SILENT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,13 @@ async def connected(
 
 
 async def once(target: Target, data: bytes) -> None:
-    """Sent in one go; what comes back is read to its end."""
+    """Sent in one go; what comes back is read to its end, or until no more comes."""
     async with connected(target) as (reader, writer):
         writer.write(data)
         await writer.drain()
-        while await reader.read(1 << 16):
-            pass
+        waits_s = _MOST_S
+        while await asyncio.wait_for(reader.read(1 << 16), waits_s):
+            waits_s = _SILENT_S
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

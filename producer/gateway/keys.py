@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from math import ceil, isfinite
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ logger = logging.getLogger(__name__)
 
 #: Names are part of keys, of quotas' names in the store, and of metrics.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+#: Captchas a second, and captchas at once, with which the store can reckon.
+_SLOWEST, _MOST = 1e-6, 1e9
+#: Bytes of a file: some ten thousand keys.
+_MOST_BYTES = 4 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: Who runs the gateway, by deploy/systemd: its group reads a file that root makes.
 _GROUP = "tilefleet"
@@ -71,10 +75,14 @@ class Key:
             raise BadKeyFile(f"{self.name}: sha256 is 64 hexadecimal digits")
         if (self.rate is None) != (self.burst is None):
             raise BadKeyFile(f"{self.name}: rate={self.rate} and burst={self.burst}: both or none")
-        if self.rate is not None and not (isfinite(self.rate) and self.rate > 0):
-            raise BadKeyFile(f"{self.name}: rate={self.rate}: captchas a second, above 0")
-        if self.burst is not None and self.burst < 1:
-            raise BadKeyFile(f"{self.name}: burst={self.burst}: captchas, at least 1")
+        if self.rate is not None and not _SLOWEST <= self.rate <= _MOST:
+            raise BadKeyFile(
+                f"{self.name}: rate={self.rate}: a second, above 0, {_SLOWEST:g} to {_MOST:g}"
+            )
+        if self.burst is not None and not 1 <= self.burst <= _MOST:
+            raise BadKeyFile(f"{self.name}: burst: captchas, at least 1 and at most {_MOST:g}")
+        if not self.created.isprintable():
+            raise BadKeyFile(f"{self.name}: created={self.created[:40]!r}: a time is wanted")
         if self.model is not None:
             try:
                 values.name(self.model)
@@ -137,6 +145,8 @@ class KeyFile:
 def read(path: Path) -> list[Key]:
     """The keys in a file; raises BadKeyFile."""
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise BadKeyFile(
@@ -204,11 +214,11 @@ def _parse(path: Path, text: str) -> list[Key]:
         rows = json.loads(text)["keys"]
         keys = [_key(row) for row in rows]
     except BadKeyFile as error:
-        raise BadKeyFile(f"{path}: {error}") from None
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise BadKeyFile(f"{path}: {str(error)[:300]}") from None
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise BadKeyFile(
             f"{path}, {len(text)} characters, is no file of keys: "
-            f'{type(error).__name__}: {error}; {{"keys": [ … ]}} is wanted'
+            f'{type(error).__name__}: {str(error)[:300]}; {{"keys": [ … ]}} is wanted'
         ) from None
     twice = [name for name, count in Counter(key.name for key in keys).items() if count > 1]
     if twice:
@@ -216,10 +226,12 @@ def _parse(path: Path, text: str) -> list[Key]:
     return keys
 
 
-def _key(row: dict[str, Any]) -> Key:
+def _key(row: Any) -> Key:
+    if not isinstance(row, dict):
+        raise TypeError(f"a key is an object, not {type(row).__name__}")
     unknown = row.keys() - Key.__dataclass_fields__.keys()
     if unknown:
-        raise BadKeyFile(f"{row.get('name')}: no such thing as {', '.join(sorted(unknown))}")
+        raise BadKeyFile(f"{row.get('name')}: no such thing as {', '.join(sorted(unknown))[:200]}")
     rate, burst = row.get("rate"), row.get("burst")
     return Key(
         name=str(row["name"]),

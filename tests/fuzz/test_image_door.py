@@ -1,27 +1,21 @@
 """Whatever the bytes: pixels of a captcha, or an error of ours; soon, and nothing stays behind."""
 
 import gc
-import os
 import random
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from models.recognition import image
+from tests.fuzz.effort import LONG, fuzz
 from tests.fuzz.strategies import PICTURES, images, not_bytes
 from tilefleet.errors import BadRequest
 from tilefleet.kind import BUILTIN
 
-LONG = bool(os.environ.get("TILEFLEET_CHAOS"))
-FUZZ = settings(
-    max_examples=20_000 if LONG else 400,
-    derandomize=not LONG,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+FUZZ = fuzz(400, 20_000, 200_000)
 
 
 def read(data: object) -> bool:

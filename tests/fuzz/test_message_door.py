@@ -3,7 +3,6 @@
 import base64
 import bz2
 import json
-import os
 import random
 import re
 from contextlib import ExitStack
@@ -13,21 +12,19 @@ from uuid import uuid4
 
 import msgpack
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
+from tests.fuzz.effort import LONG, fuzz
 from tests.fuzz.strategies import SECRET, texts
 from tests.integration.worker.test_bad_messages import WITH_ID, WITHOUT_ID, message
 from tests.support.fleet import null_fleet, wait_until
 from tilefleet import wire
 
-LONG = bool(os.environ.get("TILEFLEET_CHAOS"))
-FUZZ = settings(
-    max_examples=5000 if LONG else 120,
-    derandomize=not LONG,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=list(HealthCheck),
+FUZZ = fuzz(
+    120,
+    5_000,
+    12_000,
     # Not shrunk, which would take a new worker for each try: `Door` names the message at fault.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )

@@ -1,7 +1,7 @@
 """Who has the event loop when one address wants all of it; and how many lists one may have read."""
 
 import asyncio
-import itertools
+from itertools import pairwise
 from time import perf_counter
 
 from producer.gateway.connection.turns import Turns
@@ -68,7 +68,7 @@ def test_others_have_the_loop_between_turns():
         watching = asyncio.create_task(watch())
         await asyncio.gather(*map(one, range(100)))
         await watching
-        return max(after - before for before, after in itertools.pairwise(laps))
+        return max(after - before for before, after in pairwise(laps))
 
     assert asyncio.run(use()) <= 5
 
