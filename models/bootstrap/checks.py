@@ -28,7 +28,9 @@ def check_captchas(folder: Path, found: Scan, kind: Kind = BUILTIN) -> None:
         )
 
 
-def check_repeats(folder: Path, members: NDArray[np.int32], tiles: int) -> None:
+def check_repeats(
+    folder: Path, members: NDArray[np.int32], tiles: int = BUILTIN.layout.count
+) -> None:
     """Raises BadCollection where hardly a picture comes back.
 
     `members`: int32 (captchas · tiles,), which picture each tile shows; `tiles`: of a captcha. How
@@ -42,6 +44,6 @@ def check_repeats(folder: Path, members: NDArray[np.int32], tiles: int) -> None:
         pool = len(sizes) + once * (once - 1) // (2 * (twice + 1))
         raise BadCollection(
             f"{folder}: {len(members) // tiles} captchas show {len(sizes)} pictures, {once} of "
-            f"them once: nothing comes back, so words cannot tell them apart. By these counts there are "
-            f"some {pool} pictures in all, and about as many captchas are needed"
+            f"them once: nothing comes back, so words tell nothing apart. By these counts there "
+            f"are some {pool} pictures in all, and about as many captchas are needed"
         )

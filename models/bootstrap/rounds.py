@@ -109,10 +109,8 @@ def _load(path: Path, kind: Kind) -> Beliefs:
             arrays["labels"],
             replace(
                 Rates.of(kind),
-                **{
-                    name: tuple(arrays[name].tolist())
-                    for name in ("header_errors", "tiles_per_word")
-                },
+                header_errors=tuple(arrays["header_errors"].tolist()),
+                tiles_per_word=tuple(arrays["tiles_per_word"].tolist()),
             ),
             log_agreement,
             agreement,

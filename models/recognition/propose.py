@@ -19,14 +19,20 @@ from tilefleet.layout import Layout
 
 #: Pictures that tell what changes, at least.
 _LEAST: Final = 5
-#: A deviation of a pixel's brightness that is more than compression's noise, of 255.
-_CHANGES: Final = 9.0
+#: A deviation of a pixel that is more than the noise of compression, of 255; in a header, beside
+#: tiles whose edges reach a little over them.
+_CHANGES: Final = 10.0
+_CHANGES_MORE: Final = 16.0
 #: A line belongs to tiles if so much of what the tiles' lines have at most changes in it.
 _LINE: Final = 0.5
 #: Sides of a tile, pixels, at least.
 _LEAST_TILE: Final = 12
 #: Sides of tiles without paper between them stand out from other lines by so many times.
 _STANDS_OUT: Final = 1.8
+#: Of several numbers of tiles the largest whose sides stand out by so much of the best.
+_ENOUGH: Final = 0.5
+#: A usual step of brightness, at least.
+_LEAST_STEP: Final = 0.02
 #: Pixels left around the words of a header.
 _AROUND: Final = 4
 
@@ -46,16 +52,18 @@ def propose(pictures: Sequence[NDArray[np.uint8]], *, words: int = 1) -> Layout:
             f"{len(pictures)} pictures do not tell what changes from captcha to captcha; {_LEAST} "
             "are needed, or a layout.toml written by hand"
         )
-    grey = np.stack([picture.astype(np.float32).mean(axis=2) for picture in pictures])
-    changes: Mask = grey.std(axis=0) > _CHANGES
+    # (n, h, w, 3): two colours may be as bright as one another.
+    seen = np.stack(pictures).astype(np.float32)
+    deviation = seen.std(axis=0).mean(axis=2)
+    changes: Mask = deviation > _CHANGES
     height, width = changes.shape
     rows = _spans(changes.mean(axis=1))
     within = np.zeros(height, bool)
     for start, end in rows:
         within[start:end] = True
     columns = _spans(changes[within].mean(axis=0)) if rows else []
-    rows = _even(_parted(rows, grey.swapaxes(1, 2), columns))
-    columns = _even(_parted(columns, grey, rows))
+    rows = _even(_parted(rows, seen.swapaxes(1, 2), columns))
+    columns = _even(_parted(columns, seen, rows))
     if len(rows) * len(columns) < 2:
         raise BadCollection(
             f"no grid of tiles is to be seen in {len(pictures)} pictures of {width}×{height}: "
@@ -63,7 +71,7 @@ def propose(pictures: Sequence[NDArray[np.uint8]], *, words: int = 1) -> Layout:
         )
     tile = (columns[0][1] - columns[0][0], rows[0][1] - rows[0][0])
     lefts, tops = (tuple(start for start, _ in spans) for spans in (columns, rows))
-    header = _header(changes, tops[0], tops[-1] + tile[1])
+    header = _header(deviation > _CHANGES_MORE, tops[0], tops[-1] + tile[1])
     if header is None:
         raise BadCollection(
             f"{len(rows)}×{len(columns)} tiles of {tile[0]}×{tile[1]} are to be seen in "
@@ -90,27 +98,30 @@ def _spans(share: NDArray[np.float64]) -> list[_Span]:
 
 
 def _parted(
-    spans: Sequence[_Span], grey: NDArray[np.float32], others: Sequence[_Span]
+    spans: Sequence[_Span], seen: NDArray[np.float32], others: Sequence[_Span]
 ) -> list[_Span]:
     """Spans of tiles side by side without paper, parted where their sides are.
 
-    `grey`: float32 (n, h, w), with the spans along the width; `others`: those along the height.
+    `seen`: float32 (n, h, w, 3), with the spans along the width; `others`: those along the height.
     """
     if not spans:
         return []
-    steps = np.mean([brightness_steps(picture) for picture in grey], axis=0)
+    planes = [picture[..., colour] for picture in seen for colour in range(3)]
+    steps = np.mean([brightness_steps(plane) for plane in planes], axis=0)
     rows = [steps[start + 2 : end - 2] for start, end in others] or [steps]
     line = np.concatenate(rows).mean(axis=0)
     parts: list[_Span] = []
     for start, end in spans:
-        best, found = 1, _STANDS_OUT
+        inside = line[start + 2 : end - 1]
+        usual = max(float(np.median(inside)), _LEAST_STEP)
+        stands_out: dict[int, float] = {}
         for count in range(2, (end - start) // _LEAST_TILE + 1):
             sides = [start + round(part * (end - start) / count) for part in range(1, count)]
-            inside = line[start + 2 : end - 1]
-            usual = float(np.median(inside)) + 1e-6
             weakest = min(float(line[side - 1 : side + 2].max()) for side in sides)
-            if weakest / usual > found:
-                best, found = count, weakest / usual
+            stands_out[count] = weakest / usual
+        # All sides of more tiles stand out less than some of them, but they do.
+        enough = max(_STANDS_OUT, _ENOUGH * max(stands_out.values(), default=0.0))
+        best = max((count for count, by in stands_out.items() if by > enough), default=1)
         cuts = [start + round(part * (end - start) / best) for part in range(best + 1)]
         parts += pairwise(cuts)
     return parts
