@@ -33,7 +33,6 @@ from producer import Client
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tilefleet import wire
 from tilefleet.tracing import provider
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -129,9 +128,7 @@ def _as_sent(url: str, environ: dict[str, str], pictures: list[bytes], count: in
 
 def _from_a_full_queue(url: str, environ: dict[str, str], count: int) -> float:
     """Where nothing is read, a sender would be the slow part."""
-    command = [sys.executable, "-m", "celery", "-A", "worker", "worker"]
-    worker = queue.Contender("worker", command, wire.TASK_SOLVE, wire.LANE, environ=environ)
-    return queue.measure(worker, url, count)[0]
+    return queue.measure(queue.ours("Tilefleet", environ), url, count)[0]
 
 
 def size() -> Rows:

@@ -1,78 +1,103 @@
-"""The queue without networks: messages a second of one worker, ours beside plain Celery's pools.
+"""The queue without networks: captchas a second of one worker, ours, plain Celery's and others.
 
-    python -m benchmarks.queue [--rounds 3] [--messages 3000] [--json]
+    python -m benchmarks.queue [--rounds 3] [--messages 3000] [--only WORD …] [--json]
 
-Every contender reads the same 13.5 kB picture, stores its results, acknowledges late and sends
-events, against the same server, in turns. A queue is filled first, then the worker is started; the
-rate is that of the last nine tenths, so starting up does not count.
+Every contender reads the same 13.5 kB picture against the same server, in turns. A queue is filled
+first, then the worker is started; the rate is that of the last nine tenths, so starting up does not
+count. What is not Celery's is in `benchmarks.peers`, installed by pip into the user's cache.
 """
 
 import argparse
 import os
+import signal
 import subprocess
-import sys
-import venv
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from statistics import median
 from time import monotonic, sleep
+from typing import Any
 
 from celery import Celery
 from redis import Redis
 
 from benchmarks import report
+from benchmarks.peers.contender import Contender, NotInstallable, interpreter
+from benchmarks.peers.others import others
+from benchmarks.peers.work import PICTURE_BYTES, pictures
 from producer.local.server import EmbeddedServer
 from tilefleet import wire
 
-_BATCHES = Path("build/benchmarks/celery-batches")
-_PACKAGES = ("celery<5.7", "celery-batches==0.11", "redis", "msgpack", "packaging", "setuptools<81")
-#: Bytes of one message's picture, about those of a real captcha.
-_PICTURE = 13_500
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A worker's command line, and what is sent to it."""
-
-    name: str
-    command: list[str]
-    task: str = "plain.solve"
-    queue: str = "plain"
-    #: Pictures in one message.
-    together: int = 1
-    environ: dict[str, str] = field(default_factory=dict)
+_BATCHES = ("celery-batches==0.11", "celery<5.7", "redis", "msgpack", "packaging", "setuptools<81")
+_NULL = {"TILEFLEET_ENGINE": "null"}
+_STOCK = {**_NULL, "TILEFLEET_TRANSPORT": "stock"}
+#: Seconds in which a worker that was told to ends.
+_STOPPED_S = 10.0
 
 
 def contenders() -> list[Contender]:
-    def plain(*options: str) -> list[str]:
-        return [sys.executable, "-m", "celery", "-A", "benchmarks.plain", "worker", *options]
-
-    ours = [sys.executable, "-m", "celery", "-A", "worker", "worker"]
-    null = {"TILEFLEET_ENGINE": "null"}
-    stock = {**null, "TILEFLEET_TRANSPORT": "stock"}
-    batches = [str(_BATCHES / "bin" / "python"), "-m", "celery", "-A", "benchmarks.plain"]
     return [
-        Contender("Celery -P threads -c 8", plain("-P", "threads", "-c", "8")),
-        Contender("Celery -P solo", plain("-P", "solo")),
-        Contender("Celery -P prefork -c 2", plain("-P", "prefork", "-c", "2")),
-        Contender(
+        _plain("Celery -P threads -c 8", "-P", "threads", "-c", "8"),
+        _plain("Celery -P solo", "-P", "solo"),
+        _plain("Celery -P prefork -c 2", "-P", "prefork", "-c", "2"),
+        _plain(
             "celery-batches, 32 (its own Celery)",
-            [*batches, "worker", "-P", "solo"],
+            *("-P", "solo"),
+            packages=_BATCHES,
             environ={"BATCHES": "1"},
+            gives_up="events of its tasks, retries; acknowledges what fails",
         ),
-        Contender("Tilefleet, stock transport", ours, wire.TASK_SOLVE, wire.LANE, environ=stock),
-        Contender(
-            "Tilefleet, stock transport, solve_many of 32",
-            *(ours, wire.TASK_SOLVE_MANY, wire.LANE, 32),
-            environ=stock,
-        ),
-        Contender("Tilefleet", ours, wire.TASK_SOLVE, wire.LANE, environ=null),
-        Contender(
-            "Tilefleet, solve_many of 32",
-            *(ours, wire.TASK_SOLVE_MANY, wire.LANE, 32),
-            environ=null,
-        ),
+        *others(),
+        ours("Tilefleet, stock transport", _STOCK),
+        ours("Tilefleet, stock transport, `solve_many` of 32", _STOCK, together=32),
+        ours("Tilefleet", _NULL),
+        ours("Tilefleet, `solve_many` of 32", _NULL, together=32),
     ]
+
+
+def _plain(name: str, *options: str, **more: Any) -> Contender:
+    return Contender(
+        name,
+        ["-m", "celery", "-A", "benchmarks.plain", "worker", *options],
+        _fill("plain.solve", "plain"),
+        _unacked("plain"),
+        **more,
+    )
+
+
+def ours(name: str, environ: Mapping[str, str], together: int = 1) -> Contender:
+    """Tilefleet's own; `environ`: settings of its worker."""
+    return Contender(
+        name,
+        ["-m", "celery", "-A", "worker", "worker"],
+        _fill(wire.TASK_SOLVE if together == 1 else wire.TASK_SOLVE_MANY, wire.LANE, together),
+        _unacked(wire.LANE),
+        together=together,
+        environ=environ,
+    )
+
+
+def _fill(task: str, queue: str, together: int = 1) -> Callable[[str, int], None]:
+    def fill(url: str, count: int) -> None:
+        app = Celery("sender", broker=url, set_as_current=False)
+        app.conf.update(task_serializer="msgpack", task_ignore_result=True)
+        with app.producer_pool.acquire() as producer:
+            for _ in range(count):
+                argument = list(pictures(together)) if together > 1 else next(pictures(1))
+                app.send_task(
+                    task,
+                    (argument,),
+                    queue=queue,
+                    argsrepr="…",
+                    ignore_result=False,
+                    producer=producer,
+                )
+        app.close()
+
+    return fill
+
+
+def _unacked(queue: str) -> Callable[[Any, int], int]:
+    return lambda redis, count: int(redis.llen(queue) + redis.hlen("unacked"))
 
 
 def measure(contender: Contender, url: str, messages: int) -> tuple[float, float, float | None]:
@@ -81,19 +106,15 @@ def measure(contender: Contender, url: str, messages: int) -> tuple[float, float
     The last are exchanges and pipelines of results, as ``inspect stats`` tells of our transport.
     """
     count = messages if contender.together == 1 else max(400, messages // contender.together)
-    _fill(contender, url, count)
-    environ = {**os.environ, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
     with Redis.from_url(url) as redis:
-        process = subprocess.Popen(
-            contender.command,
-            env=environ | contender.environ,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        redis.flushall()
+        contender.fill(url, count)
+        redis.config_resetstat()
+        process = contender.start(url)
         try:
             begun, looks = None, 0
             deadline = monotonic() + 120
-            while (left := redis.llen(contender.queue) + redis.hlen("unacked")) > 0:
+            while (left := contender.left(redis, count)) > 0:
                 if monotonic() > deadline or process.poll() is not None:
                     raise SystemExit(f"{contender.name}: {left} of {count} left, giving up")
                 if begun is None and left <= 0.9 * count:
@@ -105,17 +126,26 @@ def measure(contender: Contender, url: str, messages: int) -> tuple[float, float
             ended = monotonic()
             # Without this process's own looks.
             reads = redis.info("stats")["total_reads_processed"] - reads - looks
-            counted = _counted(url) if contender.queue == wire.LANE else None
+            counted = _counted(url) if contender.name.startswith("Tilefleet") else None
         finally:
-            process.terminate()
-            process.wait()
-        stored = sum(1 for _ in redis.scan_iter("celery-task-meta-*", count=1000))
-        if stored < count:
-            raise SystemExit(f"{contender.name}: {stored} of {count} results were stored")
-        redis.flushall()
+            _stop(process)
+        if contender.results:
+            stored = sum(1 for _ in redis.scan_iter(contender.results, count=1000))
+            if stored < count:
+                raise SystemExit(f"{contender.name}: {stored} of {count} results were stored")
     assert begun is not None
-    pictures = first * contender.together
-    return pictures / (ended - begun), reads / pictures, counted
+    done = first * contender.together
+    return done / (ended - begun), reads / done, counted
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """With all that it has started; some of them wait for ever for what is theirs."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_STOPPED_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _counted(url: str) -> float | None:
@@ -129,43 +159,23 @@ def _counted(url: str) -> float | None:
     return (exchanges + room["pipelines"]) / room["captchas"] if exchanges else None
 
 
-def _fill(contender: Contender, url: str, count: int) -> None:
-    app = Celery("sender", broker=url, set_as_current=False)
-    app.conf.update(task_serializer="msgpack", task_ignore_result=True)
-    with app.producer_pool.acquire() as producer:
-        for number in range(count):
-            # The same picture but for a number at its end: identical ones would share a reading.
-            pictures = [
-                os.urandom(8) + bytes(_PICTURE - 16) + number.to_bytes(8, "big")
-                for _ in range(contender.together)
-            ]
-            app.send_task(
-                contender.task,
-                (pictures if contender.together > 1 else pictures[0],),
-                queue=contender.queue,
-                argsrepr="…",
-                ignore_result=False,
-                producer=producer,
-            )
-    app.close()
-
-
-def _install_batches() -> None:
-    if not (_BATCHES / "installed").exists():
-        venv.create(_BATCHES, with_pip=True, clear=True)
-        pip = [str(_BATCHES / "bin" / "python"), "-m", "pip", "install", "--quiet", "--quiet"]
-        subprocess.run([*pip, *_PACKAGES], check=True)
-        (_BATCHES / "installed").touch()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=3000)
+    parser.add_argument("--only", nargs="*", metavar="WORD", help="those with it in their names")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    _install_batches()
-    everyone = contenders()
+    everyone: list[Contender] = []
+    absent: dict[str, str] = {}
+    for contender in contenders():
+        if options.only and not any(word in contender.name for word in options.only):
+            continue
+        try:
+            interpreter(contender.packages)
+            everyone.append(contender)
+        except NotInstallable as why:
+            absent[contender.name] = str(why)
     rates: dict[str, list[float]] = {contender.name: [] for contender in everyone}
     reads: dict[str, list[float]] = {contender.name: [] for contender in everyone}
     counts: dict[str, list[float]] = {contender.name: [] for contender in everyone}
@@ -176,7 +186,19 @@ def main() -> None:
                 rates[contender.name].append(rate)
                 reads[contender.name].append(read)
                 counts[contender.name] += [] if count is None else [count]
-    best = max(median(rates[each.name]) for each in everyone if each.name.startswith("Celery "))
+    plain = [median(rates[name]) for name in rates if name.startswith("Celery ")]
+    rows = [
+        [
+            contender.name,
+            report.spread(rates[contender.name]),
+            f"{median(rates[contender.name]) / max(plain):.2f}" if plain else "",
+            f"{median(reads[contender.name]):.2f}",
+            f"{median(counts[contender.name]):.2f}" if counts[contender.name] else "",
+            contender.gives_up,
+        ]
+        for contender in everyone
+    ]
+    rows += [[name, f"not installed: {why}", "", "", "", ""] for name, why in absent.items()]
     report.show(
         "Queue: captchas a second, one worker process, no networks",
         [
@@ -185,27 +207,21 @@ def main() -> None:
             "ratio to the best plain pool",
             "reads of the server a captcha",
             "claims and writes a captcha",
+            "gives up",
         ],
-        [
-            [
-                name,
-                report.spread(values),
-                f"{median(values) / best:.2f}",
-                f"{median(reads[name]):.2f}",
-                f"{median(counts[name]):.2f}" if counts[name] else "",
-            ]
-            for name, values in rates.items()
-        ],
+        rows,
         caveats=[
-            f"{options.rounds} rounds of {options.messages} pictures of {_PICTURE} bytes, in turns",
-            "results stored, late acknowledgement, events on; kombu's own Redis transport, but for "
-            "the last two",
+            f"{options.rounds} rounds of {options.messages} pictures of {PICTURE_BYTES} bytes, in "
+            "turns",
+            "unless the last column says otherwise: results stored, acknowledged afterwards, "
+            "events on, and after kill -9 what it had comes back within a minute",
+            "kombu's own Redis transport, but for the last two and what is not Celery's",
             "reads: how often the server had to read from a client; a large pipeline takes several",
             "claims and writes: round trips for claiming, acknowledging, storing; by inspect stats",
             "server and worker share the machine's cores; compare the ratios",
         ],
         as_json=options.json,
-        extra={"rates": rates},
+        extra={"rates": rates, "absent": absent},
     )
 
 
