@@ -117,7 +117,7 @@ class Named(Engine):
 
 def test_an_idle_lane_decodes_what_it_reads_and_a_busy_one_has_it_decoded():
     engine, done = Named(), []
-    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend)
+    room = EngineRoom({"null": engine}, lanes=1, decoders=1, started=list, done=done.extend)
     room.start()
     wait_until(lambda: room._decoded._idle)
     jobs = jobs_of(b"wait", b"a", b"bad")
@@ -134,7 +134,7 @@ def test_an_idle_lane_decodes_what_it_reads_and_a_busy_one_has_it_decoded():
 @pytest.mark.parametrize("image", [b"bad", None])
 def test_whatever_an_idle_lane_is_given_to_decode_it_goes_on(image):
     engine, done = Named(), []
-    room = EngineRoom(engine, lanes=1, decoders=1, started=list, done=done.extend)
+    room = EngineRoom({"null": engine}, lanes=1, decoders=1, started=list, done=done.extend)
     room.start()
     jobs = [Job(data=image, delivery=Delivery()), *jobs_of(b"a")]
     for number, job in enumerate(jobs, 1):
