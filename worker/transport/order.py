@@ -1,34 +1,38 @@
-"""In which order a worker empties its queues, by kombu's `queue_order_strategy`."""
+"""In which order a worker empties its queues: kombu's `queue_order_strategy`."""
 
 from collections.abc import Iterable
+from typing import Any
+
+from kombu.utils.scheduling import round_robin_cycle
 
 from tilefleet import wire
 
 
-class LaneCycle:
+class LaneCycle(round_robin_cycle):
     """Those where somebody waits before all others; these, and those, take turns at being first.
 
     So no model's captchas wait for all of another one's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, it: Any = None) -> None:
+        super().__init__(it)
         self._turn = 0
-        self._first: list[str] = []
-        self._others: list[str] = []
+        self.update(list(self.items))
 
-    def update(self, queues: Iterable[str]) -> None:
+    def update(self, it: Iterable[str]) -> None:
         """These are consumed from now on."""
-        named = sorted(queues)
+        super().update(it)
+        named = sorted(self.items)
         self._first = [queue for queue in named if is_first(queue)]
         self._others = [queue for queue in named if not is_first(queue)]
 
-    def consume(self, count: int) -> list[str]:
-        """The first `count` of them, for one look."""
+    def consume(self, n: int) -> list[str]:
+        """The first `n` of them, for one look."""
         self._turn += 1
-        return [*_turned(self._first, self._turn), *_turned(self._others, self._turn)][:count]
+        return [*_turned(self._first, self._turn), *_turned(self._others, self._turn)][:n]
 
     def rotate(self, last_used: str) -> str:
-        """Every look is another turn."""
+        """Nothing: every look is another turn."""
         return last_used
 
 
