@@ -20,7 +20,7 @@ from models.datasets.collections import MEASURED
 from models.datasets.kinds import kind_of, write_kind
 from models.datasets.truth import truths
 from models.engines.reader import Reader
-from models.evaluation.score import outcomes
+from models.evaluation.score import Outcome, outcomes
 from tilefleet.kind import BUILTIN, Kind
 from tilefleet.settings import Settings
 
@@ -94,7 +94,8 @@ def read(data: Path, name: str, root: Path) -> tuple[str, int, str, str, str]:
     """How many headers a model reads, of those with the built-in's words and of the others."""
     reader = Reader(replace(Settings.from_environ(), model=name, store=root))
     found = outcomes(reader, truths(data / MEASURED, kind_of(data)))
-    ours, others = [], []
+    ours: list[Outcome] = []
+    others: list[Outcome] = []
     for each in found:
         known = all(word in BUILTIN.index for word in each.truth.words)
         (ours if known else others).append(each)

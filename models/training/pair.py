@@ -103,6 +103,9 @@ def train_pair(
     )
     for line in plan.found.lines():
         say(line)
+    if begun:
+        for network in wanted:
+            transfer.check(begun, network, kind)
     others = {
         network: _kept(name, root, begun, network, kind) for network in set(NETWORKS) - set(wanted)
     }

@@ -33,6 +33,17 @@ class Begun:
     source: str
 
 
+def check(entry: Entry, network: str, kind: Kind) -> None:
+    """Raise ModelError where the pictures that a model's network takes have another size."""
+    was = entry.manifest.kind
+    if _size(was, network) != _size(kind, network):
+        what = "headers" if network == "words" else "tiles"
+        raise ModelError(
+            f"{entry.identity} reads {what} of {_size(was, network)}, not of "
+            f"{_size(kind, network)}: its {network} network cannot go on with them"
+        )
+
+
 def go_on(entry: Entry, network: str, kind: Kind) -> Begun:
     """A network of a stored model for the captchas of `kind`; Keras's seed is to be set.
 
@@ -48,13 +59,8 @@ def kept(entry: Entry, network: str, kind: Kind) -> keras.Model:
 
 
 def _for(entry: Entry, network: str, kind: Kind, *, unheard: bool) -> keras.Model:
+    check(entry, network, kind)
     was = entry.manifest.kind
-    if _size(was, network) != _size(kind, network):
-        what = "headers" if network == "words" else "tiles"
-        raise ModelError(
-            f"{entry.identity} reads {what} of {_size(was, network)}, not of "
-            f"{_size(kind, network)}: its {network} network cannot go on with them"
-        )
     old = store.load_network(entry, network)
     if was.labels == kind.labels:
         return old

@@ -90,7 +90,7 @@ def test_every_page_of_the_documents_is_in_it(site):
     there = {path.relative_to(REPOSITORY / "docs") for path in (REPOSITORY / "docs").rglob("*.md")}
     assert {path for path in there if not (site / path).with_suffix(".html").is_file()} == set()
     navigation = yaml.safe_load((REPOSITORY / "mkdocs.yml").read_text())["nav"]
-    assert {str(path) for path in there} <= set(re.findall(r"[\w/]+\.md", str(navigation)))
+    assert {str(path) for path in there} <= set(re.findall(r"[\w/-]+\.md", str(navigation)))
 
 
 def test_every_public_name_is_in_the_reference(site):
