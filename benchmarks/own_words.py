@@ -92,7 +92,7 @@ def train(
 
 def read(data: Path, name: str, root: Path) -> tuple[str, int, str, str, str]:
     """How many headers a model reads, of those with the built-in's words and of the others."""
-    reader = Reader(replace(Settings.from_environ(), model=name, store=root))
+    reader = Reader(replace(Settings.from_environ(), models=(name,), store=root))
     found = outcomes(reader, truths(data / MEASURED, kind_of(data)))
     ours: list[Outcome] = []
     others: list[Outcome] = []
