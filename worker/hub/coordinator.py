@@ -23,12 +23,12 @@ from typing import Any, Protocol
 
 from celery import signals
 from celery.backends.redis import RedisBackend
-from celery.exceptions import TaskRevokedError
 
 from tilefleet import wire
 from tilefleet.errors import BadMessage, EngineError, UnknownModel, reason
 from worker.engine_room.job import Delivery, Job, Trace
 from worker.engine_room.room import EngineRoom
+from worker.hub.execution import Execution
 from worker.hub.waker import Waker
 from worker.results import failure
 from worker.results.quarantine import Quarantine
@@ -85,7 +85,7 @@ class Coordinator:
         self._worker = worker
         self._admitted: list[Delivery] = []
         self._inbox: deque[_HubCall] = deque()
-        self._executing: set[Any] = set()
+        self._execution = Execution(worker, failed=self._execution_failed)
         self._tracing: Tracing | None = None
         self._failed: Callable[[Delivery], None] | None = None
         self._counting = Lock()
@@ -194,8 +194,7 @@ class Coordinator:
         self.waker.wake()
 
     def wait_for_executing(self, deadline: float) -> None:
-        for result in list(self._executing):
-            result.wait(max(0.0, deadline - monotonic()))
+        self._execution.wait(deadline)
 
     def _accept(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
@@ -236,7 +235,7 @@ class Coordinator:
                 request.reject(requeue=True)
             return
         if not (only_answers and request.alone):
-            self._execute(delivery)
+            self._execution.begin(delivery)
         elif outcome.error is None:
             request.ready(successful=True)
             request.acknowledge_here()
@@ -268,25 +267,6 @@ class Coordinator:
             request.send_event("task-failed", exception=shown, traceback=shown)
         else:
             request.reject(requeue=True)
-
-    def _execute(self, delivery: Delivery) -> None:
-        """Ordinary execution with the outcome known: storage, links, chords, signals, all of it."""
-        request, outcome = delivery.request, delivery.outcome
-        request.request_dict["outcome"] = outcome
-        try:
-            result = request.execute_using_pool(self._worker.pool)
-        except TaskRevokedError:
-            return
-        future = getattr(result, "f", None)
-        if future is not None:
-            self._executing.add(result)
-            future.add_done_callback(lambda done: self._executed(delivery, result, done))
-
-    def _executed(self, delivery: Delivery, result: Any, future: Any) -> None:
-        """On the pool's thread, which would keep an exception to itself."""
-        self._executing.discard(result)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            self._post(lambda _: self._give_up(delivery, error), [delivery])
 
     # On threads of the room, the suspects and the writer -----------------------------------------
 
@@ -328,6 +308,10 @@ class Coordinator:
         # A thread that has nothing else to do writes by itself.
         idle = not self._room.waiting
         self._pass_on(complete, self._writer.write if idle else self._writer.put)
+
+    def _execution_failed(self, delivery: Delivery, error: BaseException) -> None:
+        """On a thread of the pool."""
+        self._post(lambda _: self._give_up(delivery, error), [delivery])
 
     def stored(self, deliveries: Sequence[Delivery]) -> None:
         """Their results are written."""
