@@ -172,8 +172,9 @@ def _rows(figures: Figures, kind: str) -> list[list[str]]:
     rows = []
     for what, by_way in figures.items():
         short, celery_s = (by_way.get(way, [0.0]) for way in _WAYS)
-        share = f"{median(short) / median(celery_s):.2f}" if median(celery_s) > 0.05 else ""
-        if max(median(short), median(celery_s)) > 0.05:
+        share = f"{median(short) / median(celery_s):.2f}"
+        # Less is nothing that a captcha costs.
+        if median(celery_s) > 0.7:
             rows.append([kind + what, report.spread(short), report.spread(celery_s), share])
     return rows
 
