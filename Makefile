@@ -56,6 +56,7 @@ format: $(VENV)/dev ## let ruff rewrite
 bench: $(VENV)/dev ## the benchmarks; some minutes
 	$(BIN)/python -m benchmarks.batcher
 	$(BIN)/python -m benchmarks.shortcuts
+	$(BIN)/python -m benchmarks.hub
 	$(BIN)/python -m benchmarks.queue
 	$(BIN)/python -m benchmarks.endtoend
 	$(BIN)/python -m benchmarks.clients

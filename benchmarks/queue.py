@@ -49,6 +49,7 @@ def contenders() -> list[Contender]:
         *others(),
         ours("Tilefleet, stock transport", _STOCK),
         ours("Tilefleet, stock transport, `solve_many` of 32", _STOCK, together=32),
+        ours("Tilefleet, without the short way", {**_NULL, "TILEFLEET_SHORT_WAY": "0"}),
         ours("Tilefleet", _NULL),
         ours("Tilefleet, `solve_many` of 32", _NULL, together=32),
     ]

@@ -12,14 +12,17 @@ from datetime import UTC, datetime
 from random import Random
 from statistics import median
 from timeit import Timer
+from typing import Any
 from urllib.parse import quote_plus, unquote_to_bytes
 
+import hiredis
 from celery import Celery
 from celery.events.dispatcher import EventDispatcher
 from celery.utils.time import maybe_iso8601
 from kombu import Connection
 from kombu.transport import virtual
 from kombu.utils.json import dumps, loads
+from redis import Redis
 
 from benchmarks import report
 from producer.client import message
@@ -45,6 +48,9 @@ def pairs() -> dict[str, Pair]:
     escaped = quote_plus(text).encode()
     result = {"status": "SUCCESS", "result": AnswerFactory().build().encode()}
     moment = datetime.now(UTC).isoformat()
+    connection: Any = Redis().connection_pool.make_connection()
+    written = fast_json.encode_bytes(result)
+    commands: list[Any] = [("SET", "a-key", written, "EX", 300), ("PUBLISH", "a-key", written)]
     ours, theirs = Base64(), virtual.base.Base64()
     return {
         "a body's base64, decoded": (
@@ -53,6 +59,10 @@ def pairs() -> dict[str, Pair]:
         ),
         "a message's JSON, read": (lambda: parse(item), lambda: loads(item)),
         "a result's JSON, written": (lambda: fast_json.encode(result), lambda: dumps(result)),
+        "a result's commands, packed": (
+            lambda: b"".join(map(hiredis.pack_command, commands)),
+            lambda: connection.pack_commands(commands),
+        ),
         "a form's escapes, resolved": (
             lambda: body._unescaped(escaped),
             lambda: unquote_to_bytes(escaped),

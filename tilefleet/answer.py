@@ -92,8 +92,8 @@ class Answer:
     def encode(self) -> dict[str, Any]:
         """As plain JSON types."""
         encoded: dict[str, Any] = {
-            "words": [_encode_reading(word) for word in self.words],
-            "tiles": [_encode_reading(tile) for tile in self.tiles],
+            "words": _encode_readings(self.words),
+            "tiles": _encode_readings(self.tiles),
             "picks": list(self.picks),
             "points": [list(point) for point in self.points],
             "confidence": round(self.confidence, 4),
@@ -125,8 +125,8 @@ class Answer:
         )
 
 
-def _encode_reading(reading: Reading) -> dict[str, Any]:
-    return {"label": reading.label, "confidence": round(reading.confidence, 4)}
+def _encode_readings(readings: tuple[Reading, ...]) -> list[dict[str, Any]]:
+    return [{"label": each.label, "confidence": round(each.confidence, 4)} for each in readings]
 
 
 def _decode_reading(encoded: Mapping[str, Any]) -> Reading:

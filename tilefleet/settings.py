@@ -116,6 +116,12 @@ class Settings:
         "how workers claim messages: batch (many at once, none lost), or stock (kombu's own)",
         "batch",
     )
+    short_way: int = _setting(
+        "TILEFLEET_SHORT_WAY",
+        values.whole(0, 1),
+        "plain captchas go from the claim to the engine room at once; 0: all go Celery's way",
+        1,
+    )
     lease_s: int = _setting(
         "TILEFLEET_LEASE_S",
         values.whole(1, 3600),

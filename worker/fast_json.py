@@ -13,13 +13,18 @@ from kombu.utils.json import dumps
 NAME: Final = "fast-json"
 
 
-def encode(value: Any) -> str:
-    """JSON text."""
+def encode_bytes(value: Any) -> bytes:
+    """JSON in UTF-8."""
     try:
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value)
     except TypeError:
         text: str = dumps(value)
-        return text
+        return text.encode()
+
+
+def encode(value: Any) -> str:
+    """JSON text."""
+    return encode_bytes(value).decode()
 
 
 def install() -> None:

@@ -45,7 +45,10 @@ RULE = {
     "worker.engine_room": ("tilefleet", "models"),
     "worker.transport": ("tilefleet", "worker.fast_json"),
     "worker.results": ("tilefleet", "worker.engine_room", "worker.fast_json"),
-    "worker.intake": ("tilefleet", "worker.results", "worker.engine_room"),
+    "worker.intake": (
+        *("tilefleet", "worker.results", "worker.engine_room"),
+        "worker.transport",
+    ),
     "worker.hub": ("tilefleet", "worker.results", "worker.engine_room", "worker.fast_json"),
     "worker.monitoring": (
         *("tilefleet", "worker.engine_room", "worker.transport", "worker.results"),

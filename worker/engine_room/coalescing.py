@@ -40,7 +40,7 @@ class Coalescer:
         which it is done from then on; "" if it does need one."""
         if not isinstance(job.data, bytes):
             return ""
-        digest = hashlib.sha256(job.data).digest()
+        digest = job.digest = job.digest or hashlib.sha256(job.data).digest()
         with self._lock:
             if (answer := self._fresh(digest)) is not None:
                 self._tally.kept += 1
@@ -50,7 +50,6 @@ class Coalescer:
                 self._tally.joined += 1
                 leader.followers.append(job)
                 return "joined"
-            job.digest = digest
             self._leaders[digest] = job
             return ""
 

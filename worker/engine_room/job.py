@@ -52,7 +52,7 @@ class Job:
     decoded: bool = False
     answer: Answer | None = None
     error: Exception | None = None
-    #: Hash of the image while it may have twins, and the jobs with the same image.
+    #: SHA-256 of the image, where it is known, and the jobs with the same image.
     digest: bytes | None = None
     followers: "list[Job]" = field(default_factory=list)
     #: Nobody wants it any more, but some that joined it.

@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 #: Captchas are decoded for so many passes of each lane ahead, and for at least so many captchas.
 _PASSES_DECODED, _LEAST_DECODED = 4, 64
+#: Seconds for which what a decoder has done may wait for what it does next, and most captchas that
+#: it takes for that.
+_DECODING_S, _MOST_AT_ONCE = 0.0005, 16
 
 #: What the room tells about jobs, on one of its threads.
 Done = Callable[[Sequence[Job]], None]
@@ -171,10 +174,15 @@ class EngineRoom:
 
     def _decode(self) -> None:
         """On a decoder's thread."""
-        while jobs := self._arrived.take(1, self._may_decode):
-            (job,) = jobs
-            if self._decode_one(job):
-                self._decoded.put(jobs, bulk=job.bulk)
+        at_once = 1
+        while jobs := self._arrived.take(at_once, self._may_decode):
+            started = monotonic()
+            to_read = [job for job in jobs if self._decode_one(job)]
+            for bulk in (False, True):
+                if some := [job for job in to_read if job.bulk is bulk]:
+                    self._decoded.put(some, bulk=bulk)
+            took_s = max(monotonic() - started, 1e-6) / len(jobs)
+            at_once = min(max(1, int(_DECODING_S / took_s)), _MOST_AT_ONCE)
 
     def _may_decode(self, bulk: bool) -> bool:
         """Not far ahead of the passes: pixels take ten times the memory of a picture's bytes."""

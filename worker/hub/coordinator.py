@@ -17,20 +17,18 @@ import logging
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from threading import Lock
 from time import monotonic, time
 from typing import Any, Protocol
 
 from celery import signals
 from celery.backends.redis import RedisBackend
-from celery.exceptions import TaskRevokedError
-from celery.worker.state import task_ready
 
 from tilefleet import wire
 from tilefleet.errors import BadMessage, EngineError, UnknownModel, reason
 from worker.engine_room.job import Delivery, Job, Trace
 from worker.engine_room.room import EngineRoom
+from worker.hub.execution import Execution
 from worker.hub.waker import Waker
 from worker.results import failure
 from worker.results.quarantine import Quarantine
@@ -61,7 +59,7 @@ class Tracing(Protocol):
 
 
 #: What other threads have the hub thread do, and with which deliveries.
-_HubCall = tuple[Callable[[Delivery], None], Sequence[Delivery]]
+_HubCall = tuple[Callable[[Sequence[Delivery]], None], Sequence[Delivery]]
 
 
 #: One who has nothing to say.
@@ -87,7 +85,7 @@ class Coordinator:
         self._worker = worker
         self._admitted: list[Delivery] = []
         self._inbox: deque[_HubCall] = deque()
-        self._executing: set[Any] = set()
+        self._execution = Execution(worker, failed=self._execution_failed)
         self._tracing: Tracing | None = None
         self._failed: Callable[[Delivery], None] | None = None
         self._counting = Lock()
@@ -108,6 +106,21 @@ class Coordinator:
 
     # On the hub thread ---------------------------------------------------------------------------
 
+    @property
+    def only_answers(self) -> bool:
+        """Whether nobody has to be told of requests but who wants their results."""
+        return self._fast_backend and not any(signal.receivers for signal in _SIGNALS)
+
+    def admit_all(self, requests: Sequence[Any]) -> None:
+        """Take requests that are due and came together; the short way calls this."""
+        for request in requests:
+            try:
+                self.admit(request)
+            except Exception as error:
+                # The others are claimed, too.
+                self._give_up(Delivery(request), error)
+        self.hand_on()
+
     def admit(self, request: Any) -> None:
         """Take a request that is due; Celery's strategy calls this."""
         lane = request.delivery_info.get("routing_key")
@@ -116,6 +129,7 @@ class Coordinator:
         came_back = bool(request.delivery_info.get("redelivered"))
         if lacks and not came_back and lane not in self._worker.app.amqp.queues.consume_from:
             # It was claimed while its model was held: for whoever holds it, or to fail here.
+            request.ready()
             request.reject(requeue=True)
             return
         self.claimed += 1
@@ -130,7 +144,10 @@ class Coordinator:
             delivery.refused = error.with_traceback(None)
             images = []
         trace = delivery.trace
-        delivery.jobs = [Job(image, delivery, bulk=bulk, trace=trace) for image in images]
+        digest = request.digest
+        delivery.jobs = [
+            Job(image, delivery, bulk=bulk, trace=trace, digest=digest) for image in images
+        ]
         self._room.held.bind(delivery.jobs, model)
         delivery.open = len(delivery.jobs)
         if not delivery.jobs:
@@ -166,14 +183,10 @@ class Coordinator:
         self.waker.drain()
         while self._inbox:
             call, deliveries = self._inbox.popleft()
-            for delivery in deliveries:
-                try:
-                    call(delivery)
-                except Exception as error:
-                    if call == self._conclude:
-                        self._give_up(delivery, error)
-                    else:
-                        logger.exception("Announcing %s failed", delivery)
+            try:
+                call(deliveries)
+            except Exception:
+                logger.exception("What another thread has left to do failed")
 
     def on_hub(self, call: Callable[[], None]) -> None:
         """Have the hub thread do this soon; for any thread. An exception of it is logged only."""
@@ -181,18 +194,37 @@ class Coordinator:
         self.waker.wake()
 
     def wait_for_executing(self, deadline: float) -> None:
-        for result in list(self._executing):
-            result.wait(max(0.0, deadline - monotonic()))
+        self._execution.wait(deadline)
 
-    def _accept(self, delivery: Delivery) -> None:
-        if delivery.request.time_start is None:
-            delivery.request.on_accepted(os.getpid(), delivery.begun or monotonic())
+    def _accept(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            try:
+                self._accept_one(delivery)
+            except Exception:
+                logger.exception("Announcing %s failed", delivery)
 
-    def _conclude(self, delivery: Delivery) -> None:
+    def _accept_one(self, delivery: Delivery) -> None:
+        request = delivery.request
+        if request.time_start is None:
+            if len(delivery.jobs) == 1:
+                request.digest = delivery.jobs[0].digest
+            request.on_accepted(os.getpid(), delivery.begun or monotonic())
+
+    def _conclude(self, deliveries: Sequence[Delivery]) -> None:
+        only_answers = self.only_answers
+        for delivery in deliveries:
+            try:
+                self._conclude_one(delivery, only_answers=only_answers)
+            except Exception as error:
+                self._give_up(delivery, error)
+
+    def _conclude_one(self, delivery: Delivery, *, only_answers: bool) -> None:
         self.claimed -= 1
         request, outcome = delivery.request, delivery.outcome
         if self._tracing is not None and delivery.trace is not None:
             self._tracing.end(delivery, delivery.trace)
+        if not outcome.dropped:
+            self._accept_one(delivery)
         # A job refers to its delivery: as a circle they would keep message and image until the next
         # collection, many captchas later.
         delivery.jobs = []
@@ -202,11 +234,10 @@ class Coordinator:
                 logger.error("%s was not read, and is not revoked: it goes back", request)
                 request.reject(requeue=True)
             return
-        self._accept(delivery)
-        if not self._is_plain(request):
-            self._execute(delivery)
+        if not (only_answers and request.alone):
+            self._execution.begin(delivery)
         elif outcome.error is None:
-            task_ready(request, successful=True)
+            request.ready(successful=True)
             request.acknowledge_here()
             request.send_event(
                 "task-succeeded",
@@ -215,7 +246,7 @@ class Coordinator:
             )
         else:
             logger.info("%s failed: %r", request, outcome.error)
-            task_ready(request)
+            request.ready()
             request.acknowledge_here()
             if self._failed is not None:
                 self._failed(delivery)
@@ -228,7 +259,7 @@ class Coordinator:
         logger.error("Concluding %s failed", request, exc_info=error)
         if request.acknowledged:
             return
-        task_ready(request)
+        request.ready()
         failed = EngineError(f"the captcha was read, but not what else was asked for: {why}")
         if failure.store(self._worker.app.backend, request.id, failed):
             request.acknowledge_here()
@@ -236,25 +267,6 @@ class Coordinator:
             request.send_event("task-failed", exception=shown, traceback=shown)
         else:
             request.reject(requeue=True)
-
-    def _execute(self, delivery: Delivery) -> None:
-        """Ordinary execution with the outcome known: storage, links, chords, signals, all of it."""
-        request, outcome = delivery.request, delivery.outcome
-        request.request_dict["outcome"] = outcome
-        try:
-            result = request.execute_using_pool(self._worker.pool)
-        except TaskRevokedError:
-            return
-        future = getattr(result, "f", None)
-        if future is not None:
-            self._executing.add(result)
-            future.add_done_callback(lambda done: self._executed(delivery, result, done))
-
-    def _executed(self, delivery: Delivery, result: Any, future: Any) -> None:
-        """On the pool's thread, which would keep an exception to itself."""
-        self._executing.discard(result)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            self._post(partial(self._give_up, error=error), [delivery])
 
     # On threads of the room, the suspects and the writer -----------------------------------------
 
@@ -297,6 +309,10 @@ class Coordinator:
         idle = not self._room.waiting
         self._pass_on(complete, self._writer.write if idle else self._writer.put)
 
+    def _execution_failed(self, delivery: Delivery, error: BaseException) -> None:
+        """On a thread of the pool."""
+        self._post(lambda _: self._give_up(delivery, error), [delivery])
+
     def stored(self, deliveries: Sequence[Delivery]) -> None:
         """Their results are written."""
         self._post(self._conclude, deliveries)
@@ -307,28 +323,25 @@ class Coordinator:
         """What only has to be stored is stored first; the rest is the hub thread's."""
         to_store: list[Delivery] = []
         rest: list[Delivery] = []
+        only_answers = self.only_answers
         for delivery in deliveries:
             outcome = delivery.close()
             if outcome.error is not None and not delivery.jobs:
                 self.errors[type(outcome.error).__name__] += 1
-            store = self._is_plain(delivery.request) and not (outcome.dropped or outcome.stored)
+            store = only_answers and delivery.request.alone
+            store = store and not (outcome.dropped or outcome.stored)
             (to_store if store else rest).append(delivery)
         if to_store:
             write(to_store)
         self._post(self._conclude, rest)
 
-    def _post(self, call: Callable[[Delivery], None], deliveries: Sequence[Delivery]) -> None:
+    def _post(
+        self, call: Callable[[Sequence[Delivery]], None], deliveries: Sequence[Delivery]
+    ) -> None:
         if deliveries:
             self._inbox.append((call, deliveries))
             self.waker.wake()
 
     def is_plain(self, delivery: Delivery) -> bool:
-        return self._is_plain(delivery.request)
-
-    def _is_plain(self, request: Any) -> bool:
         """Whether to store and to announce is all there is to do for it."""
-        return (
-            request.alone
-            and self._fast_backend
-            and not any(signal.receivers for signal in _SIGNALS)
-        )
+        return self.only_answers and delivery.request.alone

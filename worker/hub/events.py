@@ -5,11 +5,15 @@ monitors see. Which ones is decided by the task's id, so a captcha is seen with 
 whatever workers send them, or with none.
 
 Celery flushes its buffered events on every turn of the hub's loop that sent one: two publications
-for each captcha. Here they wait up to `PAUSE_S` for others; nobody but monitors waits for them.
+for each captcha. Here they wait up to `PAUSE_S` for others; nobody but monitors waits for them. And
+what nobody hears is not made: the server says how many have heard what was published.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from threading import Lock
 from time import time
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from celery.app import events
@@ -20,8 +24,8 @@ from worker import fast_json
 
 #: Seconds that an event may wait.
 PAUSE_S = 0.05
-#: Events that are published without waiting any longer, about 40 kB.
-_MOST = 120
+#: Events that are published without waiting any longer, about 160 kB.
+_MOST = 480
 #: What Celery calls the events of tasks: those that it lets wait for each other.
 _GROUP: Final = "task"
 #: How many checksums of an id there are.
@@ -34,6 +38,17 @@ class Events(events.Events):
     dispatcher_cls = "worker.hub.events:SampledDispatcher"
 
 
+class Waiting(NamedTuple):
+    """An event of a task that waits for others."""
+
+    type: str
+    task_id: str
+    #: Its own fields, or what gives them.
+    fields: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+    timestamp: float
+    clock: int
+
+
 class SampledDispatcher(EventDispatcher):
     """Celery's dispatcher, for the share of captchas that the settings say."""
 
@@ -42,42 +57,86 @@ class SampledDispatcher(EventDispatcher):
         #: Tasks whose id has a checksum below this are seen.
         self._below = self.app.settings.events * _CHECKSUMS
         self._fleet = self.app.settings.fleet
-        #: What `utcoffset` said when events were published last: it looks at the clock's zone.
-        self._utcoffset = utcoffset()
+        self._waiting: list[Waiting] = []
+        self._taking = Lock()
+        #: Whether anybody may hear what is published next.
+        self._heard = True
 
     def send(self, type: str, *args: Any, **fields: Any) -> Any:
         # Events of workers have no task's id.
-        task_id = fields.get("uuid")
-        fields["fleet"] = self._fleet
-        if task_id is None:
-            return super().send(type, *args, **fields)
-        if self._below < _CHECKSUMS and crc32(str(task_id).encode()) >= self._below:
-            return None
-        if args or self.groups or _GROUP not in self.buffer_group:
-            return super().send(type, *args, **fields)
-        if self.enabled:
-            self._buffer(type, fields)
+        if fields.get("uuid") is None or args:
+            return super().send(type, *args, **fields, fleet=self._fleet)
+        self.tell(type, fields.pop("uuid"), fields)
         return None
 
-    def flush(self, *args: Any, **options: Any) -> None:
-        super().flush(*args, **options)
-        self._utcoffset = utcoffset()
-
-    def _buffer(self, type: str, event: dict[str, Any]) -> None:
-        """What Celery's `send` does with an event of a task, without a producer and a template of
-        its fields for each: three events a captcha are most of what the hub thread sends."""
-        event["type"] = type
-        event.setdefault("timestamp", time())
-        event["hostname"] = self.hostname
-        event["utcoffset"] = self._utcoffset
-        event["pid"] = self.pid
-        event["clock"] = self.clock.forward()
-        waiting = self._group_buffer[_GROUP]
-        waiting.append(event)
-        if len(waiting) >= self.buffer_limit:
+    def tell(
+        self,
+        type: str,
+        task_id: str,
+        fields: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+    ) -> None:
+        """An event of a task; `fields`, or what gives them, are looked at when it is published."""
+        if self._below < _CHECKSUMS and crc32(str(task_id).encode()) >= self._below:
+            return
+        if self.groups or _GROUP not in self.buffer_group:
+            its_own = fields() if callable(fields) else fields
+            super().send(type, uuid=task_id, **its_own, fleet=self._fleet)
+            return
+        if not self.enabled:
+            return
+        self._waiting.append(Waiting(type, task_id, fields, time(), self.clock.forward()))
+        if len(self._waiting) >= self.buffer_limit:
             self.flush()
         elif self.on_send_buffered:
             self.on_send_buffered()
+
+    def flush(self, *args: Any, **options: Any) -> None:
+        """Publish what waits; where nobody heard the last, only the first as long as nobody does.
+
+        Three events a captcha are a fifth of the hub thread's time (`benchmarks.hub`), and most
+        fleets are watched now and then.
+        """
+        if not self._closed and (waiting := self._taken()):
+            offset = utcoffset()
+            if not self._heard:
+                self._publish_all(waiting[:1], offset)
+                waiting = waiting[1:] if self._heard else []
+            if waiting:
+                self._publish_all(waiting, offset)
+        super().flush(*args, **options)
+
+    def _taken(self) -> list[Waiting]:
+        """What waits; what other threads add meanwhile waits on."""
+        with self._taking:
+            waiting = list(self._waiting)
+            del self._waiting[: len(waiting)]
+        return waiting
+
+    def _publish_all(self, waiting: Sequence[Waiting], offset: int) -> None:
+        """Sets whether anybody heard them; somebody may have if nothing says so."""
+        channel = None
+        with suppress(Exception):
+            # Celery's own way keeps for later what a broken connection does not take.
+            channel = self.producer.channel
+            channel.receivers = None
+        self._group_buffer[_GROUP] += [self._event(each, offset) for each in waiting]
+        super().flush(errors=False)
+        self._heard = getattr(channel, "receivers", None) != 0
+
+    def _event(self, waiting: Waiting, offset: int) -> dict[str, Any]:
+        """What Celery's `send` makes of an event of a task, with our fleet."""
+        fields = waiting.fields() if callable(waiting.fields) else waiting.fields
+        return {
+            "uuid": waiting.task_id,
+            **fields,
+            "fleet": self._fleet,
+            "type": waiting.type,
+            "timestamp": waiting.timestamp,
+            "hostname": self.hostname,
+            "utcoffset": offset,
+            "pid": self.pid,
+            "clock": waiting.clock,
+        }
 
 
 class EventFlush:

@@ -1,1 +1,1 @@
-"""Messages to requests: Celery's checks and ours. May import `results`."""
+"""Messages to requests: Celery's checks and ours. May import `results` and `transport`."""

@@ -21,7 +21,9 @@ from celery.worker.state import maybe_shutdown
 from tilefleet.errors import BadMessage, reason
 from worker.intake import validation
 from worker.intake.held_later import HeldLater
+from worker.intake.short_way import PlainTaker
 from worker.results import failure
+from worker.transport.short_way import ShortWay
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +117,7 @@ class CaptchaConsumer(Consumer):
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)
+        self._open_short_way()
 
         def on_task_received(message: Any) -> Any:
             body = None
@@ -134,6 +137,13 @@ class CaptchaConsumer(Consumer):
                 return self._refuse(message, error, body)
 
         return on_task_received
+
+    def _open_short_way(self) -> None:
+        """For this connection; where there is an engine room, and our transport."""
+        coordinator = getattr(self.controller, "engine_room", None)
+        channel = self.task_consumer.channel
+        if coordinator and self.app.settings.short_way and hasattr(channel, "short_way"):
+            channel.short_way = ShortWay(PlainTaker(self, coordinator))
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         self._refuse(message, exc)

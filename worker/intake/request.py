@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
@@ -15,10 +16,14 @@ from celery.worker.request import Request
 logger = logging.getLogger(__name__)
 
 
-def describe(argument: object) -> str:
-    """An argument by size and hash: ``<13502 bytes, sha256 3f2a9c1e…>``; else its type."""
+def describe(argument: object, digest: bytes | None = None) -> str:
+    """An argument by size and hash: ``<13502 bytes, sha256 3f2a9c1e…>``; else its type.
+
+    `digest`: its SHA-256, if it is known.
+    """
     if isinstance(argument, bytes | bytearray | memoryview):
-        return f"<{len(argument)} bytes, sha256 {hashlib.sha256(argument).hexdigest()[:8]}…>"
+        digest = digest or hashlib.sha256(argument).digest()
+        return f"<{len(argument)} bytes, sha256 {digest.hex()[:8]}…>"
     if isinstance(argument, list | tuple):
         total = sum(len(each) for each in argument if isinstance(each, bytes))
         return f"<{len(argument)} images, {total} bytes>"
@@ -45,6 +50,9 @@ class CaptchaRequest(Request):
     """A request whose arguments are described by the worker, whatever the sender wrote there."""
 
     acknowledged: bool
+    time_start: float | None
+    #: Its image's SHA-256, where that is known.
+    digest: bytes | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         ahead_s = options["app"].server_clock.ahead_s
@@ -64,6 +72,20 @@ class CaptchaRequest(Request):
         environment for it; the application has it once."""
         timezone: tzinfo = self._app.timezone
         return timezone
+
+    @property
+    def sends_events(self) -> bool:
+        """Whether monitors may see it."""
+        eventer = self._eventer
+        return bool(eventer and eventer.enabled and self.task.send_events)
+
+    def send_event(self, type: str, **fields: Any) -> None:
+        self.tell(type, fields)
+
+    def tell(self, type: str, fields: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
+        """The same; `fields`, or what gives them, are looked at when somebody hears it."""
+        if self.sends_events:
+            self._eventer.tell(type, self.id, fields)
 
     def maybe_expire(self) -> bool:
         """Celery counts it as revoked too; here there is room for those that somebody revoked."""
@@ -87,6 +109,10 @@ class CaptchaRequest(Request):
         """Once: a request that the engine room accepted may still be executed by the pool."""
         if self.time_start is None:
             super().on_accepted(pid, time_accepted)
+
+    def ready(self, *, successful: bool = False) -> None:
+        """It is neither reserved nor active any more."""
+        state.task_ready(self, successful)
 
     def acknowledge_here(self) -> None:
         """On the hub thread; Celery's way would have the hub do it some time later."""

@@ -18,6 +18,7 @@ from worker import fast_json
 from worker.engine_room.batcher import Batcher
 from worker.engine_room.durations import Durations
 from worker.engine_room.job import Delivery, Outcome
+from worker.results.exchange import Command, exchange
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +31,19 @@ _LONGEST_PAUSE_S = 5.0
 class Writer:
     """A thread that stores results in Celery's Redis backend, in Celery's own format."""
 
-    def __init__(self, backend: Any, *, stored: Callable[[Sequence[Delivery]], None]) -> None:
-        """`stored` gets the jobs whose results are written, on this writer's thread."""
+    def __init__(
+        self,
+        backend: Any,
+        *,
+        stored: Callable[[Sequence[Delivery]], None],
+        exchange: Callable[[Any, Sequence[Command]], list[Any]] = exchange,
+    ) -> None:
+        """`stored` gets the jobs whose results are written, on this writer's thread.
+
+        `exchange`: what runs commands on the backend's client.
+        """
         self._backend = backend
+        self._exchange = exchange
         # Extended results hold the arguments, whose bytes Celery has its own way with.
         self._fast = backend.serializer == "json" and not backend.app.conf.result_extended
         self._stored = stored
@@ -89,6 +100,7 @@ class Writer:
     def _write(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Store and publish, as `RedisBackend.set` does for one; gives back what failed."""
         started = monotonic()
+        done_at = self._backend.app.now().isoformat()
         stored = [delivery for delivery in deliveries if delivery.request.ignore_result]
         encoded: dict[str, tuple[Any, int, Any]] = {}
         wanted: list[Delivery] = []
@@ -97,7 +109,7 @@ class Writer:
             if delivery.request.ignore_result:
                 continue
             try:
-                encoded[delivery.request.id] = self._encode(delivery)
+                encoded[delivery.request.id] = self._encode(delivery, done_at)
                 wanted.append(delivery)
             except Exception as error:
                 # Trying again would not help it, and must not keep the others.
@@ -106,17 +118,17 @@ class Writer:
                     error=EngineError(f"no result can be stored: {reason(error)}")
                 )
                 stored.append(delivery)
-        with self._backend.client.pipeline(transaction=False) as pipeline:
-            for delivery in wanted:
-                key, expires_s, value = encoded[delivery.request.id]
-                pipeline.set(key, value, ex=expires_s)
-                pipeline.publish(key, value)
-            self.pipelines += bool(wanted)
-            try:
-                replies = pipeline.execute(raise_on_error=False) if wanted else []
-            except (RedisError, OSError) as error:
-                logger.warning("%d results could not be written: %s", len(wanted), error)
-                replies, failed = [], wanted
+        commands: list[Command] = []
+        for delivery in wanted:
+            key, expires_s, value = encoded[delivery.request.id]
+            until = ("EX", expires_s) if expires_s else ()
+            commands += [("SET", key, value, *until), ("PUBLISH", key, value)]
+        self.pipelines += bool(wanted)
+        try:
+            replies = self._exchange(self._backend.client, commands) if wanted else []
+        except (RedisError, OSError) as error:
+            logger.warning("%d results could not be written: %s", len(wanted), error)
+            replies, failed = [], wanted
         # Two replies for each; none at all if the store is away.
         pairs = zip(replies[::2], replies[1::2], strict=True)
         for delivery, pair in zip(wanted, pairs, strict=False):
@@ -136,9 +148,12 @@ class Writer:
         self._failing = bool(failed)
         return failed
 
-    def _encode(self, delivery: Delivery) -> tuple[Any, int, Any]:
+    def _encode(self, delivery: Delivery, done_at: str) -> tuple[Any, int, Any]:
         """Key, seconds to live and value of a result, as Celery's backend would write them."""
         request, backend, outcome = delivery.request, self._backend, delivery.outcome
+        key = backend.get_key_for_task(request.id)
+        if outcome.error is None and self._fast and request.group is None:
+            return key, backend.expires, _success(request, outcome.result, done_at)
         if outcome.error is None:
             state, expires_s, traceback = states.SUCCESS, backend.expires, None
             result: Any = outcome.result
@@ -150,9 +165,19 @@ class Writer:
             result=result, state=state, traceback=traceback, request=request._context
         )
         meta["task_id"] = request.id
-        return backend.get_key_for_task(request.id), expires_s, self._text(meta, outcome)
+        return key, expires_s, backend.encode(meta)
 
-    def _text(self, meta: Any, outcome: Outcome) -> Any:
-        if self._fast and outcome.error is None:
-            return fast_json.encode(meta)
-        return self._backend.encode(meta)
+
+def _success(request: Any, result: Any, done_at: str) -> bytes:
+    """What `Backend._get_result_meta` gives for a result with nothing beside it, as JSON."""
+    meta = {
+        "status": states.SUCCESS,
+        "result": result,
+        "traceback": None,
+        "children": [],
+        "date_done": done_at,
+    }
+    if request.parent_id:
+        meta["parent_id"] = request.parent_id
+    meta["task_id"] = request.id
+    return fast_json.encode_bytes(meta)

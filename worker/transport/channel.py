@@ -5,7 +5,7 @@ Here the same connection, at the same places of kombu's event loop, carries `scr
 
 ::
 
-    claim sent ──reply──→ as many as asked for: delivered, and the next claim is sent
+    claim sent ──reply──→ as many as asked for: the next claim is sent, and these are delivered
         ↑     └─reply──→ fewer: delivered, and armed
         └──── a queue has changed (the server tells), or there is something to acknowledge
 
@@ -37,6 +37,7 @@ from worker.transport.counts import counts
 from worker.transport.message import Base64, Message, Unreadable, parse
 from worker.transport.order import is_first
 from worker.transport.qos import QoS
+from worker.transport.short_way import ShortWay
 from worker.transport.tracking import POLL_S, Tracking
 
 logger = logging.getLogger(__name__)
@@ -44,8 +45,6 @@ logger = logging.getLogger(__name__)
 #: Most messages claimed at once, and most acknowledged with them.
 _MOST_CLAIMED = 64
 _MOST_ACKNOWLEDGED = 1000
-#: Characters of a body that is written by orjson when it is published.
-_LONG = 4096
 
 
 class Channel(redis.Channel):
@@ -68,6 +67,10 @@ class Channel(redis.Channel):
         self._tracking = Tracking()
         #: The least prefetch that was asked for; Celery adds to it what it holds until it is due.
         self._least_prefetch = 0
+        #: How many have heard what was published last.
+        self.receivers: int | None = None
+        #: What may take messages before kombu makes anything of them.
+        self.short_way: ShortWay | None = None
         super().__init__(*args, **options)
         if not self.ack_emulation:
             raise ValueError(
@@ -100,25 +103,30 @@ class Channel(redis.Channel):
 
     def _put_fanout(self, exchange: str, message: Any, routing_key: str, **options: Any) -> None:
         """Dozens of events in one message: text that kombu would go through in Python."""
-        if len(message.get("body", "")) < _LONG or options.get("_publish_batch") is not None:
+        if options.get("_publish_batch") is not None:
             super()._put_fanout(exchange, message, routing_key, **options)
             return
         text = fast_json.encode(message)
         with self.conn_or_acquire() as client:
-            for topic in self._get_publish_topics(exchange, routing_key):
-                client.publish(topic, text)
+            topics = self._get_publish_topics(exchange, routing_key)
+            heard = [client.publish(topic, text) for topic in topics]
+        self.receivers = sum(heard)
 
     # Consuming: the poller calls these, two of them by the names of what they replace ------------
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Send a claim for as much as may be claimed, and what is to be acknowledged."""
+        self._send_claim()
+
+    def _send_claim(self, *, pending: int = 0) -> None:
+        """`pending`: messages that are claimed and not delivered yet."""
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues:
             return
         connection = self.client.connection
         self._tracking.ask(connection)
         tags = list(islice(self.qos.acknowledged, _MOST_ACKNOWLEDGED))
-        claim = self._new_claim(queues, *self._room(), tags)
+        claim = self._new_claim(queues, *self._room(pending), tags)
         self._in_poll = connection
         self._brpop_sent_at = monotonic()
         keys = self._prefixed(claim.keys)
@@ -137,11 +145,28 @@ class Channel(redis.Channel):
         finally:
             # Between two claims is the safe moment for it.
             self._flush_brpop_reauth()
-        for each in claimed:
-            self._deliver_claimed(each)
+        try:
+            if not self._armed and self._has_room(pending=len(claimed)):
+                # The server claims while these are delivered.
+                self._send_claim(pending=len(claimed))
+        finally:
+            self._deliver(claimed)
         if not claimed:
             raise Empty
         return True
+
+    def _has_room(self, *, pending: int) -> bool:
+        """Whether what is claimed now will be welcome, with so many on top of what is held."""
+        prefetch = self.qos.prefetch_count
+        crowded = self.qos.is_crowded or (prefetch and self.qos.held_count + pending >= prefetch)
+        return bool(self.active_queues) and not crowded
+
+    def _deliver(self, claimed: Sequence[Claimed]) -> None:
+        if self.short_way is not None:
+            self.short_way.deliver(self, claimed)
+            return
+        for each in claimed:
+            self._deliver_claimed(each)
 
     @property
     def claiming(self) -> bool:
@@ -242,7 +267,7 @@ class Channel(redis.Channel):
         super().basic_qos(prefetch_size, prefetch_count, apply_global)
         self._least_prefetch = min(prefetch_count, self._least_prefetch or prefetch_count)
 
-    def _room(self) -> tuple[int, int]:
+    def _room(self, pending: int) -> tuple[int, int]:
         """How much may be claimed: from the first queues, and from all the others.
 
         A third of the prefetch is the first queues' alone: however much of the others is in the
@@ -251,7 +276,7 @@ class Channel(redis.Channel):
         prefetch = self.qos.prefetch_count
         if not prefetch:
             return _MOST_CLAIMED, _MOST_CLAIMED
-        room = max(0, prefetch - self.qos.held_count)
+        room = max(0, prefetch - self.qos.held_count - pending)
         of_the_rest = 0 if self.qos.is_crowded else max(0, room - self._least_prefetch // 3)
         return min(room, _MOST_CLAIMED), min(of_the_rest, _MOST_CLAIMED)
 

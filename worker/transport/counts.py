@@ -10,6 +10,8 @@ class Counts:
     #: Messages claimed, and the exchanges with the server that it took.
     claimed: int = 0
     exchanges: int = 0
+    #: Of these, messages that went the short way (`short_way`).
+    short_way: int = 0
     #: Messages put back because the lease of their worker, perhaps another one, had ended.
     restored: int = 0
     #: Messages that nobody could read, acknowledged and forgotten.

@@ -1,7 +1,7 @@
 """What is on a queue: kombu's messages, read by libraries that are made for it."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import pybase64
@@ -12,6 +12,10 @@ from tilefleet.errors import reason
 
 #: The key of what kombu's JSON has its own way of writing.
 _TYPED = b'"__type__"'
+#: How a message begins whose body comes first, as everybody writes it.
+_STARTS: Final = (b'{"body": "', b'{"body":"')
+#: What an envelope has beside its body.
+_REST: Final = {"content-encoding", "content-type", "headers", "properties"}
 
 
 class Unreadable(Exception):
@@ -49,3 +53,24 @@ def parse(text: bytes) -> Any:
         with suppress(orjson.JSONDecodeError):
             return orjson.loads(text)
     return loads(text)
+
+
+def unwrap(text: bytes) -> tuple[bytes, dict[str, Any]] | None:
+    """The body's bytes and the rest of a message; None if `parse` has to look at it.
+
+    Only the rest is read as JSON: a body in base64 is nine tenths of a message, and has nothing to
+    escape. The rest is what `_REST` names, its headers a dict.
+    """
+    start = len(_STARTS[0] if text.startswith(_STARTS[0]) else _STARTS[1])
+    end = text.find(b'"', start)
+    if not text.startswith(_STARTS) or text[end + 1 : end + 2] != b"," or _TYPED in text[end:]:
+        return None
+    try:
+        rest = orjson.loads(b"{" + text[end + 2 :])
+        if rest.keys() != _REST or rest["properties"]["body_encoding"] != "base64":
+            return None
+        # Strictly: what is not base64 all through, kombu reads in its own way.
+        body = pybase64.b64decode(memoryview(text)[start:end], validate=True)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return (body, rest) if isinstance(rest["headers"], dict) else None

@@ -45,9 +45,16 @@ class QoS(redis.QoS):
         """The claim has recorded it already."""
         # Whatever a sender calls a body: what cannot be one is refused where it is read.
         size = len(message.body) if isinstance(message.body, str | bytes) else 0
-        self._sizes[delivery_tag] = size
+        self._hold(message, delivery_tag, size)
+
+    def hold(self, tag: str, size: int) -> None:
+        """The same for what has no kombu message; `size`: of its body, bytes."""
+        self._hold(None, tag, size)
+
+    def _hold(self, message: Any, tag: str, size: int) -> None:
+        self._sizes[tag] = size
         self.held_bytes += size
-        virtual.QoS.append(self, message, delivery_tag)
+        virtual.QoS.append(self, message, tag)
 
     def can_consume(self) -> bool:
         """Neither too many messages nor too many bytes are held."""

@@ -6,6 +6,7 @@ from zlib import crc32
 import pytest
 from celery import Celery, uuid
 from celery.events.dispatcher import EventDispatcher
+from celery.utils.time import utcoffset
 from kombu import Connection
 
 from worker.hub.events import SampledDispatcher
@@ -28,7 +29,8 @@ def make():
 
 
 def waiting(dispatcher) -> list[dict]:
-    return dispatcher._group_buffer["task"]
+    ours = [dispatcher._event(each, utcoffset()) for each in getattr(dispatcher, "_waiting", ())]
+    return [*dispatcher._group_buffer["task"], *ours]
 
 
 def test_an_event_has_what_celery_s_own_has(make):
@@ -73,3 +75,52 @@ def test_nothing_waits_while_nobody_wants_events(make):
     dispatcher.disable()
     dispatcher.send("task-started", uuid="1")
     assert not waiting(dispatcher)
+
+
+def test_while_nobody_hears_only_the_first_is_made_and_published(make):
+    dispatcher = make(SampledDispatcher, buffer_limit=10_000)
+    published, made, receivers = [], [], [0]
+
+    def publish(events, producer, routing_key):
+        published.append([event["number"] for event in events])
+        dispatcher.producer.channel.receivers = receivers[0]
+
+    def tell(number):
+        def fields():
+            made.append(number)
+            return {"number": number}
+
+        dispatcher.tell("task-started", str(number), fields)
+
+    dispatcher._publish = publish
+    # Whether anybody hears is not known yet.
+    for number in range(3):
+        tell(number)
+    dispatcher.flush()
+    assert published.pop() == [0, 1, 2]
+    for number in range(3, 6):
+        tell(number)
+    dispatcher.flush()
+    assert published == [[3]]
+    assert made == [0, 1, 2, 3]
+    # Somebody listens: of what waits by then, nothing is left out.
+    receivers[0] = 1
+    for number in range(6, 9):
+        tell(number)
+    dispatcher.flush()
+    assert published == [[3], [6], [7, 8]]
+    tell(9)
+    tell(10)
+    dispatcher.flush()
+    assert published[3:] == [[9, 10]]
+
+
+def test_where_the_transport_does_not_say_who_hears_all_is_published(make):
+    dispatcher = make(SampledDispatcher)
+    published = []
+    dispatcher._publish = lambda events, producer, routing_key: published.append(len(events))
+    for _ in range(3):
+        dispatcher.send("task-started", uuid="1")
+        dispatcher.send("task-succeeded", uuid="1")
+        dispatcher.flush()
+    assert published == [2, 2, 2]

@@ -1,6 +1,6 @@
 """The writer: every reply is checked, and what was not written is tried again, with the others."""
 
-from contextlib import contextmanager
+from datetime import UTC, datetime
 from threading import current_thread
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ from worker.results.writer import Writer
 
 
 class Store:
-    """A pipeline that says what it is told to, and keeps what it was given."""
+    """A server that says what it is told to, and keeps what it was given."""
 
     def __init__(self) -> None:
         self.written: dict[str, object] = {}
@@ -25,31 +25,20 @@ class Store:
         self.plan: list[Exception | dict[str, Exception]] = []
         self.sizes: list[int] = []
 
-    @contextmanager
-    def pipeline(self, *, transaction):
-        assert transaction is False
-        commands: list[tuple[str, str, object]] = []
-
-        def execute(*, raise_on_error):
-            assert raise_on_error is False
-            trouble = self.plan.pop(0) if self.plan else {}
-            if isinstance(trouble, Exception):
-                raise trouble
-            self.sizes.append(len(commands) // 2)
-            replies = []
-            for command, key, value in commands:
-                if key in trouble:
-                    replies.append(trouble[key])
-                    continue
-                (self.written if command == "set" else self.published)[key] = value
-                replies.append(1)
-            return replies
-
-        yield SimpleNamespace(
-            set=lambda key, value, ex: commands.append(("set", key, value)),
-            publish=lambda key, value: commands.append(("publish", key, value)),
-            execute=execute,
-        )
+    def exchange(self, client, commands):
+        assert client is self
+        trouble = self.plan.pop(0) if self.plan else {}
+        if isinstance(trouble, Exception):
+            raise trouble
+        self.sizes.append(len(commands) // 2)
+        replies = []
+        for command, key, value, *_ in commands:
+            if key in trouble:
+                replies.append(trouble[key])
+                continue
+            (self.written if command == "SET" else self.published)[key] = value
+            replies.append(1)
+        return replies
 
 
 class Backend:
@@ -60,7 +49,8 @@ class Backend:
 
     def __init__(self, store: Store) -> None:
         self.client = store
-        self.app = SimpleNamespace(conf=SimpleNamespace(result_extended=True))
+        conf = SimpleNamespace(result_extended=True)
+        self.app = SimpleNamespace(conf=conf, now=lambda: datetime.now(UTC))
 
     def get_key_for_task(self, task_id):
         return task_id
@@ -87,7 +77,7 @@ def written(store, monkeypatch):
     """A writer that runs, and the deliveries that it says are stored."""
     monkeypatch.setattr(module, "_FIRST_PAUSE_S", 0.01)
     stored: list[Delivery] = []
-    writer = Writer(Backend(store), stored=stored.extend)
+    writer = Writer(Backend(store), stored=stored.extend, exchange=store.exchange)
     writer.start()
     yield SimpleNamespace(writer=writer, stored=stored)
     writer.close()
@@ -133,7 +123,11 @@ def test_a_store_that_is_away_is_tried_until_it_is_there(store, written):
 
 def test_an_idle_thread_writes_by_itself(store, written):
     told: list[str] = []
-    writer = Writer(Backend(store), stored=lambda _: told.append(current_thread().name))
+    writer = Writer(
+        Backend(store),
+        stored=lambda _: told.append(current_thread().name),
+        exchange=store.exchange,
+    )
     writer.write([delivery("1")])
     assert told == [current_thread().name]
     assert store.written.keys() == {"1"}
@@ -174,13 +168,13 @@ def test_a_result_that_nobody_wants_is_not_written(store, written):
 
 def test_closing_writes_what_waits_and_does_not_wait_for_a_store_that_is_away(store):
     stored: list[Delivery] = []
-    writer = Writer(Backend(store), stored=stored.extend)
+    writer = Writer(Backend(store), stored=stored.extend, exchange=store.exchange)
     store.plan = [RedisConnectionError("away")] * 2
     writer.put([delivery("lost")])
     writer.start()
     writer.close()
     assert stored == []
-    again = Writer(Backend(store), stored=stored.extend)
+    again = Writer(Backend(store), stored=stored.extend, exchange=store.exchange)
     store.plan = []
     again.put([delivery("kept")])
     again.start()

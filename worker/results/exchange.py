@@ -1,0 +1,47 @@
+"""Many commands in one write and one read, each with its reply or its error.
+
+As redis-py's pipeline without a transaction, packed by hiredis at once: redis-py goes through each
+argument of each command in Python (`benchmarks.shortcuts`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+from redis.exceptions import ResponseError
+
+Command = tuple[Any, ...]
+
+
+def exchange(client: Any, commands: Sequence[Command]) -> list[Any]:
+    """The replies; what the server refused is a `ResponseError` among them.
+
+    `client`: redis-py's. Raises RedisError or OSError where the server does not answer, after as
+    many attempts as the client's connections make.
+    """
+    packed = [b"".join(map(hiredis.pack_command, commands))]
+    pool = client.connection_pool
+    connection = pool.get_connection()
+
+    def attempt() -> list[Any]:
+        connection.send_packed_command(packed)
+        return [_read(connection) for _ in commands]
+
+    try:
+        replies: list[Any] = connection.retry.call_with_retry(
+            attempt, lambda _: connection.disconnect()
+        )
+        return replies
+    except BaseException:
+        # Replies may be left on it.
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
+
+
+def _read(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
