@@ -103,6 +103,21 @@ def test_two_workers_with_different_models_never_get_each_others(server, transpo
         assert unnamed <= {"builtin@null", "mine@null"}
 
 
+@pytest.mark.parametrize("transport", ["batch", "stock"])
+def test_a_flood_for_one_model_does_not_hold_up_another(server, transport):
+    null = {**NULL, "TILEFLEET_TRANSPORT": transport, "TILEFLEET_MAX_BATCH": "1"}
+    with Client(server.url) as fleet:
+        flood = [fleet.submit(b"%d" % number) for number in range(600)]
+        few = [fleet.submit(b"few %d" % number, model="mine") for number in range(10)]
+        with holding(server, "builtin", "mine", **null):
+            for each in few:
+                each.result(30)
+            answered = sum(each.ready() for each in flood)
+            assert answered < 300
+            for each in flood:
+                each.result(60)
+
+
 def test_a_pool_of_processes_holds_several_too(server, environ, sample):
     held = {"TILEFLEET_MODEL": "builtin,mine", **environ}
     with (
