@@ -121,4 +121,4 @@ def _shares(known: Sequence[Answer], layout: Layout) -> tuple[float, ...]:
     if not picked:
         return ()
     counts = np.bincount(picked, minlength=layout.count + 1)[1:] + 0.5
-    return tuple((counts / counts.sum()).tolist())
+    return tuple(np.round(counts / counts.sum(), 4).tolist())

@@ -135,7 +135,7 @@ def write_layout(path: Path, layout: Layout, shares: Sequence[float] = ()) -> No
             file.write(f"{name} = {value}\n")
         if shares:
             file.write("\n# How often a word has one, two and so on matching tiles.\n")
-            file.write(f"{_SHARES} = {[round(share, 4) for share in shares]}\n")
+            file.write(f"{_SHARES} = {list(shares)}\n")
 
 
 def write_words(path: Path, words: Sequence[str]) -> None:

@@ -160,7 +160,9 @@ def calibrated_captchas(data: Path, kind: Kind) -> list[Truth]:
 
 
 def _answered(data: Path, kind: Kind) -> list[Truth]:
-    return truths(data, kind) if (data / ANSWERS).is_file() else []
+    known = truths(data, kind) if (data / ANSWERS).is_file() else []
+    # Its answers.csv may name what is below it, too, such as the captchas that are only measured.
+    return [truth for truth in known if truth.path.parent == data]
 
 
 def _read(known: Sequence[Truth], kind: Kind) -> Iterator[tuple[NDArray[np.uint8], Truth]]:

@@ -32,7 +32,7 @@ _CALIBRATED_ON = 3000
 #: Learning rate of a tiles network that goes on from another.
 _GOING_ON_RATE = 1e-3
 #: A short plan, for some ten words.
-_QUICK_WORDS = {"strips": 2_500, "held_out": 500, "steps_per_epoch": 80, "batch": 32}
+_QUICK_WORDS = {"strips": 2_500, "held_out": 500, "steps_per_epoch": 75, "batch": 32}
 _QUICK_ROUND = words.Round(6, 4e-3)
 _QUICK_TILES = {"epochs": 8, "steps_per_epoch": 60}
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from models.datasets.answers import FILENAME, Answer, Answers
+from models.datasets.kinds import LAYOUT
+from models.datasets.own import DRAWN, SUFFIXES, TILES
 from models.engines.reader import Reader
 from tilefleet import answer
 from tilefleet.errors import BadCollection, TilefleetError, reason
 from tilefleet.kind import Kind
-
-_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,19 @@ class Labelling:
         tick: Callable[[int, int], None],
         skip: Callable[[str, str], None],
     ) -> Self:
-        """Read all pictures of `folder` and below it.
+        """Read all pictures of `folder` and below it, but labelled tiles and the drawn layout.
 
         `tick` is told how many are done, and of how many; `skip` gets each file that is no captcha,
         and why. Raises BadAnswers, before anything is read.
         """
         kind = reader.engine.kind
         Answers.read(folder / FILENAME, tiles=kind.layout.count, missing=True)
-        paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _SUFFIXES]
+        own_kind = (folder / LAYOUT).is_file()
+        paths = [
+            path
+            for path in sorted(folder.rglob("*"))
+            if path.suffix.lower() in SUFFIXES and not (own_kind and _is_beside(path, folder))
+        ]
         captchas = []
         for done, path in enumerate(paths, 1):
             file = path.relative_to(folder).as_posix()
@@ -114,3 +119,8 @@ class Labelling:
         answers.write()
         self.known = answers.known
         return before
+
+
+def _is_beside(path: Path, folder: Path) -> bool:
+    """Whether a picture in a folder of data of a kind of its own is no captcha."""
+    return path == folder / DRAWN or path.is_relative_to(folder / TILES)

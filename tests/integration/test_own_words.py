@@ -69,7 +69,7 @@ def test_a_larger_vocabulary_goes_on_from_the_built_in_one(data_folder, tmp_path
     data = own_words.prepare(data_folder, tmp_path / "data")
     root = tmp_path / "store"
     own_words.train(data, tmp_path / "state", root, headers=500, epochs=1, steps=2)
-    settings = replace(Settings.from_environ(), model=own_words.NAME, store=root)
+    settings = replace(Settings.from_environ(), models=(own_words.NAME,), store=root)
     kind = Reader(settings).engine.kind
     assert kind.labels[: len(BUILTIN.labels)] == BUILTIN.labels
     asked = {word for truth in truths(data / "captchas", kind) for word in truth.words}

@@ -67,7 +67,7 @@ def test_all_has_what_runs_a_fleet_and_not_what_trains():
         return found
 
     everything = of("all")
-    for extra in EXTRAS.keys() - {"tensorflow", "gpu", "train", "bench", "dev"}:
+    for extra in EXTRAS.keys() - {"tensorflow", "gpu", "train", "bench", "digits", "dev"}:
         assert of(extra) <= everything, extra
     assert everything.isdisjoint({"tensorflow", "tensorflow-cpu", "keras", "pytest", "ruff"})
 

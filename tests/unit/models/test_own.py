@@ -40,6 +40,15 @@ def test_some_captchas_are_kept_to_measure_and_calibrate_on_and_none_is_in_two_p
     assert {truth.path.name for truth in answered(data, KIND)["kept"]} == parts[2]
 
 
+def test_answers_of_captchas_below_the_folder_are_not_learned_from(tmp_path):
+    data = folder.write(tmp_path / "mine")
+    folder.write(tmp_path / "mine" / "captchas", tiles=0, kind=False)
+    with (data / "answers.csv").open("a") as file:
+        file.write("captchas/00.png,red,1\n")
+    known = [own.learned_captchas, own.calibrated_captchas, own.measured_captchas]
+    assert {truth.path.parent for each in known for truth in each(data, KIND)} == {data}
+
+
 def test_labelled_pictures_are_parted_by_what_they_show(tmp_path):
     data = folder.write(tmp_path, tiles=60, captchas=0)
     parts = own.labelled(data, KIND)

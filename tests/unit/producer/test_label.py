@@ -81,6 +81,17 @@ def test_files_that_are_no_captchas_are_named(folder, reader):
     assert ticks[-1] == (5, 5)
 
 
+def test_labelled_tiles_and_the_drawn_layout_of_a_folder_to_learn_from_are_no_captchas(
+    folder, reader
+):
+    (folder / "layout.toml").write_text("")
+    (folder / "tiles" / "毛线").mkdir(parents=True)
+    for beside in ("layout.png", "tiles/毛线/1.jpg"):
+        shutil.copy(SAMPLES / "004.jpg", folder / beside)
+    files = {each.file for each in opened(folder, reader).captchas}
+    assert files == {"000.jpg", "001.jpg", "002.jpg", "more/003.jpg"}
+
+
 def test_a_decision_is_in_the_file_before_it_is_answered_and_is_undone(page, folder, labelling):
     files = [each.file for each in labelling.captchas]
 
