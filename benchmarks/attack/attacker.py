@@ -7,9 +7,10 @@ of them in turns, so many in all, what is slow for a moment only.
 import argparse
 import asyncio
 import os
+from contextlib import suppress
 
 from benchmarks.attack.kept import ATTACKS, HEAVY
-from benchmarks.attack.line import Target
+from benchmarks.attack.line import ENDS, Target
 
 #: Connections that attack at once.
 AT_ONCE = 32
@@ -19,7 +20,8 @@ _HEAVY_ONE_IN = 400
 async def one_kind(name: str, target: Target, at_once: int) -> None:
     async def again() -> None:
         while True:
-            await ATTACKS[name](target)
+            with suppress(*ENDS):
+                await ATTACKS[name](target)
             # What is refused at once would only be this process's own work.
             await asyncio.sleep(0.01)
 
@@ -31,13 +33,15 @@ async def one_kind(name: str, target: Target, at_once: int) -> None:
 
 
 async def all_kinds(target: Target, count: int) -> None:
-    light = [name for name in ATTACKS if name not in HEAVY]
+    heavy, light = sorted(HEAVY), [name for name in ATTACKS if name not in HEAVY]
     numbers = iter(range(count))
 
     async def again() -> None:
         for number in numbers:
-            names = sorted(HEAVY) if number % _HEAVY_ONE_IN == 0 else light
-            await ATTACKS[names[number % len(names)]](target)
+            turn, rest = divmod(number, _HEAVY_ONE_IN)
+            name = light[number % len(light)] if rest else heavy[turn % len(heavy)]
+            with suppress(*ENDS):
+                await ATTACKS[name](target)
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(AT_ONCE):

@@ -4,11 +4,13 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 #: Bounds are an address's: whoever attacks has another one than those who are measured.
 ATTACKER, OTHERS = "127.0.0.66", "127.0.0.2"
+#: How a connection ends that somebody has had enough of.
+ENDS = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 #: Seconds after which an attacker gives up waiting for a reply.
 _MOST_S = 15.0
 #: The same between the parts of one; the connection may be kept.
@@ -45,23 +47,22 @@ class Target:
 async def connected(
     target: Target, *, room: int | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection; `room`: bytes that its side takes without being read. Ends are no errors."""
+    """A connection; `room`: bytes that its side takes without being read. Raises one of ENDS."""
     plain = socket.socket()
     plain.setblocking(False)
     if room is not None:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     plain.bind((ATTACKER, 0))
     writer = None
-    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        try:
-            async with asyncio.timeout(_MOST_S):
-                await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", target.port))
-                reader, writer = await asyncio.open_connection(sock=plain)
-                yield reader, writer
-        finally:
-            if writer is not None:
-                writer.transport.abort()
-            plain.close()
+    try:
+        async with asyncio.timeout(_MOST_S):
+            await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", target.port))
+            reader, writer = await asyncio.open_connection(sock=plain)
+            yield reader, writer
+    finally:
+        if writer is not None:
+            writer.transport.abort()
+        plain.close()
 
 
 async def once(target: Target, data: bytes) -> None:

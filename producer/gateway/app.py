@@ -45,6 +45,8 @@ _GUARDS = {
 }
 #: How a request is counted whose client went away first; as nginx does it.
 _GONE = 499
+#: Seconds for which such a request still counts as one of its address.
+_GONE_S = 1.0
 
 
 class Gateway:
@@ -178,11 +180,18 @@ class Gateway:
             await problem.reply(error)(scope, receive, note)
         finally:
             self._now -= 1
-            self._now_of[who] -= 1
-            if not self._now_of[who]:
-                del self._now_of[who]
+            if status == _GONE:
+                # What it asked for was sent on, and has to be taken back.
+                asyncio.get_running_loop().call_later(_GONE_S, self._leave, who)
+            else:
+                self._leave(who)
             state["gateway"].release(who, state["received"])
             self._note(scope, status, perf_counter() - began, state["received"])
+
+    def _leave(self, who: str) -> None:
+        self._now_of[who] -= 1
+        if not self._now_of[who]:
+            del self._now_of[who]
 
     def _admit(self, scope: Scope) -> None:
         """Raises 401, 403, 404 or 503; sets who asks."""

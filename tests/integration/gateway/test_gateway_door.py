@@ -327,11 +327,25 @@ def test_a_captcha_whose_client_went_away_is_not_read(server):
         assert "ERROR" not in client.log
 
 
-def in_flight(client):
+def test_who_asks_and_goes_away_again_and_again_has_no_more_than_others(server):
+    """What was sent on has to be taken back: that is work, too."""
+    with gateway(server.url, "--max-requests", "8") as client:
+        request = b"POST /v1/solve HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nslow %d"
+        with ExitStack() as lines:
+            for number in range(4):
+                lines.enter_context(connect(client)).sendall(request % number)
+            wait_until(lambda: in_flight(client, FAR) == 5)
+        wait_until(lambda: in_flight(client, FAR) == 1)
+        assert client.post("/v1/solve", content=b"any").status_code == 503
+        assert client.post("/v1/solve", content=b"any", headers=FAR).status_code == 200
+        wait_until(lambda: client.post("/v1/solve", content=b"any").status_code == 200, 5)
+
+
+def in_flight(client, headers=None):
     """With the one that asks."""
     (line,) = (
         line
-        for line in client.get("/metrics").text.splitlines()
+        for line in client.get("/metrics", headers=headers).text.splitlines()
         if line.startswith("tilefleet_gateway_requests_in_flight{")
     )
     return float(line.split()[-1])
