@@ -10,6 +10,8 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
 DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 # Folders of font files for header training; ours are always used.
 FONTS ?= /usr/share/fonts
+# What runs tests side by side: they wait for servers and workers most of the time.
+TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test-quick test test-embedded chaos chaos-long lint format bench gpu samples screenshot train \
@@ -27,7 +29,7 @@ test-quick: $(VENV)/dev ## ruff, and the tests that start no server and train no
 	$(BIN)/python -m pytest -q tests/unit -m "not training and not slow" --ignore tests/unit/models/training
 
 test: lint ## lint, types, and every test that this machine can run
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --max-worker-restart 0
 
 test-embedded: $(VENV)/dev ## what depends on the server, on the embedded Valkey though PATH has another
 	@folder=$$(mktemp -d) && trap 'rm -r $$folder' EXIT && ln -s "$$($(BIN)/python -c \
