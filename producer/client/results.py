@@ -200,8 +200,10 @@ class Results:
             known = list(self._futures)
             self._unwanted.clear()
             self._unconfirmed, self._connection = self._own, connection
-            # Its own channel is the last: once it is confirmed, everything before it is.
-            await _say(connection, (b"SUBSCRIBE", *known, *self._spares.more(), self._own))
+            # Its own channel is the last: once it is confirmed, everything before it is. The first
+            # goes alone: a server that wants a password says so to short commands only.
+            first, *others = [*known, *self._spares.more(), self._own]
+            await _say(connection, (b"SUBSCRIBE", first), (b"SUBSCRIBE", *others))
             async with asyncio.timeout(_SILENT_S) as silence:
                 await self._hear_each(connection, known, silence)
         finally:
