@@ -1,5 +1,6 @@
 """Who goes the short way: decided once for a claim, and for each message in it, in their order."""
 
+import logging
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -81,7 +82,10 @@ def consumer():
 
 
 @pytest.fixture
-def taker(consumer):
+def taker(consumer, caplog, monkeypatch):
+    # Whatever other tests have left.
+    caplog.set_level(logging.WARNING, "celery.worker.request")
+    monkeypatch.setattr(signals.task_received, "receivers", [])
     yield PlainTaker(consumer, Admission())
     state.requests.clear()
     state.reserved_requests.clear()
