@@ -73,11 +73,14 @@ def look(folder: Path, like: Kind | None = None) -> Beginning:
     if not fitting:
         sizes = ", ".join(size for size, _ in counts.most_common(_NAMED))
         raise BadCollection(f"{place}: no picture is of {layout}, as its layout; they are {sizes}")
-    known = _answers([folder, folder / MEASURED], layout)
+    ours, measured = (_answers(each, layout) for each in (folder, folder / MEASURED))
+    known = [*ours, *measured]
     if not given[0] and not like and any(len(each.words) > 1 for each in known):
         layout = Layout.decode({**layout.encode(), "words": 2})
     words = read_words(folder / WORDS) if given[1] else _words(folder, known, like)
-    return Beginning(layout, shares or _shares(known, layout), words, given, fitting[0], len(files))
+    # Nothing is fitted to what is only measured.
+    shares = shares or _shares(ours, layout) or (like.tiles_per_word if like else ())
+    return Beginning(layout, shares, words, given, fitting[0], len(files))
 
 
 def _open(folder: Path, files: Sequence[Path]) -> dict[Path, NDArray[np.uint8]]:
@@ -96,13 +99,10 @@ def _open(folder: Path, files: Sequence[Path]) -> dict[Path, NDArray[np.uint8]]:
     return found
 
 
-def _answers(folders: Sequence[Path], layout: Layout) -> list[Answer]:
-    return [
-        answer
-        for folder in folders
-        if (folder / ANSWERS).is_file()
-        for answer in Answers.read(folder / ANSWERS, tiles=layout.count).known.values()
-    ]
+def _answers(folder: Path, layout: Layout) -> list[Answer]:
+    if not (folder / ANSWERS).is_file():
+        return []
+    return list(Answers.read(folder / ANSWERS, tiles=layout.count).known.values())
 
 
 def _words(folder: Path, known: Sequence[Answer], like: Kind | None) -> tuple[str, ...]:

@@ -68,6 +68,14 @@ def calibrate(
     return temperature
 
 
+def right(model: keras.Model, data: Path, kind: Kind) -> dict[str, int]:
+    """Of the labelled tiles of a kind of one's own that are only measured: how many there are, and
+    of how many the network's best label is theirs."""
+    kept = own.labelled(data, kind).measured
+    found = _ask(model, kept.tiles()).argmax(axis=1) == kept.labels if len(kept) else np.zeros(0)
+    return {"pictures": len(kept), "right": int(found.sum())}
+
+
 def sharpen(entry: Entry, data: Path, *, say: Callable[[str], None]) -> Entry:
     """Calibrate the confidence of whole answers, and measure them again."""
     kind = entry.manifest.kind

@@ -153,6 +153,9 @@ def train_pair(
             )
             how["temperature"] = round(temperature, 3)
             say(f"{network}: temperature {how['temperature']}")
+            if network == "tiles" and kind != BUILTIN:
+                how["kept tiles"] = calibrated.right(model, data, kind)
+                say("tiles that were kept: {right} of {pictures} right".format(**how["kept tiles"]))
     entry = store.save(
         name,
         {network: model for network, (model, _) in made.items()},
