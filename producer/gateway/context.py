@@ -109,6 +109,7 @@ def of(request: Request) -> Context:
 
 async def turn(request: Request) -> None:
     """Let others have the event loop, and return when it is this sender's turn."""
+    await asyncio.sleep(0)
     await turns.wait(request.scope.get("state", {}).get("who", ""))
 
 

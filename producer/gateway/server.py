@@ -17,6 +17,9 @@ from tilefleet.log import configure
 
 _REQUESTS = "producer.gateway.app"
 
+#: Bytes of a connection that the system keeps until its turn comes.
+_UNREAD_BYTES = 256 << 10
+
 #: Files that this process may have open, connections among them, where the system allows it.
 _MOST_FILES = 8192
 
@@ -43,6 +46,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
             one = socket.socket(family, socket.SOCK_STREAM)
             opened.append(one)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Of each connection; by itself the system takes many megabytes that nobody has read.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UNREAD_BYTES)
             if family == socket.AF_INET6:
                 one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             one.bind((*address[:1], opened[0].getsockname()[1] if opened[1:] else port))

@@ -75,7 +75,7 @@ class Turns:
         try:
             for who in list(self._of):
                 queue = self._of[who]
-                while queue and self._may(who):
+                while queue and self._may(who) and self._had[who] < _MOST_S:
                     self._call(who, *queue.popleft())
                 if not queue:
                     del self._of[who]

@@ -103,6 +103,26 @@ def test_others_have_the_loop_between_turns_and_who_is_alone_has_all_of_it():
     assert laps() >= 90
 
 
+def test_what_one_has_queued_is_done_in_pieces_though_it_is_alone():
+    async def use():
+        turns, done, seen = Turns(), [], []
+
+        def work():
+            busy(0.001)
+            done.append(1)
+            if len(done) < 100:
+                # As a parser does that has more to parse.
+                turns.do("a", work)
+
+        turns.do("a", work)
+        while len(done) < 100:
+            seen.append(len(done))
+            await asyncio.sleep(0)
+        return max(after - before for before, after in pairwise(seen))
+
+    assert asyncio.run(use()) <= 30
+
+
 def test_what_raises_and_what_is_cancelled_keeps_nobody():
     async def use():
         turns, loop = Turns(), asyncio.get_running_loop()
