@@ -61,6 +61,7 @@ bench: $(VENV)/dev ## the benchmarks; some minutes
 	$(BIN)/python -m benchmarks.hub
 	$(BIN)/python -m benchmarks.queue
 	$(BIN)/python -m benchmarks.endtoend
+	$(BIN)/python -m benchmarks.idle
 	$(BIN)/python -m benchmarks.clients
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.terminal

@@ -199,6 +199,12 @@ class Settings:
         "seconds for which an answer is kept for captchas with the same bytes; 0: not at all",
         0,
     )
+    result_once: int = _setting(
+        "TILEFLEET_RESULT_ONCE",
+        values.whole(0, 300),
+        "seconds for which an answer is still stored once a sender has heard it; 0: as any other",
+        0,
+    )
     tile_cache: int = _setting(
         "TILEFLEET_TILE_CACHE",
         values.whole(0, 50_000),

@@ -98,7 +98,9 @@ class EngineRoomStep(bootsteps.StartStopStep):
         except TilefleetError as error:
             raise self._unusable(str(error)) from None
         backend = worker.app.backend
-        self._writer = Writer(backend, stored=coordinator.stored)
+        self._writer = Writer(
+            backend, stored=coordinator.stored, heard_s=self._settings.result_once
+        )
         self._quarantine = Quarantine(
             self._room,
             backend,

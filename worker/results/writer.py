@@ -36,10 +36,12 @@ class Writer:
         backend: Any,
         *,
         stored: Callable[[Sequence[Delivery]], None],
+        heard_s: int = 0,
         exchange: Callable[[Any, Sequence[Command]], list[Any]] = exchange,
     ) -> None:
-        """`stored` gets the jobs whose results are written, on this writer's thread.
+        """`stored` gets the jobs whose results are written, on the thread that wrote them.
 
+        `heard_s`: seconds for which a result is stored once somebody has heard it; 0: as any other.
         `exchange`: what runs commands on the backend's client.
         """
         self._backend = backend
@@ -47,6 +49,9 @@ class Writer:
         # Extended results hold the arguments, whose bytes Celery has its own way with.
         self._fast = backend.serializer == "json" and not backend.app.conf.result_extended
         self._stored = stored
+        self._heard_s = heard_s
+        #: Keys of results that have been heard, until the next pipeline.
+        self._heard: list[Any] = []
         self._batcher: Batcher[Delivery] = Batcher()
         #: From the start of a write to its last reply, and how many pipelines it took.
         self.durations = Durations()
@@ -118,7 +123,7 @@ class Writer:
                     error=EngineError(f"no result can be stored: {reason(error)}")
                 )
                 stored.append(delivery)
-        commands: list[Command] = []
+        commands: list[Command] = [("EXPIRE", key, self._heard_s) for key in self._heard]
         for delivery in wanted:
             key, expires_s, value = encoded[delivery.request.id]
             until = ("EX", expires_s) if expires_s else ()
@@ -130,11 +135,17 @@ class Writer:
             logger.warning("%d results could not be written: %s", len(wanted), error)
             replies, failed = [], wanted
         # Two replies for each; none at all if the store is away.
-        pairs = zip(replies[::2], replies[1::2], strict=True)
+        replies = replies[len(self._heard) :]
+        pairs = list(zip(replies[::2], replies[1::2], strict=True))
+        if pairs:
+            self._heard.clear()
         for delivery, pair in zip(wanted, pairs, strict=False):
             refusal = next((reply for reply in pair if isinstance(reply, Exception)), None)
             if refusal is None:
                 stored.append(delivery)
+                if self._heard_s and pair[1]:
+                    # So many subscribers.
+                    self._heard.append(encoded[delivery.request.id][0])
             else:
                 logger.warning("The result of %s could not be written: %s", delivery, refusal)
                 failed.append(delivery)

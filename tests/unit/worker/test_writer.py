@@ -24,6 +24,10 @@ class Store:
         #: What the next pipelines do: an error for the whole, or errors by key.
         self.plan: list[Exception | dict[str, Exception]] = []
         self.sizes: list[int] = []
+        #: Seconds for which keys are stored from their next look on.
+        self.expiring: dict[str, int] = {}
+        #: Results that nobody hears.
+        self.unheard: set[str] = set()
 
     def exchange(self, client, commands):
         assert client is self
@@ -33,11 +37,15 @@ class Store:
         self.sizes.append(len(commands) // 2)
         replies = []
         for command, key, value, *_ in commands:
+            if command == "EXPIRE":
+                self.expiring[key] = value
+                replies.append(1)
+                continue
             if key in trouble:
                 replies.append(trouble[key])
                 continue
             (self.written if command == "SET" else self.published)[key] = value
-            replies.append(1)
+            replies.append(0 if key in self.unheard else 1)
         return replies
 
 
@@ -140,6 +148,22 @@ def test_what_an_idle_thread_cannot_write_the_writer_tries_again(store, written)
     written.writer.write([delivery("2")])
     wait_until(lambda: len(written.stored) == 2)
     assert store.written.keys() == {"1", "2"}
+
+
+def test_a_result_that_was_heard_is_kept_for_the_time_that_is_wanted(store):
+    stored: list[Delivery] = []
+    writer = Writer(Backend(store), stored=stored.extend, heard_s=10, exchange=store.exchange)
+    store.unheard = {"2"}
+    writer.write([delivery("1"), delivery("2")])
+    assert store.expiring == {}
+    store.plan = [RedisConnectionError("away")]
+    for each in ("3", "4"):
+        writer.write([delivery(each)])
+        # What could not be written is tried again by the writer's own thread.
+    writer.start()
+    writer.close()
+    assert store.expiring == {"1": 10}
+    assert ids(stored) == ["1", "2", "3", "4"]
 
 
 def test_one_that_is_refused_keeps_no_other_and_is_tried_again(store, written):
