@@ -216,7 +216,8 @@ def main() -> None:
             "turns",
             "unless the last column says otherwise: results stored, acknowledged afterwards, "
             "events on, and after kill -9 what it had comes back within a minute",
-            "kombu's own Redis transport, but for the last two and what is not Celery's",
+            "nobody listens to the events: Celery publishes them all the same, Tilefleet none",
+            "kombu's own Redis transport, but for the last three and what is not Celery's",
             "reads: how often the server had to read from a client; a large pipeline takes several",
             "claims and writes: round trips for claiming, acknowledging, storing; by inspect stats",
             "server and worker share the machine's cores; compare the ratios",
