@@ -4,7 +4,8 @@
 
 Every contender reads the same 13.5 kB picture against the same server, in turns. A queue is filled
 first, then the worker is started; the rate is that of the last nine tenths, so starting up does not
-count. What is not Celery's is in `benchmarks.peers`, installed by pip into the user's cache.
+count. Somebody listens to the events, as Flower does (`benchmarks.listener`). What is not Celery's
+is in `benchmarks.peers`, installed by pip into the user's cache.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from celery import Celery
 from redis import Redis
 
 from benchmarks import report
+from benchmarks.listener import listening
 from benchmarks.peers.contender import Contender, NotInstallable, interpreter
 from benchmarks.peers.others import others
 from benchmarks.peers.work import PICTURE_BYTES, pictures
@@ -180,7 +182,7 @@ def main() -> None:
     rates: dict[str, list[float]] = {contender.name: [] for contender in everyone}
     reads: dict[str, list[float]] = {contender.name: [] for contender in everyone}
     counts: dict[str, list[float]] = {contender.name: [] for contender in everyone}
-    with EmbeddedServer() as server:
+    with EmbeddedServer() as server, listening(server.url):
         for _ in range(options.rounds):
             for contender in everyone:
                 rate, read, count = measure(contender, server.url, options.messages)
@@ -216,7 +218,7 @@ def main() -> None:
             "turns",
             "unless the last column says otherwise: results stored, acknowledged afterwards, "
             "events on, and after kill -9 what it had comes back within a minute",
-            "nobody listens to the events: Celery publishes them all the same, Tilefleet none",
+            "somebody takes all events, and does nothing with them",
             "kombu's own Redis transport, but for the last three and what is not Celery's",
             "reads: how often the server had to read from a client; a large pipeline takes several",
             "claims and writes: round trips for claiming, acknowledging, storing; by inspect stats",
