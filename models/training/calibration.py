@@ -19,8 +19,6 @@ from tilefleet.kind import BUILTIN, Kind
 
 #: Temperatures that are tried, and sharpnesses.
 TEMPERATURES = np.geomspace(0.25, 4, 81)
-#: Parts of the captchas for `cross_validated`.
-FOLDS = 5
 _LEAST = 1e-9
 
 Scores = NDArray[np.float64]
@@ -76,19 +74,6 @@ def of_pictures(tiles: NDArray[np.float32], labels: NDArray[np.int64]) -> Scores
 def best(surprise: Scores) -> float:
     """The temperature of the least surprise in all."""
     return float(TEMPERATURES[surprise.mean(axis=0).argmin()])
-
-
-def cross_validated(surprise: Scores) -> float:
-    """Mean surprise of each fold at the temperature that the other folds choose."""
-    folds = np.arange(len(surprise)) % FOLDS
-    return float(
-        np.mean(
-            [
-                surprise[folds == fold, surprise[folds != fold].mean(axis=0).argmin()].mean()
-                for fold in range(min(FOLDS, len(surprise)))
-            ]
-        )
-    )
 
 
 def sharpness(confidence: Scores, right: NDArray[np.bool_]) -> float:
