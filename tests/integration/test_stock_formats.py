@@ -142,7 +142,9 @@ def by_us(backend, context, outcome) -> None:
     written = Event()
     writer = Writer(backend, stored=lambda _: written.set())
     writer.start()
-    request = SimpleNamespace(id=context.id, ignore_result=False, _context=context)
+    request = SimpleNamespace(
+        id=context.id, ignore_result=False, group=None, parent_id=None, _context=context
+    )
     writer.put([Delivery(request, outcome=outcome)])
     assert written.wait(20)
     writer.close()

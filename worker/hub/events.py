@@ -121,7 +121,8 @@ class SampledDispatcher(EventDispatcher):
             channel.receivers = None
         self._group_buffer[_GROUP] += [self._event(each, offset) for each in waiting]
         super().flush(errors=False)
-        self._heard = getattr(channel, "receivers", None) != 0
+        heard = getattr(channel, "receivers", None)
+        self._heard = heard is None or any(heard)
 
     def _event(self, waiting: Waiting, offset: int) -> dict[str, Any]:
         """What Celery's `send` makes of an event of a task, with our fleet."""

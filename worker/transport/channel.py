@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from kombu.transport import redis
+from kombu.utils.json import dumps
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -45,6 +46,8 @@ logger = logging.getLogger(__name__)
 #: Most messages claimed at once, and most acknowledged with them.
 _MOST_CLAIMED = 64
 _MOST_ACKNOWLEDGED = 1000
+#: Characters of a body that is written by orjson when it is published.
+_LONG = 4096
 
 
 class Channel(redis.Channel):
@@ -67,8 +70,8 @@ class Channel(redis.Channel):
         self._tracking = Tracking()
         #: The least prefetch that was asked for; Celery adds to it what it holds until it is due.
         self._least_prefetch = 0
-        #: How many have heard what was published last.
-        self.receivers: int | None = None
+        #: How many have heard what was published last, of each topic.
+        self.receivers: list[int] | None = None
         #: What may take messages before kombu makes anything of them.
         self.short_way: ShortWay | None = None
         super().__init__(*args, **options)
@@ -106,11 +109,10 @@ class Channel(redis.Channel):
         if options.get("_publish_batch") is not None:
             super()._put_fanout(exchange, message, routing_key, **options)
             return
-        text = fast_json.encode(message)
+        text = (fast_json.encode if len(message.get("body", "")) >= _LONG else dumps)(message)
         with self.conn_or_acquire() as client:
             topics = self._get_publish_topics(exchange, routing_key)
-            heard = [client.publish(topic, text) for topic in topics]
-        self.receivers = sum(heard)
+            self.receivers = [client.publish(topic, text) for topic in topics]
 
     # Consuming: the poller calls these, two of them by the names of what they replace ------------
 

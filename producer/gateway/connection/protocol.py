@@ -149,9 +149,10 @@ class Protocol(HttpToolsProtocol):
                 raise _TooLong
 
     def on_headers_complete(self) -> None:
+        # First, for it may find that no request begins: CONNECT names a host and a port as its URL.
+        super().on_headers_complete()
         self._begin("body")
         self._allow(BODY_S + _GRACE_S)
-        super().on_headers_complete()
         # Nothing that a request holds keeps the request.
         self.scope["state"]["titled"] = partial(title, proxy(self.cycle))
 
@@ -231,7 +232,12 @@ class Protocol(HttpToolsProtocol):
             return
         self.flow.let_go()
         if self._unparsed is not None:
-            self._parse(self._unparsed)
+            try:
+                self._parse(self._unparsed)
+            except BaseException:
+                # In a later turn nobody else would.
+                self.transport.abort()
+                raise
 
     def _feed(self, data: memoryview) -> bytes | None:
         """The reply to what cannot be read; None if all is well."""

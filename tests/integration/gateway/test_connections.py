@@ -1,5 +1,6 @@
 """Whatever a connection sends, at any moment of its life, ends: in bytes, in seconds, in memory."""
 
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -124,6 +125,16 @@ def test_whatever_has_no_end_is_cut_off(which, request):
     assert {name: end for name, end in ends.items() if end[0] > most_mib or end[1] > 25} == {}
     assert client.get("/healthz", timeout=1).text == "ok"
     assert resident_mib(client) < before + 40
+
+
+@pytest.mark.parametrize("before", [b"", GET], ids=["first", "behind another"])
+def test_a_request_that_cannot_begin_is_refused_in_its_turn(client, before):
+    with connect(client) as line:
+        line.sendall(before + b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n" + b"x" * 1000)
+        told = reply(line)
+    codes = re.findall(rb"HTTP/1\.1 (\d+)", told)
+    assert codes == [b"200"] * bool(before) + [b"400"]
+    assert "Traceback" not in client.log
 
 
 #: What is sent, and then nothing, or a byte now and then.

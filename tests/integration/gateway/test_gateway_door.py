@@ -142,7 +142,8 @@ def test_a_long_list_is_paid_off_and_tokens_come_back(server):
         with pytest.raises(HTTPException) as raised:
             await quota.take(key, 1, timeout=5)
         await asyncio.sleep(0.15)
-        assert 4 < await quota.take(key, 1, timeout=5) < 5
+        # In milliseconds: what takes less than half of one takes none.
+        assert 4 < await quota.take(key, 1, timeout=5) <= 5
         assert await quota.take(None, 1000, timeout=5) == 5
         expires = await store.ttl(BUCKET + "long")
         await store.connection_pool.disconnect()

@@ -49,7 +49,15 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def test_afterwards_ctrl_c_is_what_it_was():
+@pytest.fixture
+def interruptible_here():
+    """Whoever started this may have it ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_afterwards_ctrl_c_is_what_it_was(interruptible_here):
     from producer.terminal.interrupt import ends_at_once
 
     before = signal.getsignal(signal.SIGINT)

@@ -83,7 +83,7 @@ def test_while_nobody_hears_only_the_first_is_made_and_published(make):
 
     def publish(events, producer, routing_key):
         published.append([event["number"] for event in events])
-        dispatcher.producer.channel.receivers = receivers[0]
+        dispatcher.producer.channel.receivers = [receivers[0]]
 
     def tell(number):
         def fields():
