@@ -12,17 +12,16 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from threading import Event, Thread
 from time import monotonic, sleep, time
 from typing import Any
 
 from redis import Redis
 
 from benchmarks import report
+from benchmarks.listener import listening
 from producer.client import message
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
@@ -72,26 +71,6 @@ def _without_expiry(item: bytes) -> bytes:
     start = item.index(b'"expires":"') + len(b'"expires":')
     end = item.index(b'"', start + 1) + 1
     return item[:start] + b"null" + item[end:]
-
-
-@contextmanager
-def _listening(url: str) -> Iterator[None]:
-    """Somebody who reads all events, as Flower does."""
-    stop = Event()
-
-    def listen() -> None:
-        with Redis.from_url(url) as redis, redis.pubsub() as heard:
-            heard.psubscribe("*celeryev*")
-            while not stop.is_set():
-                heard.get_message(timeout=0.1)
-
-    thread = Thread(target=listen)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 Figures = dict[str, dict[str, list[float]]]
@@ -161,7 +140,7 @@ def _add_promises(promises: Figures, url: str, messages: int) -> None:
             promises.setdefault(what, {}).setdefault(name, []).append(threads[name])
 
     add("everything", {})
-    with _listening(url):
+    with listening(url):
         add("everything, and somebody listens to the events", {})
     for what, environ in _WITHOUT.items():
         add(f"without {what}", environ, expire=what != "deadlines")
@@ -172,9 +151,9 @@ def _rows(figures: Figures, kind: str) -> list[list[str]]:
     rows = []
     for what, by_way in figures.items():
         short, celery_s = (by_way.get(way, [0.0]) for way in _WAYS)
-        share = f"{median(short) / median(celery_s):.2f}"
         # Less is nothing that a captcha costs.
         if median(celery_s) > 0.7:
+            share = f"{median(short) / median(celery_s):.2f}"
             rows.append([kind + what, report.spread(short), report.spread(celery_s), share])
     return rows
 
