@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -197,8 +198,7 @@ def train(options: argparse.Namespace) -> None:
             network, _ = tiles.train(
                 counted(file),
                 directory=out / name,
-                epochs=options.epochs,
-                steps_per_epoch=100,
+                schedule=replace(tiles.SCHEDULE, epochs=options.epochs, steps_per_epoch=100),
                 progress=False,
             )
             given = network.predict(seen.reshape(-1, *seen.shape[2:]), batch_size=256, verbose=0)

@@ -141,7 +141,7 @@ def main() -> None:
                 say=lambda line: None,
             )
             names.append("12306-ocr")
-        from models.training.precision import convert
+        from models.training.finish.precision import convert
 
         builtin = store.find("builtin", root=root)
         if builtin.manifest.precision == "int8":

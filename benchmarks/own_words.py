@@ -71,19 +71,17 @@ def train(
     from models.runtimes.installed import choose_keras_backend
 
     choose_keras_backend()
+    from models.training.options import Options
     from models.training.pair import train_pair
 
     train_pair(
         data,
+        Options(only="words", headers=headers, epochs=epochs, steps=steps),
         fonts=(),
         teacher=None,
         name=NAME,
         root=root,
         replace=True,
-        only="words",
-        headers=headers,
-        epochs=epochs,
-        steps_per_epoch=steps,
         directory=state,
         kind=kind_of(data),
         base="builtin",

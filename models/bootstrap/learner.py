@@ -145,6 +145,7 @@ def _train(
 
     from models.networks.tiles import build
     from models.training.loop import BEST, Steps, fit
+    from models.training.schedule import Schedule
 
     class Counted(Steps):
         def __getitem__(self, step: int) -> Any:
@@ -162,15 +163,17 @@ def _train(
             network,
             Counted.drawn(_Views(pictures, labels, taught, kind), steps=_STEPS, seed=seed),
             None,
+            Schedule(
+                epochs=epochs,
+                steps_per_epoch=_STEPS,
+                peak_learning_rate=_PEAK,
+                average=0.98,
+                seed=seed,
+            ),
             directory=directory,
-            epochs=epochs,
-            steps_per_epoch=_STEPS,
-            peak_learning_rate=_PEAK,
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=_SMOOTHING),
             metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
             monitor="loss",
-            average=0.98,
-            seed=seed,
             progress=False,
         )
     return network

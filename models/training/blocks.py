@@ -23,6 +23,7 @@ from models import store
 from models.networks import chain
 from models.training import views
 from models.training.loop import Batch, Steps, fit
+from models.training.schedule import Schedule
 from models.training.tiles import divergence
 from models.training.views import Mixture, Sources
 
@@ -37,19 +38,34 @@ _PARTS = (*chain.MAPS, chain.SCORES)
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long, and how fast."""
+class Phases:
+    """How long the two are, each block alone and then the chain, and how fast."""
 
     #: Shards of 4,096 views that the teacher is shown.
     shards: int = 200
     batch: int = 128
     steps: int = 800
-    #: Epochs of `steps` batches: each block alone, then the chain.
+    #: Epochs of `steps` batches.
     alone: int = 9
     whole: int = 36
     alone_rate: float = 4e-3
     whole_rate: float = 1e-3
     seed: int = 1
+
+    def schedules(self) -> dict[str, Schedule]:
+        """Phase → its schedule."""
+        lengths = {"alone": (self.alone, self.alone_rate), "whole": (self.whole, self.whole_rate)}
+        return {
+            phase: Schedule(
+                epochs=epochs,
+                steps_per_epoch=self.steps,
+                peak_learning_rate=rate,
+                weight_decay=1e-4,
+                average=0.999,
+                seed=self.seed,
+            )
+            for phase, (epochs, rate) in lengths.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +90,12 @@ class _Batches:
     """Views, and what the outputs of a network in training should be: the batches of a shard one
     after the other, shards in random order."""
 
-    def __init__(self, shards: Sequence[Path], schedule: Schedule, *, alone: bool) -> None:
+    def __init__(self, shards: Sequence[Path], phases: Phases, *, alone: bool) -> None:
         """`alone`: whether blocks are given the teacher's maps, or only pixels."""
         self._shards = shards
-        self._parts = max(1, views.SHARD // schedule.batch)
-        self._steps = schedule.steps
-        self._seed = schedule.seed
+        self._parts = max(1, views.SHARD // phases.batch)
+        self._steps = phases.steps
+        self._seed = phases.seed
         self._alone = alone
         self._read = lru_cache(2)(views.read)
         first = self._read(shards[0])
@@ -111,7 +127,7 @@ def train(
     *,
     teacher: store.Entry,
     directory: Path,
-    schedule: Schedule,
+    phases: Phases,
     mixture: Mixture | None = None,
     progress: bool | None = None,
     say: Callable[[str], None] = print,
@@ -127,42 +143,38 @@ def train(
         directory / "views",
         sources,
         teacher=teacher,
-        count=schedule.shards,
-        seed=schedule.seed,
+        count=phases.shards,
+        seed=phases.seed,
         mixture=mixture,
         say=say,
     )
     losses: dict[str, Any] = {**dict.fromkeys(chain.MAPS, _apart), chain.SCORES: divergence}
-    keras.utils.set_random_seed(schedule.seed)
+    keras.utils.set_random_seed(phases.seed)
     parts = chain.blocks()
     history: dict[str, dict[str, list[float]]] = {}
-    for phase, network, epochs, rate, weight in (
-        ("alone", _side_by_side(parts), schedule.alone, schedule.alone_rate, 1.0),
-        ("whole", _chained(parts), schedule.whole, schedule.whole_rate, _MAPS_SHARE),
+    schedules = phases.schedules()
+    for phase, network, weight in (
+        ("alone", _side_by_side(parts), 1.0),
+        ("whole", _chained(parts), _MAPS_SHARE),
     ):
         say(f"training the blocks {phase}")
         weights = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
-        batches = _Batches(folders, schedule, alone=phase == "alone")
+        batches = _Batches(folders, phases, alone=phase == "alone")
         history[phase] = fit(
             network,
-            Steps(batches, steps=schedule.steps),
+            Steps(batches, steps=phases.steps),
             None,
+            schedules[phase],
             directory=directory / phase,
-            epochs=epochs,
-            steps_per_epoch=schedule.steps,
-            peak_learning_rate=rate,
             loss={name: _weighed(losses[name], weights[name]) for name in losses},
             monitor="loss",
-            weight_decay=1e-4,
-            average=0.999,
-            seed=schedule.seed,
             progress=progress,
         )
     made: dict[str, Any] = {
         "from": "random initialisation",
         "by": "blocks alone, then whole",
-        "schedule": asdict(schedule),
-        "mixture": views.described(mixture, schedule.shards),
+        "schedule": asdict(phases),
+        "mixture": views.described(mixture, phases.shards),
         "teacher": teacher.identity,
         "pictures": {
             "tiles": len(sources.tiles),

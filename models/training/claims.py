@@ -19,6 +19,7 @@ from models.datasets.inventory import Inventory, look
 from models.datasets.own_inventory import HERE
 from models.drawing.fonts import faces
 from models.store import Entry
+from models.training.options import Options
 from tilefleet.errors import ModelError
 from tilefleet.files import atomic_write
 from tilefleet.kind import BUILTIN, Kind
@@ -31,6 +32,8 @@ _CODE: Final = (
     *("models/training", "tilefleet/kind.py", "tilefleet/layout.py", "tilefleet/builtin.json"),
 )
 _LIBRARIES: Final = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
+#: The options that say how either network is trained.
+_OF_BOTH: Final = ("seed", "epochs", "steps", "patience")
 _LEFT_OUT: Final = frozenset({".pyc", ".md", ".txt"})
 
 
@@ -59,43 +62,38 @@ class Plan:
 
 def plan(
     data: Path,
+    options: Options,
     *,
     fonts: Sequence[Path],
     teacher: Entry | None,
-    headers: int | None,
-    hold_out: bool,
     kind: Kind = BUILTIN,
     base: Entry | None = None,
-    quick: bool = False,
-    mirrored: bool = False,
-    only: str | None = None,
-    few: bool = False,
-    **options: int | None,
 ) -> Plan:
-    """Look at all that there is; `fonts`: folders of them; `options`: of both networks; the others
-    are those of `pair.train_pair`.
+    """Look at all that there is; `fonts`: folders of them; the others are those of
+    `pair.train_pair`.
 
     Raises BadTiles, BadAnswers, BadCollection, and ModelError where no font has the characters.
     """
     if kind == BUILTIN:
         found = look(data)
     else:
-        found = own_inventory.look(data, kind, tiles=only != "words", few=few)
+        found = own_inventory.look(data, kind, tiles=options.only != "words", few=options.few)
     train, held_out = faces(fonts, kind)
-    drawn = {"headers": headers, "fonts": _fonts(train), "held-out fonts": _fonts(held_out)}
+    drawn = {"headers": options.headers, "fonts": _fonts(train), "held-out fonts": _fonts(held_out)}
     pictures = {name: str(source) for name, source in found.sources.items()}
-    taught = {"hold out": hold_out, "teacher": teacher.identity if teacher else None}
+    taught = {"hold out": options.hold_out, "teacher": teacher.identity if teacher else None}
     now = code()
     if kind != BUILTIN:
         encoded = json.dumps(kind.encode(), ensure_ascii=False).encode()
         now["kind"] = f"{kind} ({hashlib.sha256(encoded).hexdigest()[:8]})"
         drawn |= {HERE: pictures.get(HERE)}
-        taught["mirrored"] = mirrored
+        taught["mirrored"] = options.mirrored
     now |= {"from": base.identity} if base else {}
-    now |= {"quick": "yes"} if quick else {}
+    now |= {"quick": "yes"} if options.quick else {}
+    both = {name: getattr(options, name) for name in _OF_BOTH}
     return Plan(
         found,
-        {"words": {**options, **drawn, **now}, "tiles": {**options, **taught, **pictures, **now}},
+        {"words": {**both, **drawn, **now}, "tiles": {**both, **taught, **pictures, **now}},
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from models.training.schedule import Schedule
 from tilefleet.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -99,29 +100,20 @@ def fit(
     network: keras.Model,
     data: Steps,
     held_out: Any,
+    schedule: Schedule,
     *,
     directory: Path,
-    epochs: int,
-    steps_per_epoch: int,
-    peak_learning_rate: float,
     loss: Any,
     metrics: Any = (),
-    seed: int,
-    progress: bool | None = None,
     monitor: str = "val_loss",
-    patience: int | None = None,
-    stop_after: int | None = None,
-    weight_decay: float = 1e-2,
-    average: float = 0.999,
     xla: bool = False,
+    progress: bool | None = None,
 ) -> dict[str, list[float]]:
     """Train `network` in place; it ends with the averaged weights of its best epoch.
 
-    `data` gives `steps_per_epoch` batches; `held_out` is an (x, y) pair or a PyDataset, or None,
-    and then the last epoch counts as the best. `monitor` is better when smaller, unless "acc" is in
-    its name. `patience` epochs without a better one end the training; `stop_after` that many epochs
-    ends this run, and a later one goes on with the same schedule. `average` is the share of the old
-    weights in each step's averaged ones. `xla`: whether TensorFlow compiles the step with it, which
+    `data` gives the batches of an epoch of the `schedule`; `held_out` is an (x, y) pair or a
+    PyDataset, or None, and then the last epoch counts as the best. `monitor` is better when
+    smaller, unless "acc" is in its name. `xla`: whether TensorFlow compiles the step with it, which
     saves time on a CPU for some networks only. `progress`: a bar (True), a line per epoch (False),
     or whichever fits standard output (None).
 
@@ -129,34 +121,24 @@ def fit(
     and ModelError is raised if it was begun with other parameters. Returns what was logged,
     metric → a value per epoch, over all runs of the command; "seconds" is one of them.
     """
-    if len(data) != steps_per_epoch:
-        raise ModelError(f"the data has {len(data)} steps in an epoch, not {steps_per_epoch}")
+    if len(data) != schedule.steps_per_epoch:
+        raise ModelError(
+            f"the data has {len(data)} steps in an epoch, not {schedule.steps_per_epoch}"
+        )
     directory.mkdir(parents=True, exist_ok=True)
-    _claim(
-        directory,
-        {
-            "parameters": network.count_params(),
-            "epochs": epochs,
-            "steps_per_epoch": steps_per_epoch,
-            "peak_learning_rate": peak_learning_rate,
-            "weight_decay": weight_decay,
-            "average": average,
-            "seed": seed,
-        },
-    )
+    _claim(directory, network, schedule)
     best = directory / BEST
-    wanted = min(epochs, stop_after or epochs)
     mode = "max" if "acc" in monitor else "min"
-    waits = patience if held_out is not None else None
-    if len(_history(directory).get("loss", ())) >= wanted or _gave_up(
+    waits = schedule.patience if held_out is not None else None
+    if len(_history(directory).get("loss", ())) >= schedule.epochs or _gave_up(
         _history(directory).get(monitor, []), mode, waits
     ):
         # Keras would ask for a first batch even so, and that may take minutes to make.
         network.load_weights(best)
         return _history(directory)
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(schedule.seed)
     network.compile(
-        optimizer=_optimizer(epochs * steps_per_epoch, peak_learning_rate, weight_decay, average),
+        optimizer=_optimizer(schedule),
         loss=loss,
         metrics=metrics or None,
         jit_compile=xla if keras.backend.backend() == "tensorflow" else "auto",
@@ -178,7 +160,7 @@ def fit(
     network.fit(
         data,
         validation_data=held_out,
-        epochs=wanted,
+        epochs=schedule.epochs,
         callbacks=callbacks,
         verbose=1 if bar else 2,
         shuffle=False,
@@ -189,30 +171,37 @@ def fit(
     return history
 
 
-def _optimizer(
-    steps: int, peak_learning_rate: float, weight_decay: float, average: float
-) -> keras.optimizers.Optimizer:
-    warm_up = max(1, round(_WARM_UP * steps))
+def _optimizer(schedule: Schedule) -> keras.optimizers.Optimizer:
+    warm_up = max(1, round(_WARM_UP * schedule.steps))
     optimizer = keras.optimizers.AdamW(
         keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=peak_learning_rate / 100,
-            warmup_target=peak_learning_rate,
+            initial_learning_rate=schedule.peak_learning_rate / 100,
+            warmup_target=schedule.peak_learning_rate,
             warmup_steps=warm_up,
-            decay_steps=max(1, steps - warm_up),
+            decay_steps=max(1, schedule.steps - warm_up),
             alpha=1e-3,
         ),
-        weight_decay=weight_decay,
+        weight_decay=schedule.weight_decay,
         global_clipnorm=1.0,
         use_ema=True,
-        ema_momentum=average,
+        ema_momentum=schedule.average,
     )
     # Offsets and scales have no size to keep down.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
-def _claim(directory: Path, parameters: dict[str, Any]) -> None:
+def _claim(directory: Path, network: keras.Model, schedule: Schedule) -> None:
     """Note what the directory is for, or check it."""
+    parameters = {
+        "parameters": network.count_params(),
+        "epochs": schedule.epochs,
+        "steps_per_epoch": schedule.steps_per_epoch,
+        "peak_learning_rate": schedule.peak_learning_rate,
+        "weight_decay": schedule.weight_decay,
+        "average": schedule.average,
+        "seed": schedule.seed,
+    }
     note = directory / "training.json"
     if note.exists():
         begun = json.loads(note.read_text(encoding="utf-8"))

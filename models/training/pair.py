@@ -14,31 +14,20 @@ from models.datasets.collections import to_learn
 from models.drawing.tiles import TILES
 from models.store import Entry
 from models.store.manifest import NETWORKS
-from models.training import (
-    blocks,
-    calibrated,
-    claims,
-    precision,
-    tiles,
-    transfer,
-    views,
-    words,
-)
+from models.training import blocks, claims, tiles, transfer, views, words
+from models.training.finish import calibrated, precision
+from models.training.options import Options
+from models.training.schedule import Schedule
 from tilefleet.errors import ModelError, ModelNotFound
 from tilefleet.kind import BUILTIN, Kind
 
 #: Drawn headers that the words network's temperature is measured on.
 _CALIBRATED_ON = 3000
-#: Learning rate of a tiles network that goes on from another.
-_GOING_ON_RATE = 1e-3
-#: A short plan, for some ten words.
-_QUICK_WORDS = {"strips": 2_500, "held_out": 500, "steps_per_epoch": 75, "batch": 32}
-_QUICK_ROUND = words.Round(6, 4e-3)
-_QUICK_TILES = {"epochs": 8, "steps_per_epoch": 60}
 
 
 def train_pair(
     data: Path,
+    options: Options,
     *,
     fonts: Sequence[Path],
     teacher: str | None,
@@ -46,37 +35,23 @@ def train_pair(
     root: Path,
     teacher_root: Path | None = None,
     replace: bool = False,
-    only: str | None = None,
-    seed: int = 1,
-    headers: int | None = None,
-    epochs: int | None = None,
-    steps_per_epoch: int | None = None,
-    hold_out: bool = False,
-    patience: int | None = None,
     directory: Path,
     fresh: bool = False,
     kind: Kind = BUILTIN,
     base: str | None = None,
-    quick: bool = False,
-    mirrored: bool = False,
-    few: bool = False,
     say: Callable[[str], None] = print,
 ) -> Entry:
     """Train what is asked for, take the rest from the model `name`, or the built-in one (of another
     kind than its: from `base`) if there is none of that name, and store both.
 
     `data` has tiles/ or tiles.npz and, for a teacher, captchas2016/; of another kind than the
-    built-in's, what `models.datasets.own` says. `headers` (how many are drawn), `epochs` and
-    `steps_per_epoch` take the place of the recipes' own; `hold_out` keeps two of the labelled
-    pictures of each class out of training; `patience` epochs without a better one on held-out data
-    end a round; `directory` keeps the state, which belongs to this data, these options and this
-    code (`claims`), and is removed first if `fresh`. `base`: the stored model whose networks it
-    goes on from; `quick`: by a short plan; `mirrored`: tiles of a kind of one's own show the same
-    in a mirror; `few`: train also where words have too few tiles. The LiteRT files become int8
-    where that is faster and loses no captcha, but not with `quick`. Raises ModelError, BadTiles,
-    BadAnswers and BadCollection.
+    built-in's, what `models.datasets.own` says. `directory` keeps the state, which belongs to this
+    data, these options and this code (`claims`), and is removed first if `fresh`. `base`: the
+    stored model whose networks it goes on from. The LiteRT files become int8 where that is faster
+    and loses no captcha, but not by the short plan. Raises ModelError, BadTiles, BadAnswers and
+    BadCollection.
     """
-    wanted = [only] if only else list(NETWORKS)
+    wanted = [options.only] if options.only else list(NETWORKS)
     if not replace:
         # Better before an hour of training than after it.
         store.check_free(name, root=root)
@@ -84,23 +59,7 @@ def train_pair(
     if taught and taught.manifest.kind.labels != kind.labels:
         raise ModelError(f"{taught.identity} cannot teach: it knows other words than {data} has")
     begun = store.find(base, root=teacher_root) if base else None
-    plan = claims.plan(
-        data,
-        fonts=fonts,
-        teacher=taught,
-        headers=headers,
-        hold_out=hold_out,
-        kind=kind,
-        base=begun,
-        quick=quick,
-        mirrored=mirrored,
-        only=only,
-        few=few,
-        seed=seed,
-        epochs=epochs,
-        steps=steps_per_epoch,
-        patience=patience,
-    )
+    plan = claims.plan(data, options, fonts=fonts, teacher=taught, kind=kind, base=begun)
     for line in plan.found.lines():
         say(line)
     if begun:
@@ -112,35 +71,30 @@ def train_pair(
     for network in wanted:
         if claims.claim(directory / network, plan.belongs[network], fresh=fresh):
             say(f"{network}: going on in {directory / network}")
-    length = {"epochs": epochs, "steps_per_epoch": steps_per_epoch, "patience": patience}
-    chosen: dict[str, Any] = {name: value for name, value in length.items() if value}
     made: dict[str, tuple[keras.Model, Any]] = {}
     if "words" in wanted:
         say("training the words network")
         made["words"] = words.train(
             directory=directory / "words",
             font_folders=fonts,
-            seed=seed,
-            **_for_words(data, kind, begun, seed, quick=quick),
-            **({**chosen, "strips": headers} if headers else chosen),
+            kind=kind,
+            **_for_words(data, options, kind, begun),
         )
     if "tiles" in wanted:
         say("training the tiles network")
         by_blocks = (
             None
             if kind != BUILTIN or begun
-            else _by_blocks(
-                data, teacher, teacher_root, directory / "tiles", seed, epochs, steps_per_epoch, say
-            )
+            else _by_blocks(data, options, taught, directory / "tiles", say)
         )
         made["tiles"] = by_blocks or tiles.train(
             *to_learn(data, kind),
             teacher=teacher,
             root=teacher_root,
             directory=directory / "tiles",
-            hold_out=hold_out,
-            seed=seed,
-            **{**_for_tiles(kind, begun, seed, quick=quick, mirrored=mirrored), **chosen},
+            hold_out=options.hold_out,
+            kind=kind,
+            **_for_tiles(options, kind, begun),
         )
     made |= others
     for network, (model, how) in made.items():
@@ -165,78 +119,71 @@ def train_pair(
         root=root,
         replace=replace,
     )
-    if not quick:
+    if not options.quick:
         entry = precision.choose(entry, data, say=say)
     return calibrated.sharpen(entry, data, say=say)
 
 
-def _for_words(
-    data: Path, kind: Kind, begun: Entry | None, seed: int, *, quick: bool
-) -> dict[str, Any]:
-    """What a words network is trained with beside its recipe's numbers."""
-    given: dict[str, Any] = {"kind": kind}
+def _for_words(data: Path, options: Options, kind: Kind, begun: Entry | None) -> dict[str, Any]:
+    """What a words network is trained with, by its options."""
+    given: dict[str, Any] = {}
+    rounds: Sequence[Schedule] = words.ROUNDS
+    recipe = words.Recipe()
     if kind != BUILTIN:
         images, labels = own.headers(data, kind)
         if len(images) or kind.layout.header != BUILTIN.layout.header:
             given["real"] = words.Real(images, labels)
     if begun:
-        keras.utils.set_random_seed(seed)
-        given |= {"begun": transfer.go_on(begun, "words", kind), "rounds": words.GOING_ON}
-    if quick:
-        epochs = _QUICK_ROUND.epochs * kind.layout.words
-        given |= {**_QUICK_WORDS, "rounds": [replace(_QUICK_ROUND, epochs=epochs)]}
-    return given
+        keras.utils.set_random_seed(options.seed)
+        given["begun"] = transfer.go_on(begun, "words", kind)
+        rounds = words.GOING_ON
+    if options.quick:
+        epochs = words.QUICK_ROUND.epochs * kind.layout.words
+        rounds, recipe = [replace(words.QUICK_ROUND, epochs=epochs)], words.QUICK
+    if options.headers:
+        recipe = replace(recipe, strips=options.headers)
+    return {**given, "rounds": [options.schedule(each) for each in rounds], "recipe": recipe}
 
 
-def _for_tiles(
-    kind: Kind, begun: Entry | None, seed: int, *, quick: bool, mirrored: bool
-) -> dict[str, Any]:
+def _for_tiles(options: Options, kind: Kind, begun: Entry | None) -> dict[str, Any]:
     """The same of a tiles network."""
-    given: dict[str, Any] = {"kind": kind}
+    given: dict[str, Any] = {}
+    schedule = tiles.GOING_ON if begun else tiles.SCHEDULE
     if kind == BUILTIN:
         given["drawn"] = TILES
     else:
         # What a mirror makes another thing of, such as letters, its parts are, too.
-        zoomed = tiles.Recipe().zoomed if mirrored else 0.0
-        given["recipe"] = tiles.Recipe(mirrored=mirrored, zoomed=zoomed)
+        zoomed = tiles.Recipe().zoomed if options.mirrored else 0.0
+        given["recipe"] = tiles.Recipe(mirrored=options.mirrored, zoomed=zoomed)
     if begun:
-        keras.utils.set_random_seed(seed)
-        given |= {
-            "begun": transfer.go_on(begun, "tiles", kind),
-            "peak_learning_rate": _GOING_ON_RATE,
-        }
-    return given | _QUICK_TILES if quick else given
+        keras.utils.set_random_seed(options.seed)
+        given["begun"] = transfer.go_on(begun, "tiles", kind)
+    if options.quick:
+        schedule = replace(schedule, **tiles.QUICK)
+    return {**given, "schedule": options.schedule(schedule)}
 
 
 def _by_blocks(
     data: Path,
-    teacher: str | None,
-    root: Path | None,
+    options: Options,
+    teacher: Entry | None,
     directory: Path,
-    seed: int,
-    epochs: int | None,
-    steps: int | None,
     say: Callable[[str], None],
 ) -> tuple[keras.Model, Any] | None:
     """Tiles learned by blocks, or None where there is no teacher whose maps allow it.
 
-    `epochs`: of each of the two phases, instead of the recipe's.
+    `epochs` of the options are those of each of the two phases.
     """
-    if teacher is None:
+    if teacher is None or not views.milestones(store.load_network(teacher, "tiles")):
         return None
-    entry = store.find(teacher, root=root)
-    if not views.milestones(store.load_network(entry, "tiles")):
-        return None
-    schedule = blocks.Schedule(seed=seed)
-    if epochs:
-        schedule = replace(schedule, alone=epochs, whole=epochs)
-    if steps:
+    phases = blocks.Phases(seed=options.seed)
+    if options.epochs:
+        phases = replace(phases, alone=options.epochs, whole=options.epochs)
+    if options.steps:
         # As many views as are learnt from, at the most.
-        shards = min(schedule.shards, -(-steps * schedule.batch // views.SHARD))
-        schedule = replace(schedule, steps=steps, shards=shards)
-    return blocks.train(
-        sources(data), teacher=entry, directory=directory, schedule=schedule, say=say
-    )
+        shards = min(phases.shards, -(-options.steps * phases.batch // views.SHARD))
+        phases = replace(phases, steps=options.steps, shards=shards)
+    return blocks.train(sources(data), teacher=teacher, directory=directory, phases=phases, say=say)
 
 
 def sources(data: Path) -> views.Sources:

@@ -7,7 +7,8 @@ and consistent", 2022), on the way to the answer too (`training.maps`). Where th
 known it counts for a share of the target.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from models.networks import tiles as network_of_tiles
 from models.training import augment
 from models.training.loop import Steps, fit
 from models.training.maps import ANSWER, Maps, guess, guessing
+from models.training.schedule import Schedule
 from models.training.teacher import Teacher
 from models.training.transfer import Begun
 from tilefleet.errors import BadTiles
@@ -39,6 +41,12 @@ _AVERAGED = 0.02
 _WORTH_COMPILING = 500
 #: Pictures on which the spread of the teacher's maps is measured.
 _MEASURED = 400
+
+#: From random weights, and from another network's.
+SCHEDULE = Schedule(epochs=100, steps_per_epoch=200, peak_learning_rate=5e-3)
+GOING_ON = replace(SCHEDULE, peak_learning_rate=1e-3)
+#: Of either, by the short plan, for some ten words.
+QUICK: Mapping[str, int] = {"epochs": 8, "steps_per_epoch": 60}
 
 #: The targets of a batch, by the names of the outputs.
 Targets = dict[str, NDArray[np.float32]]
@@ -167,12 +175,8 @@ def train(
     drawn: Path | None = None,
     teacher: str | None = None,
     root: Path | None = None,
-    epochs: int = 100,
-    steps_per_epoch: int = 200,
-    peak_learning_rate: float = 5e-3,
-    seed: int = 1,
+    schedule: Schedule = SCHEDULE,
     hold_out: bool = False,
-    patience: int | None = None,
     recipe: Recipe | None = None,
     progress: bool | None = None,
     kind: Kind = BUILTIN,
@@ -182,9 +186,9 @@ def train(
     arguments, it goes on.
 
     `known`: with labels; `cut`: without any (needs a teacher); `drawn`: folder of LL_KK.png;
-    `teacher`: name of a model in the store at `root`; `directory`: where the state is kept. With
-    `hold_out`, labelled pictures 09 and 10 of each class are kept out, the epoch that is best on
-    them is kept, and `patience` epochs without a better one end the training.
+    `teacher`: name of a model in the store at `root`; `directory`: where the state is kept; how
+    much weights are averaged follows from the length of the `schedule`. With `hold_out`, labelled
+    pictures 09 and 10 of each class are kept out, and the epoch that is best on them is kept.
 
     Returns the network and how it was made, for the manifest. Raises BadTiles and ModelError.
     """
@@ -207,32 +211,28 @@ def train(
         teacher=taught,
     )
     kept = known.only(held) if hold_out else None
-    keras.utils.set_random_seed(seed)
+    average = 1 - 1 / max(20, _AVERAGED * schedule.steps)
+    keras.utils.set_random_seed(schedule.seed)
     network = begun.network if begun else network_of_tiles.build(kind=kind)
     learner = guessing(network, taught.channels if taught else {})
     history = fit(
         learner,
-        Steps.drawn(views, steps=steps_per_epoch, seed=seed),
+        Steps.drawn(views, steps=schedule.steps_per_epoch, seed=schedule.seed),
         _measured(kept, taught) if kept else None,
+        replace(schedule, average=average),
         directory=directory,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        peak_learning_rate=peak_learning_rate,
         loss={name: softened if name == ANSWER else "mse" for name in learner.output},
         metrics={ANSWER: [keras.metrics.CategoricalAccuracy(name="acc")]},
         monitor=_accuracy(learner) if hold_out else "loss",
-        average=1 - 1 / max(20, _AVERAGED * epochs * steps_per_epoch),
-        patience=patience,
-        xla=epochs * steps_per_epoch >= _WORTH_COMPILING,
-        seed=seed,
+        xla=schedule.steps >= _WORTH_COMPILING,
         progress=progress,
     )
     made: dict[str, Any] = {
         "from": begun.source if begun else "random initialisation",
-        "seed": seed,
-        "epochs": epochs,
-        "steps_per_epoch": steps_per_epoch,
-        "peak_learning_rate": peak_learning_rate,
+        "seed": schedule.seed,
+        "epochs": schedule.epochs,
+        "steps_per_epoch": schedule.steps_per_epoch,
+        "peak_learning_rate": schedule.peak_learning_rate,
         "recipe": asdict(recipe),
         "teacher": taught.identity if taught else None,
         "pictures": {

@@ -7,7 +7,7 @@ labels; their target is "any of them", so that the network is unsure of such.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,14 @@ from models.drawing import fonts
 from models.drawing.strips import UNKNOWN, Strips, draw_strips
 from models.networks import words as network_of_words
 from models.training.loop import Steps, fit
+from models.training.schedule import Schedule
 from models.training.transfer import Begun
 from tilefleet.kind import BUILTIN, Kind
 
-_BATCH = 128
 _SMOOTHING = 0.02
 #: Share of a batch that shows real headers, where there are some, and how often one of them at the
 #: most.
 _REAL, _REPEATED = 0.25, 4
-#: The averaged weights are those of about the last hundred steps: the normalisation's statistics,
-#: which are not averaged, still fit them.
-_AVERAGE = 0.99
 
 
 def targets(labels: NDArray[np.int16], kind: Kind = BUILTIN) -> NDArray[np.float32]:
@@ -91,16 +88,35 @@ def _own_views(
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """One schedule of the learning rate, from its peak to nearly nothing, on headers of its own."""
+class Recipe:
+    """How many headers there are."""
 
-    epochs: int
-    peak_learning_rate: float
+    #: Drawn for each round, and others to choose the best epoch.
+    strips: int = 80_000
+    held_out: int = 3_000
+    batch: int = 128
 
 
-ROUNDS = (Round(26, 3e-3), Round(12, 1.5e-3), Round(6, 1.5e-3))
+def _round(epochs: int, peak_learning_rate: float, steps_per_epoch: int = 300) -> Schedule:
+    """One on headers of its own.
+
+    The averaged weights are those of about the last hundred steps: the normalisation's statistics,
+    which are not averaged, still fit them.
+    """
+    return Schedule(
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        peak_learning_rate=peak_learning_rate,
+        average=0.99,
+    )
+
+
+ROUNDS = (_round(26, 3e-3), _round(12, 1.5e-3), _round(6, 1.5e-3))
 #: Of a network that knows other words already.
-GOING_ON = (Round(10, 1.5e-3),)
+GOING_ON = (_round(10, 1.5e-3),)
+#: The short plan, for some ten words: for each of the words that a header may have.
+QUICK_ROUND = _round(6, 4e-3, steps_per_epoch=75)
+QUICK = Recipe(strips=2_500, held_out=500, batch=32)
 
 
 def train(
@@ -108,33 +124,25 @@ def train(
     directory: Path,
     kind: Kind = BUILTIN,
     font_folders: Sequence[Path] = (),
-    strips: int = 80_000,
-    held_out: int = 3_000,
-    rounds: Sequence[Round] = ROUNDS,
-    epochs: int | None = None,
-    steps_per_epoch: int = 300,
-    batch: int = _BATCH,
-    patience: int | None = None,
-    seed: int = 1,
-    progress: bool | None = None,
+    rounds: Sequence[Schedule] = ROUNDS,
+    recipe: Recipe | None = None,
     real: Real | None = None,
     begun: Begun | None = None,
+    progress: bool | None = None,
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train a words network from random weights, or from what `begun` has; run again with the same
     arguments, it goes on.
 
     `kind`: of the captchas whose headers it reads. `font_folders`: where to look for fonts besides
-    our own; those that lack a label's character are left out. `strips` headers are drawn for each
-    round, `held_out` others, in fonts of their own where there are such, to choose the best epoch;
-    `epochs`: of each round, instead of the rounds' own; `patience`: so many epochs without a better
-    one on the held-out headers end a round; `real` headers are of another kind than the built-in's.
-    Returns the network and how it was made, for the
-    manifest. Raises ModelError.
+    our own; those that lack a label's character are left out. `rounds`, one after the other, have
+    one seed and as many steps in an epoch. Held-out headers are in fonts of their own where there
+    are such; `real` ones are of another kind than the built-in's.
+    Returns the network and how it was made, for the manifest. Raises ModelError.
     """
-    if epochs:
-        rounds = [replace(each, epochs=epochs) for each in rounds]
+    recipe = recipe or Recipe()
+    seed = rounds[0].seed
     train, held_out_faces = fonts.faces(font_folders, kind)
-    kept = draw_strips(held_out, seed=seed + 1_000_000, faces=held_out_faces, kind=kind)
+    kept = draw_strips(recipe.held_out, seed=seed + 1_000_000, faces=held_out_faces, kind=kind)
     kept_pixels = np.repeat(kept.images[..., np.newaxis], 3, axis=-1)
     keras.utils.set_random_seed(seed)
     network = begun.network if begun else network_of_words.build(kind)
@@ -142,38 +150,38 @@ def train(
     for number, each in enumerate(rounds, 1):
         # Drawn when the first batch is asked for: a round that is finished needs none.
         drawn = cache(
-            partial(draw_strips, strips, seed=seed + 1000 * (number - 1), faces=train, kind=kind)
+            partial(
+                draw_strips, recipe.strips, seed=seed + 1000 * (number - 1), faces=train, kind=kind
+            )
         )
         history = fit(
             network,
             Steps.drawn(
-                partial(_own_views, drawn, real, kind, batch)
+                partial(_own_views, drawn, real, kind, recipe.batch)
                 if real
-                else partial(_views, drawn, kind, batch),
-                steps=steps_per_epoch,
+                else partial(_views, drawn, kind, recipe.batch),
+                steps=each.steps_per_epoch,
                 seed=seed + number - 1,
             ),
             (kept_pixels, targets(kept.labels, kind)),
+            each,
             directory=directory / f"round{number}",
-            epochs=each.epochs,
-            steps_per_epoch=steps_per_epoch,
-            peak_learning_rate=each.peak_learning_rate,
             loss=keras.losses.CategoricalCrossentropy(),
             metrics=[keras.metrics.CategoricalAccuracy(name="acc")],
-            average=_AVERAGE,
-            patience=patience,
-            seed=seed,
             progress=progress,
         )
         minutes.append(round(sum(history.get("seconds", ())) / 60, 1))
     made: dict[str, Any] = {
         "from": begun.source if begun else "random initialisation",
         "seed": seed,
-        "rounds": [asdict(each) for each in rounds],
-        "steps_per_epoch": steps_per_epoch,
+        "rounds": [
+            {"epochs": each.epochs, "peak_learning_rate": each.peak_learning_rate}
+            for each in rounds
+        ],
+        "steps_per_epoch": rounds[0].steps_per_epoch,
         "headers": {
-            "drawn for each round": strips,
-            "held out": held_out,
+            "drawn for each round": recipe.strips,
+            "held out": recipe.held_out,
             "real": len(real.images) if real else 0,
         },
         "fonts": sorted({face.name for face in train}),

@@ -108,8 +108,21 @@ def train(
     """
     settings = Settings.from_environ()
     from models.datasets.kinds import kind_of
+    from models.training.options import Options
 
     kind = kind_of(data)
+    options = Options(
+        only=only,
+        seed=seed,
+        headers=headers,
+        epochs=epochs,
+        steps=steps,
+        patience=patience,
+        hold_out=hold_out,
+        quick=quick,
+        mirrored=mirrored,
+        few=few,
+    )
     directory = directory or Path("build/training") / name
     store = root or settings.store
     if dry_run:
@@ -118,20 +131,11 @@ def train(
 
         plan = claims.plan(
             data,
+            options,
             fonts=fonts,
             teacher=models.find(teacher, root=settings.store) if teacher else None,
-            headers=headers,
-            hold_out=hold_out,
             kind=kind,
             base=models.find(base, root=settings.store) if base else None,
-            quick=quick,
-            mirrored=mirrored,
-            only=only,
-            few=few,
-            seed=seed,
-            epochs=epochs,
-            steps=steps,
-            patience=patience,
         )
         click.echo(printable("\n".join(plan.found.lines())))
         for network in [only] if only else plan.belongs:
@@ -149,26 +153,17 @@ def train(
 
         entry = train_pair(
             data,
+            options,
             fonts=fonts,
             teacher=teacher,
             name=name,
             root=store,
             teacher_root=settings.store,
             replace=overwrite,
-            only=only,
-            seed=seed,
-            headers=headers,
-            epochs=epochs,
-            steps_per_epoch=steps,
-            hold_out=hold_out,
-            patience=patience,
             directory=directory,
             fresh=fresh,
             kind=kind,
             base=base,
-            quick=quick,
-            mirrored=mirrored,
-            few=few,
             say=lambda line: click.echo(printable(line)),
         )
     click.echo(f"stored {entry.identity} in {entry.folder}")
@@ -208,7 +203,7 @@ def convert(name: str, precision: str, new_name: str, data: Path | None, overwri
 
     settings = Settings.from_environ()
     choose_keras_backend()
-    from models.training import precision as precisions
+    from models.training.finish import precision as precisions
 
     entry = store.find(name, root=settings.store)
     if not overwrite:

@@ -11,7 +11,7 @@ from models.datasets.truth import Truth, truths
 from models.engines.reader import Reader
 from models.evaluation.charts import write
 from models.evaluation.score import Outcome, Score, calibration_error, outcomes
-from models.training import calibration
+from models.training.finish import calibration
 from tests.conftest import SAMPLES
 from tilefleet.answer import Answer, Reading
 from tilefleet.errors import TilefleetError

@@ -6,6 +6,7 @@ import pytest
 
 from models.training import claims
 from models.training.claims import NOTE, claim
+from models.training.options import Options
 from tests.support import learnable
 from tilefleet.errors import ModelError
 
@@ -77,9 +78,8 @@ def test_the_code_is_the_same_whatever_its_comments_say(tmp_path):
 def test_a_plan_names_data_options_teacher_fonts_and_code(tmp_path):
     data = learnable.write(tmp_path / "data")
 
-    def plan(**changes):
-        options = {"fonts": [], "teacher": None, "headers": None, "hold_out": False, "seed": 1}
-        return claims.plan(data, **{**options, **changes}).belongs
+    def plan(**asked):
+        return claims.plan(data, Options(**asked), fonts=[], teacher=None).belongs
 
     before = plan()
     assert before == plan()

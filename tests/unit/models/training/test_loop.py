@@ -1,5 +1,6 @@
 """The training loop: it goes on where it was, and ends with its best averaged weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.training.loop import Steps, fit
+from models.training.schedule import Schedule
 from tilefleet.errors import ModelError
 
 
@@ -24,19 +26,21 @@ def build() -> "keras.Model":
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
 
 
-def train(network: "keras.Model", directory: Path, **changes: object) -> dict[str, list[float]]:
-    arguments = {
-        "directory": directory,
-        "epochs": 4,
-        "steps_per_epoch": 8,
-        "peak_learning_rate": 0.1,
-        "loss": "mse",
-        "seed": 3,
-        "progress": False,
-        "average": 0.9,
-    }
-    data = changes.pop("data", None) or Steps.drawn(batch, steps=8, seed=3)
-    return fit(network, data, batch(np.random.default_rng(9)), **{**arguments, **changes})
+SCHEDULE = Schedule(epochs=4, steps_per_epoch=8, peak_learning_rate=0.1, average=0.9, seed=3)
+
+
+def train(
+    network: "keras.Model", directory: Path, *, data: Steps | None = None, **changes: float
+) -> dict[str, list[float]]:
+    return fit(
+        network,
+        data or Steps.drawn(batch, steps=8, seed=3),
+        batch(np.random.default_rng(9)),
+        replace(SCHEDULE, **changes),
+        directory=directory,
+        loss="mse",
+        progress=False,
+    )
 
 
 def test_a_step_depends_on_seed_epoch_and_index_only() -> None:
@@ -97,9 +101,10 @@ def test_a_training_that_gets_no_better_ends_and_stays_ended(tmp_path: Path) -> 
 
 
 def test_without_held_out_data_the_last_epoch_counts(tmp_path: Path) -> None:
-    arguments = {"directory": tmp_path, "epochs": 2, "steps_per_epoch": 8, "loss": "mse"}
     data = Steps.drawn(batch, steps=8, seed=3)
-    history = fit(build(), data, None, peak_learning_rate=0.1, seed=3, progress=False, **arguments)
+    schedule = Schedule(epochs=2, steps_per_epoch=8, peak_learning_rate=0.1, seed=3)
+    how = {"directory": tmp_path, "loss": "mse", "progress": False}
+    history = fit(build(), data, None, schedule, **how)
     assert len(history["loss"]) == len(history["seconds"]) == 2
     assert "val_loss" not in history
 

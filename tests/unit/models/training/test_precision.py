@@ -9,7 +9,7 @@ from models.engines.reader import Reader
 from models.evaluation.score import evaluate
 from models.recognition.crops import Crops
 from models.store.manifest import NETWORKS, Manifest
-from models.training.precision import choose, convert, measure, reader
+from models.training.finish.precision import choose, convert, measure, reader
 from tests.conftest import SAMPLES
 from tilefleet.errors import BadManifest
 from tilefleet.kind import BUILTIN

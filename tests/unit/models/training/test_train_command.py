@@ -57,9 +57,9 @@ def test_a_model_is_overwritten_only_if_one_says_so(run, data, tmp_path, only, d
 
 def test_a_state_of_other_data_is_not_gone_on_with(run, data, tmp_path):
     from models.training import claims
+    from models.training.options import Options
 
-    options = {"seed": 1, "epochs": None, "steps": None, "patience": None}
-    plan = claims.plan(data, fonts=[], teacher=None, headers=None, hold_out=False, **options)
+    plan = claims.plan(data, Options(), fonts=[], teacher=None)
     claims.claim(tmp_path / "build/training/mine/tiles", plan.belongs["tiles"])
     asked = ("--data", data, "--name", "mine", "--only", "tiles", "--dry-run")
     assert "tiles: would go on in" in run(*asked).stdout

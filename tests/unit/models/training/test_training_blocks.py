@@ -14,7 +14,8 @@ from models.datasets.split import seen, unseen  # noqa: E402
 from models.datasets.tiles import Pictures, with_mirror  # noqa: E402
 from models.networks import chain  # noqa: E402
 from models.networks import words as network_of_words  # noqa: E402
-from models.training import blocks, calibration, views  # noqa: E402
+from models.training import blocks, views  # noqa: E402
+from models.training.finish import calibration  # noqa: E402
 from tilefleet.errors import BadTiles  # noqa: E402
 from tilefleet.kind import BUILTIN  # noqa: E402
 
@@ -90,9 +91,9 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(tmp
     monkeypatch.setattr(views, "SHARD", 256)
     entry = _stored("teacher", 1, tmp_path / "store")
     sources = views.Sources(_pictures(8))
-    schedule = blocks.Schedule(shards=1, batch=32, steps=4, alone=3, whole=3)
+    phases = blocks.Phases(shards=1, batch=32, steps=4, alone=3, whole=3)
     said: list[str] = []
-    arguments = {"teacher": entry, "schedule": schedule, "say": said.append, "progress": False}
+    arguments = {"teacher": entry, "phases": phases, "say": said.append, "progress": False}
     network, made = blocks.train(sources, directory=tmp_path / "state", **arguments)
     assert network.output.shape == (None, len(BUILTIN.labels))
     assert made["mixture"]["views"] == 256

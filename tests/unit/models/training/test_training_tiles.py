@@ -1,5 +1,6 @@
 """Training the tiles network: its pictures, its views, its targets, and a few real steps."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,7 +17,7 @@ from models.recognition.image import decode
 from models.training import augment, maps
 from models.training.maps import ANSWER
 from models.training.teacher import Teacher
-from models.training.tiles import Recipe, Views, softened, train
+from models.training.tiles import SCHEDULE, Recipe, Views, softened, train
 from tilefleet.errors import BadTiles
 from tilefleet.kind import BUILTIN
 
@@ -278,8 +279,7 @@ def test_a_network_learns_from_a_teachers_answers_and_maps(
         teacher="teaching",
         root=stored_teacher,
         directory=tmp_path / "run",
-        epochs=1,
-        steps_per_epoch=2,
+        schedule=replace(SCHEDULE, epochs=1, steps_per_epoch=2),
         recipe=Recipe(batch=8),
         progress=False,
     )
@@ -303,8 +303,7 @@ def test_training_goes_from_folders_to_a_network_and_says_how(
         pictures.labelled(labelled_folder),
         drawn=drawn_folder,
         directory=tmp_path / "run",
-        epochs=1,
-        steps_per_epoch=2,
+        schedule=replace(SCHEDULE, epochs=1, steps_per_epoch=2),
         hold_out=True,
         recipe=Recipe(batch=8),
         progress=False,

@@ -1,5 +1,7 @@
 """Training, for a few steps: it runs from nothing to a stored model, and goes on where it was."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,15 +32,13 @@ def test_targets_are_smoothed_and_an_unknown_word_is_any_of_the_eighty():
 
 @pytest.mark.training
 def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
-    from models.training.words import ROUNDS, train
+    from models.training.words import ROUNDS, Recipe, train
 
     def run(epochs):
         return train(
             directory=tmp_path,
-            strips=300,
-            held_out=100,
-            epochs=epochs,
-            steps_per_epoch=2,
+            rounds=[replace(each, epochs=epochs, steps_per_epoch=2) for each in ROUNDS],
+            recipe=Recipe(strips=300, held_out=100),
             progress=False,
         )
 
@@ -58,6 +58,7 @@ def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
 @pytest.mark.training
 def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatch):
     from models.training import pair
+    from models.training.options import Options
     from models.training.pair import train_pair
 
     # A temperature is found on as few; drawing thousands takes longer than all the training here.
@@ -65,13 +66,11 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatc
     said = []
     entry = train_pair(
         data_folder,
+        Options(headers=200, epochs=1, steps=1),
         fonts=[],
         teacher=None,
         name="tiny",
         root=tmp_path / "store",
-        headers=200,
-        epochs=1,
-        steps_per_epoch=1,
         directory=tmp_path / "state",
         say=said.append,
     )
@@ -81,6 +80,7 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatc
     with pytest.raises(ModelError, match="exists"):
         train_pair(
             data_folder,
+            Options(),
             fonts=[],
             teacher=None,
             name="tiny",
@@ -90,14 +90,11 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatc
 
     half = train_pair(
         data_folder,
+        Options(only="words", headers=200, epochs=1, steps=1),
         fonts=[],
         teacher=None,
         name="half",
         root=tmp_path / "store",
-        only="words",
-        headers=200,
-        epochs=1,
-        steps_per_epoch=1,
         # Where these are trained already.
         directory=tmp_path / "state",
         say=said.append,
@@ -108,11 +105,13 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatc
 
 
 def test_a_data_folder_without_tiles_is_named_before_anything_is_trained(tmp_path):
+    from models.training.options import Options
     from models.training.pair import train_pair
 
     with pytest.raises(BadTiles, match=r"neither tiles/ nor tiles\.npz"):
         train_pair(
             tmp_path,
+            Options(),
             fonts=[],
             teacher=None,
             name="x",

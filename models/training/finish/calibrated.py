@@ -18,7 +18,7 @@ from models.drawing.strips import draw_strips
 from models.evaluation.score import outcomes
 from models.recognition.crops import Crops
 from models.store import Entry
-from models.training import calibration, precision
+from models.training.finish import calibration, precision
 from tilefleet.errors import BadImage
 from tilefleet.kind import BUILTIN, Kind
 
