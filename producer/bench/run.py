@@ -35,6 +35,7 @@ def run(
     bad: float,
     timeout: float,
     seed: int,
+    model: str | None,
     as_json: bool,
     picture: Path | None,
 ) -> int:
@@ -52,6 +53,7 @@ def run(
         bad=bad,
         timeout=timeout,
         seed=seed,
+        model=model,
     )
     tally, stopped = Tally(), False
     with Watch(Settings.from_environ()) as watch:

@@ -64,6 +64,11 @@ def test_every_captcha_that_was_sent_is_counted_once(loop):
     assert tally.models.total() == tally.answered
 
 
+def test_the_model_that_is_named_reads_all_of_it():
+    tally = measured(AsyncFakeFleet(), model="mine", clients=2)
+    assert {name.partition("@")[0] for name in tally.models} == {"mine"}
+
+
 def test_a_fleet_that_refuses_the_first_captcha_ends_the_run():
     fleet = AsyncFakeFleet()
     with fleet.overloaded(), pytest.raises(Overloaded):

@@ -182,6 +182,8 @@ def test_completion_without_a_shell_takes_the_one_that_runs(run, monkeypatch):
         ("tilefleet models ", "evaluate"),
         ("tilefleet solve --js", "--json"),
         ("tilefleet solve --local --model ", "builtin"),
+        ("tilefleet bench --model ", "builtin"),
+        ("tilefleet doctor --model ", "builtin"),
     ],
 )
 def test_commands_options_and_models_are_completed(words, found):
