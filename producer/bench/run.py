@@ -15,7 +15,7 @@ from producer.terminal import inputs
 from producer.terminal.group import STOPPED
 from producer.terminal.progress import Progress
 from tilefleet import report
-from tilefleet.errors import FleetUnreachable
+from tilefleet.errors import FleetUnreachable, WrongSize
 from tilefleet.figures import Figures
 from tilefleet.settings import Settings
 
@@ -69,6 +69,9 @@ def run(
         click.echo(json.dumps(shown, ensure_ascii=False))
     else:
         click.echo(bench_report.as_text(plan, tally, len(after.workers), figures))
+    if not tally.answered and tally.errors.keys() == {WrongSize.__name__}:
+        hint = "name captchas of its kind: tilefleet bench DIR"
+        click.echo(f"tilefleet: the model that read them is for others; {hint}", err=True)
     if picture is not None:
         try:
             bench_report.draw(plan, tally, picture)
