@@ -39,6 +39,8 @@ class Plan:
     #: Seconds to wait for each answer.
     timeout: float = 30.0
     seed: int = 0
+    #: The name of the model that reads; None: each worker's default.
+    model: str | None = None
 
 
 @dataclass(slots=True)
@@ -136,7 +138,7 @@ async def run(fleet: AsyncClient, plan: Plan, tally: Tally) -> None:
 async def _first(fleet: AsyncClient, plan: Plan) -> None:
     """Not counted: it makes the connections, and tells whether there is a fleet."""
     try:
-        await fleet.solve(plan.pictures[0], timeout=plan.timeout)
+        await fleet.solve(plan.pictures[0], timeout=plan.timeout, model=plan.model)
     except BadRequest:
         pass
 
@@ -181,7 +183,7 @@ async def _one(fleet: AsyncClient, plan: Plan, deck: Deck, tally: Tally, meant: 
     data, good = deck.next()
     tally.sent += 1
     try:
-        answer = await fleet.solve(data, timeout=plan.timeout)
+        answer = await fleet.solve(data, timeout=plan.timeout, model=plan.model)
     except TilefleetError as error:
         kind = tally.refused if not good and isinstance(error, BadRequest) else tally.errors
         kind[type(error).__name__] += 1

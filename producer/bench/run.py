@@ -15,7 +15,7 @@ from producer.terminal import inputs
 from producer.terminal.group import STOPPED
 from producer.terminal.progress import Progress
 from tilefleet import report
-from tilefleet.errors import FleetUnreachable
+from tilefleet.errors import FleetUnreachable, WrongSize
 from tilefleet.figures import Figures
 from tilefleet.settings import Settings
 
@@ -35,6 +35,7 @@ def run(
     bad: float,
     timeout: float,
     seed: int,
+    model: str | None,
     as_json: bool,
     picture: Path | None,
 ) -> int:
@@ -52,6 +53,7 @@ def run(
         bad=bad,
         timeout=timeout,
         seed=seed,
+        model=model,
     )
     tally, stopped = Tally(), False
     with Watch(Settings.from_environ()) as watch:
@@ -67,6 +69,9 @@ def run(
         click.echo(json.dumps(shown, ensure_ascii=False))
     else:
         click.echo(bench_report.as_text(plan, tally, len(after.workers), figures))
+    if not tally.answered and tally.errors.keys() == {WrongSize.__name__}:
+        hint = "name captchas of its kind: tilefleet bench DIR"
+        click.echo(f"tilefleet: the model that read them is for others; {hint}", err=True)
     if picture is not None:
         try:
             bench_report.draw(plan, tally, picture)

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from producer.terminal.options import MODEL
+
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE]…")
@@ -42,6 +44,7 @@ import click
     show_default=True,
     help="Seconds to wait for each answer.",
 )
+@click.option("--model", type=MODEL, metavar="NAME", help="Which model reads; none: the default.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(

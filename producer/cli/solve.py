@@ -23,7 +23,7 @@ from producer.terminal.options import FOLDER, MODEL
 @click.option("--csv", "as_csv", is_flag=True, help="A table: a row for each FILE.")
 @click.option("--plain", is_flag=True, help="On a terminal too: lines, and no grid.")
 @click.option("--picture", metavar="OUT", help="Draw the answer: a .png, a folder/, or a pattern.")
-@click.option("--show", is_flag=True, help="Draw it in the terminal (kitty, iTerm2, WezTerm …).")
+@click.option("--show", is_flag=True, help="Draw it in the terminal (kitty, iTerm2, xterm …).")
 @click.option("--local", is_flag=True, help="Read in this process: no queue, no worker.")
 @click.option("--model", type=MODEL, metavar="NAME", help="Which model reads; none: the default.")
 @click.option(
@@ -87,6 +87,7 @@ def _shower() -> Callable[[bytes], str]:
     if found is None:
         raise click.UsageError(
             "--show needs a terminal that shows pictures (kitty, Ghostty, Konsole, iTerm2, "
-            "WezTerm, VS Code; no tmux between); --picture answer.png draws one to a file"
+            "WezTerm, VS Code, or one with sixels: foot, xterm -ti vt340, Windows Terminal); "
+            "--picture answer.png draws one to a file"
         )
     return found

@@ -26,6 +26,12 @@ def worker(processes: int | None, options: tuple[str, ...]) -> None:
     OPTIONS are those of "celery worker" (--hostname for the workers' name; -n is taken). One that
     ends by itself is started again. TILEFLEET_METRICS and TILEFLEET_HEALTH are for all of them.
     """
+    for each in options:
+        if each in ("-n", "--processes") or each.startswith("--processes="):
+            raise click.UsageError(
+                f"{each.partition('=')[0]} goes in front of the options of celery worker: "
+                "tilefleet worker -n 2 …; --hostname names the workers"
+            )
     if hidden := in_the_way("worker", "models"):
         raise SettingError(hidden)
     environ = dict(os.environ)

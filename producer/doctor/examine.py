@@ -11,10 +11,11 @@ from tilefleet.errors import FleetUnreachable
 from tilefleet.settings import Settings
 
 
-def examine(*, gateway: str | None, timeout_s: float) -> Iterator[Check]:
+def examine(*, gateway: str | None, timeout_s: float, model: str | None) -> Iterator[Check]:
     """A check at a time, always the same ones; `gateway`: a URL, the usual one if not given.
 
-    `timeout_s`: how long an answer is waited for, seconds.
+    `timeout_s`: how long an answer is waited for, seconds; `model`: the name of the one that reads,
+    None: each worker's default.
     """
     yield here.python()
     yield here.extras()
@@ -25,11 +26,11 @@ def examine(*, gateway: str | None, timeout_s: float) -> Iterator[Check]:
             yield Check(name, SKIP, "not looked at: the settings come first")
     else:
         yield here.model(settings)
-        yield from _servers(settings, timeout_s)
+        yield from _servers(settings, timeout_s, model)
     yield fleet.gateway(gateway)
 
 
-def _servers(settings: Settings, timeout_s: float) -> Iterator[Check]:
+def _servers(settings: Settings, timeout_s: float, model: str | None) -> Iterator[Check]:
     queues = Server(settings.broker_url, settings)
     results = queues
     if settings.result_backend != settings.broker_url:
@@ -44,7 +45,7 @@ def _servers(settings: Settings, timeout_s: float) -> Iterator[Check]:
         yield from queues.look()
         if results is not queues:
             yield from _of_results(results)
-        yield from _fleet(results, timeout_s)
+        yield from _fleet(results, timeout_s, model)
     finally:
         queues.close()
         results.close()
@@ -60,11 +61,11 @@ def _of_results(results: Server) -> Iterator[Check]:
                 yield Check("results", each.state, f"{each.name}: {each.found}", each.hint)
 
 
-def _fleet(results: Server, timeout_s: float) -> Iterator[Check]:
+def _fleet(results: Server, timeout_s: float, model: str | None) -> Iterator[Check]:
     try:
         found, living = fleet.workers(*results.fleet())
     except (FleetUnreachable, RedisError, OSError) as error:
         found, living = Check("workers", FAIL, str(error)), {}
     yield found
     yield fleet.models(living)
-    yield fleet.answer(living, timeout_s=timeout_s)
+    yield fleet.answer(living, timeout_s=timeout_s, model=model)

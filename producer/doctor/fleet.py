@@ -9,7 +9,7 @@ from producer.doctor.check import FAIL, OK, SKIP, WARN, Check
 from producer.monitoring import health
 from producer.terminal.text import error_line
 from tilefleet import report
-from tilefleet.errors import SettingError, TilefleetError
+from tilefleet.errors import SettingError, TilefleetError, UnknownModel, WrongSize
 from tilefleet.report import Report
 
 #: Where a gateway is looked for if nobody says where.
@@ -64,7 +64,7 @@ def gateway(url: str | None) -> Check:
     return Check("gateway", FAIL, f"{url or GATEWAY}: {found.why}", "tilefleet serve starts one")
 
 
-def answer(living: dict[str, Report], *, timeout_s: float) -> Check:
+def answer(living: dict[str, Report], *, timeout_s: float, model: str | None) -> Check:
     """A drawn captcha, there and back."""
     if not living:
         return Check("answer", SKIP, "no worker to read a captcha")
@@ -81,8 +81,13 @@ def answer(living: dict[str, Report], *, timeout_s: float) -> Check:
         try:
             with Client() as client:
                 began = monotonic()
-                read = client.solve(Path(folder) / "000.jpg", timeout=timeout_s)
+                read = client.solve(Path(folder) / "000.jpg", timeout=timeout_s, model=model)
+            outcome = f"read by {read.model}"
+        except WrongSize as error:
+            # A worker looked at it: its model is for captchas of another kind than the drawn one.
+            outcome = f"seen by a model for another kind ({error_line(error)})"
+        except UnknownModel as error:
+            return Check("answer", FAIL, str(error), "TILEFLEET_MODEL says what workers hold")
         except TilefleetError as error:
             return Check("answer", FAIL, error_line(error), "tilefleet top shows what waits")
-    taken_ms = (monotonic() - began) * 1000
-    return Check("answer", OK, f"a captcha was read by {read.model} in {taken_ms:.0f} ms")
+    return Check("answer", OK, f"a captcha was {outcome} in {(monotonic() - began) * 1000:.0f} ms")

@@ -98,7 +98,7 @@ async def readyz(request: Request) -> Response:
         "captchas_per_second": round(seen.fleet.rate, 1),
         "waiting": waiting,
         "drain_seconds": None if drain_s is None else round(drain_s, 2),
-        "models": list(seen.fleet.models),
+        "models": context.models(request, seen.fleet.models),
         "answered": here.metrics.answered,
     }
     return _json(ready, 200 if seen.fleet.workers else 503)

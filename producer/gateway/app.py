@@ -203,7 +203,8 @@ class Gateway:
             self._pages.check(scope)
         state["old"] = self._legacy == "on" or (near and self._legacy == "loopback")
         if path in self._open_paths:
-            state["trusted"] = near or self._keys is None or self._find(scope) is not None
+            state["key"] = self._find(scope)
+            state["trusted"] = near or self._keys is None or state["key"] is not None
             return
         if self._now > self._most:
             raise HTTPException(503, f"{self._most} requests at once", {"Retry-After": "1"})

@@ -123,6 +123,12 @@ def model(request: Request) -> str | None:
     return bound or named
 
 
+def models(request: Request, held: Sequence[str]) -> list[str]:
+    """The names of those `held` by workers that whoever asks may name."""
+    key = _key(request)
+    return [name for name in held if key is None or key.model in (None, name)]
+
+
 async def solve(
     request: Request, picture: bytes, *, timeout: float, model: str | None = None
 ) -> Answer:

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from errno import EADDRINUSE
 from ipaddress import ip_address
 from typing import Any
 
@@ -54,7 +55,10 @@ def listen(host: str, port: int) -> list[socket.socket]:
             one.listen(2048)
     except OSError as error:
         close(opened)
-        raise SettingError(f"cannot listen on {host}:{port}: {error}") from None
+        hint = "; --port takes another one, 0 a free one" if error.errno == EADDRINUSE else ""
+        raise SettingError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}{hint}"
+        ) from None
     return opened
 
 

@@ -81,7 +81,7 @@ def _gateway(
     port: int, environ: Mapping[str, str], settings: Settings, greeting: list[str]
 ) -> Process:
     link = f"http://{_LOOPBACK}:{port}/"
-    greeting.append(_line("gateway", link, "POST a picture to /v1/solve"))
+    greeting.append(_line("gateway", link, "a page, and POST a picture to /v1/solve"))
     command = [sys.executable, "-m", "producer.cli", "serve"]
     return Process(
         "gateway",

@@ -1,13 +1,16 @@
 """A picture inside a terminal that can show one: ``tilefleet solve --show``.
 
 By kitty's protocol (kitty, Ghostty, Konsole; https://sw.kovidgoyal.net/kitty/graphics-protocol) or
-iTerm2's (iTerm2, WezTerm, VS Code, mintty; https://iterm2.com/documentation-images.html): both take
-a PNG as it is.
+iTerm2's (iTerm2, WezTerm, VS Code, mintty; https://iterm2.com/documentation-images.html), which
+take a PNG as it is; else as sixels, where the terminal says that it shows them.
 """
 
 from base64 import standard_b64encode
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
+
+from producer.reading import attributes
 
 #: Bytes of base64 in one escape sequence, at most.
 _CHUNK: Final = 4096
@@ -18,9 +21,21 @@ _ITERM: Final = frozenset({"iTerm.app", "WezTerm", "vscode", "mintty"})
 
 
 def shower(environ: Mapping[str, str]) -> Callable[[bytes], str] | None:
-    """What makes the text that shows a PNG in the terminal that the environment tells of.
+    """What makes the text that shows a PNG in the terminal of this process; None: it shows none."""
+    if (known := by_name(environ)) is not None:
+        return known
+    found = attributes.ask(environ.get("TERM", ""))
+    if found is None:
+        return None
+    from producer.reading import sixel
 
-    None: it shows none, or nobody knows; tmux and screen pass none on.
+    return partial(sixel.encode, width=_COLUMNS * found.cell, colours=found.colours)
+
+
+def by_name(environ: Mapping[str, str]) -> Callable[[bytes], str] | None:
+    """The same for a terminal that the environment tells of.
+
+    None: nobody knows; tmux and screen pass no PNG on.
     """
     if environ.get("TMUX") or environ.get("TERM", "").startswith(("screen", "tmux")):
         return None

@@ -47,6 +47,9 @@ def with_advice(error: TilefleetError) -> str:
 def _reach(text: str) -> str:
     if "pip install" in text:
         return ""
+    if text.startswith("rediss://") and "nothing accepted" in text:
+        # A server without TLS waits for the rest of a command that never comes.
+        return "does that server speak TLS? rediss:// is for those that do, redis:// for others"
     for says, advice in _SERVER_SAYS:
         if any(each in text for each in says):
             return advice

@@ -14,8 +14,9 @@ from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.fleet import NULL, wait_until
 from tests.support.servers import stopped
-from tilefleet import report
+from tilefleet import WrongSize, report
 from tilefleet.report import Report
+from tilefleet.testing import FakeFleet
 
 NAMES = [
     *("Python", "extras", "settings", "model", "server", "version", "rights", "eviction"),
@@ -68,6 +69,15 @@ def test_a_fleet_that_is_well_has_a_line_for_everything_and_exit_code_0(server, 
     assert "takes" not in found["answer"]["found"]
     assert "read by null" in found["answer"]["found"]
     assert found["workers"]["found"].startswith("1: tilefleet@")
+
+
+def test_the_model_that_is_named_answers_and_one_that_nobody_holds_is_told(server, worker):
+    code, found = doctor(server.url, "--model", "null")
+    assert code == 1
+    assert "no worker holds the model 'null'; they hold: builtin" in found["answer"]["found"]
+    code, found = doctor(server.url, "--model", "builtin")
+    assert code == 0
+    assert "read by null" in found["answer"]["found"]
 
 
 def test_without_a_server_it_says_how_to_start_one_and_looks_at_the_rest():
@@ -163,3 +173,13 @@ def test_workers_that_read_with_different_models_are_told():
     one, other = (Report(1.0, {"captcha": 1}, model) for model in ("a@1", "b@2"))
     assert fleet.models({"x": one, "y": other}).state == "warn"
     assert fleet.models({"x": one, "y": one}).state == "ok"
+
+
+def test_a_model_for_captchas_of_another_kind_is_there_and_back_too(monkeypatch):
+    fake = FakeFleet()
+    fake.when(lambda _: True, WrongSize("293×190 pixels; 196×198 are wanted"))
+    monkeypatch.setattr("producer.client.Client", lambda: fake)
+    check = fleet.answer({"x": Report(1.0, {"captcha": 1})}, timeout_s=5, model="digits")
+    assert check.state == "ok"
+    assert "WrongSize: 293×190 pixels; 196×198 are wanted" in check.found
+    assert fake.named == ["digits"]

@@ -1,11 +1,14 @@
-"""docs/own-words.md: drawn grids of digits, from a folder to the answers of a running fleet; and
-the built-in vocabulary, enlarged by words of 2016."""
+"""Drawn grids of digits, from a folder to the answers of a running fleet, by the commands of the
+README; and the built-in vocabulary, enlarged by words of 2016 (docs/own-words.md)."""
 
 import csv
 import os
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,17 +16,26 @@ from models.datasets.truth import truths
 from models.engines.reader import Reader
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, SAMPLES
 from tilefleet.kind import BUILTIN
 from tilefleet.settings import Settings
 
 COMMAND = [sys.executable, "-m", "producer.cli"]
+#: Draw, train, serve.
+(BLOCK,) = re.findall(
+    r"```sh\n(python examples/digits.py .*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL
+)
 
 
 def run(*command, environ, cwd) -> str:
     done = subprocess.run(
         [*map(str, command)],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environ},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **environ,
+        },
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -38,21 +50,24 @@ def test_digits_are_drawn_learned_and_read_by_a_fleet(tmp_path):
     pytest.importorskip("sklearn", reason="needs the extra tilefleet[digits]")
     store = {"TILEFLEET_STORE": str(tmp_path / "store")}
     folder = tmp_path / "digits"
-    run(sys.executable, REPOSITORY / "examples" / "digits.py", folder, environ={}, cwd=tmp_path)
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    draw, train, serve = (shlex.split(line, comments=True) for line in BLOCK.splitlines())
+    run(*draw, environ={}, cwd=tmp_path)
     looked = run(*COMMAND, "models", "new", "digits", environ=store, cwd=tmp_path)
     assert "layout: 3×4 tiles of 40×40" in looked
     assert "words: 10 (zero, one, two" in looked
     assert (folder / "layout.png").is_file()
-    trained = run(
-        *(*COMMAND, "models", "train", "--data", "digits", "--name", "digits", "--quick"),
-        environ=store,
-        cwd=tmp_path,
-    )
-    assert "tiles: 1,348 pictures" in trained
+    assert "tiles: 1,348 pictures" in run(*train, environ=store, cwd=tmp_path)
+    assert serve[1:] == ["tilefleet", "up"]
     with EmbeddedServer() as server:
-        fleet = {**store, "TILEFLEET_MODEL": "digits", "CELERY_BROKER_URL": server.url}
+        fleet = {**store, "CELERY_BROKER_URL": server.url}
+        fleet |= dict([serve[0].split("=")])
         with WorkerProcess(server.url, environ=fleet):
-            read = run(*COMMAND, "solve", "--csv", "digits/captchas", environ=fleet, cwd=tmp_path)
+            solve = (*COMMAND, "solve", "--csv")
+            named = (*solve, "--model", "digits", "digits/captchas")
+            read = run(*named, environ=fleet, cwd=tmp_path)
+            other = run(*solve, SAMPLES / "002.jpg", environ=fleet, cwd=tmp_path)
+    assert "电线|沙拉" in other
     answers = {row["file"]: row for row in csv.DictReader(read.splitlines())}
     with (folder / "captchas" / "answers.csv").open(newline="") as file:
         wanted = {f"digits/captchas/{row['file']}": row for row in csv.DictReader(file)}

@@ -6,6 +6,7 @@ import sys
 import click
 
 from producer.terminal import verbosity
+from producer.terminal.options import MODEL
 
 
 @click.command()
@@ -17,8 +18,9 @@ from producer.terminal import verbosity
     show_default=True,
     help="Seconds to wait for the answer to a captcha.",
 )
+@click.option("--model", type=MODEL, metavar="NAME", help="Which one answers; none: the default.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-def doctor(gateway: str | None, timeout: float, as_json: bool) -> None:
+def doctor(gateway: str | None, timeout: float, model: str | None, as_json: bool) -> None:
     """Check the whole road: a line for each thing that has to be right, and what to do if not.
 
     Python, extras, settings, model, server, its version, rights, eviction, memory and clock,
@@ -28,7 +30,7 @@ def doctor(gateway: str | None, timeout: float, as_json: bool) -> None:
     from producer.doctor.examine import examine
 
     failed = 0
-    for check in examine(gateway=gateway, timeout_s=timeout):
+    for check in examine(gateway=gateway, timeout_s=timeout, model=model):
         failed += check.state == FAIL
         if as_json:
             click.echo(json.dumps(check.encode(), ensure_ascii=False))

@@ -115,7 +115,7 @@ SCHEMAS: Schema = {
             "models": {
                 "type": "array",
                 "items": {"type": "string"},
-                "description": "Names of those that workers hold.",
+                "description": "Names of those that workers hold; of a bound key, its own.",
             },
             "drain_seconds": {
                 "type": ["number", "null"],

@@ -1,6 +1,7 @@
 // What the fleet does, looked at again and again: its workers, what waits, and how much is answered.
 
-import { get } from "./parts.js";
+import * as choice from "./choice.js";
+import { authorization, get } from "./parts.js";
 import { many, say } from "./words.js";
 
 // Milliseconds between looks, and how many of them the curve shows.
@@ -14,7 +15,7 @@ async function look() {
   if (document.hidden) return;
   try {
     // 503 says that there is no worker, and what waits for one.
-    const reply = await fetch("readyz", { cache: "no-store" });
+    const reply = await fetch("readyz", { cache: "no-store", headers: authorization() });
     seen(await reply.json(), performance.now());
   } catch {
     before = null;
@@ -26,6 +27,8 @@ function seen(fleet, at) {
   const workers = fleet.workers;
   status(workers ? "ready" : "empty",
     workers ? many(workers, "Ready: {n} worker", "Ready: {n} workers") : say("No workers"));
+  // While nobody works, what was chosen stays.
+  if (workers) choice.offer(fleet.models);
   get("workers").textContent = workers;
   get("waiting").textContent = fleet.waiting.captcha.toLocaleString("en");
   get("waiting-bulk").textContent = fleet.waiting["captcha.bulk"].toLocaleString("en");
@@ -60,5 +63,6 @@ function draw() {
 
 document.addEventListener("visibilitychange", look);
 document.addEventListener("language", look);
+document.addEventListener("key", look);
 setInterval(look, LOOK_MS);
 look();

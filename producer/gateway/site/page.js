@@ -1,8 +1,9 @@
 // Captchas: shown, sent, and drawn over with what the fleet reads in them. One is on the stage; those
 // of this visit are below it (`history`).
 
+import { chosen } from "./choice.js";
 import * as history from "./history.js";
-import { drawing, element, get, percent } from "./parts.js";
+import { authorization, drawing, element, get, percent } from "./parts.js";
 import { many, say, start } from "./words.js";
 
 const SAMPLES = 4;
@@ -17,7 +18,7 @@ let sending = 0;
 // Sending -----------------------------------------------------------------------------------------
 
 function read(entry) {
-  entry.state = "busy";
+  Object.assign(entry, { state: "busy", model: chosen() });
   queue.push(entry);
   next();
 }
@@ -35,7 +36,8 @@ function next() {
 async function send(entry) {
   const began = performance.now();
   try {
-    const reply = await fetch("v1/solve", { method: "POST", body: entry.picture, headers: headers(entry.picture) });
+    const path = entry.model ? `v1/solve?model=${encodeURIComponent(entry.model)}` : "v1/solve";
+    const reply = await fetch(path, { method: "POST", body: entry.picture, headers: headers(entry.picture) });
     const said = await reply.json().catch(() => ({}));
     if (reply.ok) Object.assign(entry, { state: "answered", answer: said, took: performance.now() - began });
     else refused(entry, reply, said);
@@ -47,11 +49,8 @@ async function send(entry) {
 }
 
 function headers(picture) {
-  const key = sessionStorage.getItem("key");
-  return {
-    "Content-Type": picture.type.startsWith("image/") ? picture.type : "application/octet-stream",
-    ...(key ? { Authorization: `Bearer ${key}` } : {}),
-  };
+  const kind = picture.type.startsWith("image/") ? picture.type : "application/octet-stream";
+  return { "Content-Type": kind, ...authorization() };
 }
 
 const REFUSED = {
@@ -62,6 +61,7 @@ const REFUSED = {
   Overloaded: "The fleet has too much to do",
   FleetUnreachable: "The fleet is away",
   AnswerTimeout: "No answer in time",
+  UnknownModel: "No worker holds this model",
   "Too Many Requests": "Your key's quota is used up",
 };
 
@@ -273,6 +273,7 @@ get("door").addEventListener("submit", (event) => {
   else sessionStorage.removeItem("key");
   get("key").value = "";
   closeDoor();
+  document.dispatchEvent(new Event("key")); // it may be bound to one model
   for (const entry of history.waiting()) read(entry);
   if (shown) show(shown);
 });

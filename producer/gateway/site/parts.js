@@ -7,6 +7,12 @@ export function percent(share, unit = " %") {
   return (share < 1 ? (share < 0.995 ? Math.round(share * 100) : "99+") : 100) + unit;
 }
 
+// What a request sends of the key that this tab has.
+export function authorization() {
+  const key = sessionStorage.getItem("key");
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
 export function element(name, attributes, ...children) {
   return filled(document.createElement(name), attributes, children);
 }

@@ -1,4 +1,5 @@
-"""docs/clients.md: every example is run as it stands there, against a real fleet."""
+"""docs/clients.md, and what the README shows of clients: every example is run as it stands there,
+against a real fleet."""
 
 import base64
 import os
@@ -15,11 +16,12 @@ from tests.conftest import REPOSITORY, SAMPLES
 from tests.integration.gateway.test_gateway import gateway
 
 DOC = (REPOSITORY / "docs" / "clients.md").read_text(encoding="utf-8")
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", DOC, re.DOTALL)
+def blocks(language: str, page: str = DOC) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,34 @@ def test_python_examples_run(server, folder, name):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+@pytest.mark.parametrize("block", blocks("python", README), ids=["python", "asyncio"])
+def test_the_readme_s_python_runs_in_a_clone(server, block):
+    if "async def read" in block:
+        block += "\nimport asyncio\nasyncio.run(read(['samples/002.jpg', 'samples/007.jpg']))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", block],
+        cwd=REPOSITORY,
+        env={**os.environ, "CELERY_BROKER_URL": server.url, "CELERY_RESULT_BACKEND": server.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "samples/002.jpg (5, 7)" in done.stdout
+
+
+def test_the_readme_s_curl_gets_an_answer(address):
+    (line,) = [line for line in README.splitlines() if line.startswith("curl ")]
+    done = subprocess.run(
+        ["sh", "-c", line.replace(ADDRESS, address)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert '"picks":[5,7]' in done.stdout
 
 
 def test_the_tests_that_are_shown_pass(folder):

@@ -244,7 +244,7 @@ def test_an_address_that_others_reach_needs_keys_or_a_word(monkeypatch):
         port = taken.getsockname()[1]
         result = CliRunner().invoke(main, ["serve", "--port", str(port)])
     assert result.exit_code == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use; --port" in result.stderr
 
 
 # Slow, long and broken requests, and the end ------------------------------------------------------

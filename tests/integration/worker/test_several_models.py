@@ -61,6 +61,19 @@ def command(server, *arguments: str, **environ: str) -> subprocess.CompletedProc
     )
 
 
+def test_commands_that_send_have_the_model_read_that_is_named(server):
+    with holding(server, "builtin", "mine", **NULL):
+        solved = command(server, "solve", "--json", "--model", "mine", "samples/002.jpg")
+        assert json.loads(solved.stdout)["model"] == "mine@null"
+        load = ("bench", "--seconds", "0.3", "--clients", "2", "--model")
+        assert list(json.loads(command(server, *load, "mine", "--json").stdout)["models"]) == [
+            "mine@null"
+        ]
+        (line,) = command(server, *load, "main").stderr.splitlines()
+        assert "no worker holds the model 'main'; they hold: builtin, mine" in line
+        assert line.endswith("did you mean mine?")
+
+
 def test_two_models_in_one_worker_under_mixed_load_answer_each_its_own(server, environ, sample):
     with holding(server, "builtin", "mine", **environ), Client(server.url) as fleet:
         images = [sample + bytes([number]) for number in range(40)]

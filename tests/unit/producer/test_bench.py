@@ -1,10 +1,14 @@
 """What the load is made of."""
 
 import asyncio
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
 from producer.bench.load import Deck, Plan, Tally, run
+from producer.cli.main import main
 from tilefleet.errors import GivenUp, NotAnImage, Overloaded
 from tilefleet.testing import AsyncFakeFleet
 
@@ -64,7 +68,26 @@ def test_every_captcha_that_was_sent_is_counted_once(loop):
     assert tally.models.total() == tally.answered
 
 
+def test_the_model_that_is_named_reads_all_of_it():
+    tally = measured(AsyncFakeFleet(), model="mine", clients=2)
+    assert {name.partition("@")[0] for name in tally.models} == {"mine"}
+
+
 def test_a_fleet_that_refuses_the_first_captcha_ends_the_run():
     fleet = AsyncFakeFleet()
     with fleet.overloaded(), pytest.raises(Overloaded):
         measured(fleet)
+
+
+def test_a_model_for_captchas_of_another_kind_is_told_to_whoever_sends_the_samples(monkeypatch):
+    def measure(_, tally, **__):
+        tally.sent, tally.errors["WrongSize"] = 2, 2
+
+    nobody = SimpleNamespace(look=lambda: SimpleNamespace(workers={}))
+    monkeypatch.setattr("producer.bench.load.measure", measure)
+    monkeypatch.setattr("producer.bench.run.Watch", lambda _: nullcontext(nobody))
+    monkeypatch.setattr("producer.bench.run.sleep", lambda _: None)
+    result = CliRunner().invoke(main, ["bench", "--model", "digits"])
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.endswith("name captchas of its kind: tilefleet bench DIR")

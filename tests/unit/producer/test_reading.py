@@ -125,7 +125,7 @@ def test_a_picture_is_shown_only_where_one_can_be(run):
     ],
 )
 def test_terminals_are_known_by_their_environment(environ, how):
-    assert inline.shower(environ) is how
+    assert inline.by_name(environ) is how
 
 
 def test_a_picture_travels_whole_in_pieces():

@@ -50,6 +50,12 @@ def test_what_is_like_nothing_gets_the_list_of_what_there_is(run):
     assert all(words[0] in line for words in commands() if len(words) == 1)
 
 
+@pytest.mark.parametrize("option", [("-n", "2"), ("--processes=2",)])
+def test_how_many_workers_goes_before_what_celery_gets(run, option):
+    (line,) = run("worker", "--loglevel", "info", *option).stderr.splitlines()
+    assert "goes in front of the options of celery worker: tilefleet worker -n 2" in line
+
+
 def test_a_file_or_a_model_that_is_not_there_gets_the_one_of_a_like_name(run, tmp_path):
     (tmp_path / "captcha.jpg").write_bytes(b"any")
     (line,) = run("solve", "--local", tmp_path / "captcah.jpg").stderr.splitlines()
@@ -132,6 +138,7 @@ def test_colours_are_as_the_environment_wants_them(monkeypatch, environ, wanted)
         (FleetUnreachable("redis://here: OOM command not allowed"), "maxmemory"),
         (FleetUnreachable("redis://here: NOPERM this user"), "users.acl"),
         (FleetUnreachable("redis://hree: Name or service not known"), "spelt right"),
+        (FleetUnreachable("rediss://here: nothing accepted within 10 s"), "redis:// for others"),
         (Overloaded("1000 wait on captcha"), "start more workers"),
     ],
 )
@@ -182,6 +189,8 @@ def test_completion_without_a_shell_takes_the_one_that_runs(run, monkeypatch):
         ("tilefleet models ", "evaluate"),
         ("tilefleet solve --js", "--json"),
         ("tilefleet solve --local --model ", "builtin"),
+        ("tilefleet bench --model ", "builtin"),
+        ("tilefleet doctor --model ", "builtin"),
     ],
 )
 def test_commands_options_and_models_are_completed(words, found):
