@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from base64 import b64encode
@@ -23,6 +24,7 @@ from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support.fleet import NULL, another_app, solve, wait_until
 from tests.support.gateway import gateway
+from tests.support.servers import FragileServer
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 
@@ -46,13 +48,15 @@ def passwords() -> dict[str, str]:
 class Guarded:
     """A server with our accounts, and the way to it for each role."""
 
-    def __init__(self, passwords: dict[str, str], folder: Path, **environ: str) -> None:
+    def __init__(
+        self, passwords: dict[str, str], folder: Path, *, server=EmbeddedServer, **environ: str
+    ) -> None:
         users = folder / "users.acl"
         done = run("users", **passwords, **environ)
         assert done.returncode == 0, done.stderr
         users.write_text(done.stdout)
         self._passwords = {role: passwords[f"REDIS_{role.upper()}_PASSWORD"] for role in ROLES}
-        self.server = EmbeddedServer(
+        self.server = server(
             "--aclfile", str(users), user="operator", password=self._passwords["operator"]
         )
 
@@ -302,6 +306,33 @@ def test_whoever_has_no_password_can_do_nothing(guarded):
     url = guarded.server.url_of()
     with Client(url) as fleet, pytest.raises(FleetUnreachable, match="Authentication required"):
         fleet.solve(b"any", timeout=5)
+
+
+@pytest.mark.parametrize("line", ["AUTH x", "AUTH default x", "HELLO 3 AUTH default x", "GET a"])
+def test_nobody_can_be_the_user_that_has_no_password(guarded, line):
+    with socket.create_connection(("127.0.0.1", guarded.server.port), 5) as connection:
+        connection.sendall(f"{line}\r\n".encode())
+        assert connection.recv(1000).startswith((b"-WRONGPASS", b"-NOAUTH"))
+    guarded.denied()
+
+
+def test_what_came_in_transactions_and_by_scripts_outlives_the_server(passwords, tmp_path):
+    """The server that starts does it again, as the user that nobody can be."""
+    guarded = Guarded(passwords, tmp_path, server=FragileServer)
+    with guarded.server as server:
+        with Redis.from_url(guarded.url("worker")) as worker, worker.pipeline() as transaction:
+            transaction.lpush(LANE, b"first").lpush(LANE, b"second").execute()
+            worker.eval("redis.call('LPUSH', KEYS[1], 1, 2)", 1, wire.BULK_LANE)
+        with Client(guarded.url("producer")) as fleet:
+            sent = fleet.submit(b"any", model="mine")
+        server.kill()
+        server.restart()
+        with Redis.from_url(server.url) as redis:
+            assert redis.lrange(LANE, 0, -1) == [b"second", b"first"]
+            assert redis.llen(wire.BULK_LANE) == 2
+            (waiting,) = redis.lrange(wire.lane("mine"), 0, -1)
+            assert sent.id.encode() in waiting
+        assert guarded.denied() == []
 
 
 def test_a_wrong_password_is_refused_and_not_repeated(guarded):

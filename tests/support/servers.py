@@ -22,8 +22,8 @@ from tests.support.fleet import wait_until
 class FragileServer(EmbeddedServer):
     """A server that writes down every change before it answers, and that can be killed."""
 
-    def __init__(self, *options: str) -> None:
-        super().__init__("--appendonly", "yes", "--appendfsync", "always", *options)
+    def __init__(self, *options: str, **account: str) -> None:
+        super().__init__("--appendonly", "yes", "--appendfsync", "always", *options, **account)
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
