@@ -16,6 +16,7 @@ from redis import Redis
 
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer, find_binary
+from tests.support import accounts
 from tests.support.fleet import wait_until
 
 
@@ -51,7 +52,7 @@ class Wire:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return accounts.url(self.port)
 
     def cut(self) -> None:
         """Break what is connected, refuse what wants to connect."""
