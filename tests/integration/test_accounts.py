@@ -241,7 +241,6 @@ ANYONE = {
     "list what there is": "SCAN 0",
     "list keys": "KEYS *",
     "use other keys": "SET another 1",
-    "throw a lane away": f"DEL {LANE}",
     "throw everything away": "FLUSHALL",
     "change the server": "CONFIG SET dir /tmp",
     "read its configuration": "CONFIG GET *",
@@ -258,6 +257,7 @@ ANYONE = {
     "listen to all results": "PSUBSCRIBE celery-task-meta-*",
 }
 SENDERS = {
+    "throw a lane away": f"DEL {LANE}",
     "take what others sent": f"RPOP {LANE}",
     "write a result": f"SETEX {META} 300 x",
     "announce a result": f"PUBLISH {META} x",
@@ -284,6 +284,7 @@ FORBIDDEN = {
     | {
         "send a captcha": f"LPUSH {LANE} x",
         "take one": f"BRPOP {LANE} 1",
+        "throw a lane away": f"DEL {LANE}",
         "read a result": f"GET {META}",
         "hear of a result": f"SUBSCRIBE {META}",
         "forge an event": "PUBLISH /0.celeryev/task.multi x",

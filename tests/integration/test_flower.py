@@ -12,6 +12,7 @@ from redis import Redis
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from tests.support import accounts
 from tests.support.fleet import NULL, another_app, solve, wait_until
 from tests.support.flower import Flower, flower
 from tilefleet import errors, wire
@@ -168,7 +169,11 @@ def test_a_sampled_captcha_has_all_of_its_events_and_another_none(server):
 
 @pytest.mark.parametrize("prefix", ["", "ours:"])
 def test_what_waits_is_counted_over_all_priorities(prefix, tmp_path):
-    with EmbeddedServer() as own, Redis.from_url(own.url) as redis:
+    with (
+        EmbeddedServer() as own,
+        accounts.prefixed(own, prefix),
+        Redis.from_url(own.url) as redis,
+    ):
         redis.lpush(f"{prefix}{wire.LANE}", "one", "two")
         redis.lpush(f"{prefix}{wire.LANE}\x06\x169", "three")
         with flower(own.url, tmp_path, TILEFLEET_KEY_PREFIX=prefix) as page:

@@ -27,6 +27,7 @@ ON = os.environ.get("TEST_ACCOUNTS") == "1"
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "redis"
 ROLES = ("operator", "worker", "producer", "gateway", "flower")
 PASSWORDS = {role: f"{role}-0123456789abcdef" for role in ROLES}
+_OPERATOR = f"operator:{PASSWORDS['operator']}@"
 
 #: Words of a command that say whose account it has; whatever else is run sends captchas.
 _COMMANDS = {
@@ -52,13 +53,12 @@ _SENDERS = ("producer", "gateway")
 def of(role: str, text: str) -> str:
     """A URL, or what has some in it, with that role's account where the operator's is."""
     mine = f"{role}:{PASSWORDS[role]}@" if role else ""
-    return text.replace(f"operator:{PASSWORDS['operator']}@", mine)
+    return text.replace(_OPERATOR, mine)
 
 
 def url(port: int) -> str:
     """Of the server on that port of the loopback interface, as tests go to it."""
-    account = f"operator:{PASSWORDS['operator']}@" if ON else ""
-    return f"redis://{account}127.0.0.1:{port}/0"
+    return f"redis://{_OPERATOR if ON else ''}127.0.0.1:{port}/0"
 
 
 def role_of(command: Sequence[Any]) -> str:
@@ -95,14 +95,37 @@ def _users() -> tuple[TemporaryDirectory[str], Path]:
 
 @contextmanager
 def allowed(server: EmbeddedServer, role: str, *more: str) -> Iterator[None]:
-    """For a while, a role may do more: what a site adds for queues of its own, or for revoking."""
-    if ON:
-        with Redis.from_url(server.url) as redis:
-            redis.execute_command("ACL", "SETUSER", role, *more)
-    yield
-    if ON:
-        with Redis.from_url(server.url) as redis:
-            redis.execute_command("ACL", "LOAD")
+    """A role may do more, for a while: what a site adds."""
+    with _changed(server, {role: more}):
+        yield
+
+
+@contextmanager
+def prefixed(server: EmbeddedServer, prefix: str) -> Iterator[None]:
+    """The roles may do the same with the keys of another fleet, for a while."""
+    theirs = _words(rules(TILEFLEET_KEY_PREFIX=prefix)) if ON else {}
+    # Without what begins with nothing: on, the password, no channels, no commands.
+    with _changed(server, {role: words[4:] for role, words in theirs.items()}):
+        yield
+
+
+@contextmanager
+def _changed(server: EmbeddedServer, more: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    if not ON:
+        yield
+        return
+    with Redis.from_url(server.url) as redis:
+        for role, words in more.items():
+            redis.execute_command("ACL", "SETUSER", role, *words)
+        yield
+        for role in more:
+            redis.execute_command("ACL", "SETUSER", role, "reset", *_words(rules())[role])
+
+
+def _words(text: str) -> dict[str, list[str]]:
+    """The rules of each role but the operator, who may do everything."""
+    lines = [line.split() for line in text.splitlines()]
+    return {words[1]: words[2:] for words in lines if words[1] in ROLES[1:]}
 
 
 def denied(server: EmbeddedServer) -> list[str]:

@@ -52,9 +52,9 @@ class OtherApp(Celery):
 
 
 @contextmanager
-def another_app(url):
-    """Another application, which knows the tasks by name only."""
-    mine, theirs = accounts.of("producer", url), accounts.of("flower", url)
+def another_app(url, *, role="producer"):
+    """Another application, which knows the tasks by name only; `role`: its account."""
+    mine, theirs = accounts.of(role, url), accounts.of("flower", url)
     app = OtherApp("other", broker=mine, backend=mine, set_as_current=False)
     app.people = Celery("people", broker=theirs, backend=theirs, set_as_current=False)
     for each in (app, app.people):
