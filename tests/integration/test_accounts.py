@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from base64 import b64encode
+from collections import Counter
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -21,12 +22,16 @@ from producer.gateway.keys import Key, changing
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from producer.monitoring.watch import Watch
 from tests.conftest import REPOSITORY
-from tests.support.fleet import NULL, another_app, solve, wait_until
+from tests.support import accounts
+from tests.support.fleet import NULL, another_app, null_fleet, solve, wait_until
+from tests.support.flower import flower
 from tests.support.gateway import gateway
 from tests.support.servers import FragileServer
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
+from tilefleet.settings import Settings
 
 SCRIPT = REPOSITORY / "deploy" / "redis" / "acl.sh"
 ROLES = ("operator", "worker", "producer", "gateway", "flower")
@@ -352,6 +357,24 @@ def test_a_fleet_with_a_prefix_and_a_database_has_accounts_too(passwords, tmp_pa
         with WorkerProcess(urls["worker"], environ=NULL), Client(urls["producer"]) as fleet:
             assert fleet.solve(b"any", timeout=10).model == "null"
         assert guarded.denied() == []
+
+
+@pytest.mark.skipif(not accounts.ON, reason="make test-accounts")
+def test_what_other_tests_start_has_the_account_of_its_role(tmp_path):
+    with (
+        null_fleet() as fleet,
+        gateway(fleet.server.url) as door,
+        flower(fleet.server.url, tmp_path) as page,
+        Watch(Settings(broker_url=fleet.server.url)) as watch,
+    ):
+        assert fleet.client.solve(b"any", timeout=10).model == "null"
+        assert door.post("/v1/solve", content=b"any").status_code == 200
+        assert wait_until(page.workers)
+        assert wait_until(lambda: watch.look().workers)
+        users = Counter(each["user"] for each in fleet.redis.client_list())
+    # Of the operator's, only the connection that looks.
+    assert users.pop("operator") == 1
+    assert set(users) == {"worker", "producer", "gateway", "flower"}
 
 
 def test_passwords_are_random_and_only_their_hashes_are_written(passwords):

@@ -63,7 +63,8 @@ def form(name, stack, folder):
         "sentinels": ("--requirepass", "of-the-server"),
         "TLS": ("--requirepass", PASSWORD),
     }.get(name, ())
-    who = {"user": "default", "password": options[1]} if "--requirepass" in options else {}
+    # Whose account, and which database, is what the forms are about.
+    who = {"user": "default", "password": options[1] if "--requirepass" in options else ""}
     server = stack.enter_context(EmbeddedServer(*options, **who))
     broker = results = f"redis://127.0.0.1:{server.port}/0"
     more = {}

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, wraps
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +21,7 @@ from redis.exceptions import RedisError
 
 from producer.client import asynchronous, transport
 from producer.local.server import EmbeddedServer
-from producer.monitoring import about, readers, remote, watch
+from producer.monitoring import about, celery_app, readers, remote, watch
 
 ON = os.environ.get("TEST_ACCOUNTS") == "1"
 
@@ -33,7 +34,6 @@ _OPERATOR = f"operator:{PASSWORDS['operator']}@"
 _COMMANDS = {
     "worker": "worker",
     "multi": "worker",
-    "tilefleet.testing.supervised": "worker",
     "serve": "gateway",
     **dict.fromkeys(
         ("flower", "inspect", "control", "status", "events", "top", "models"), "flower"
@@ -42,7 +42,7 @@ _COMMANDS = {
     **dict.fromkeys(("up", "doctor"), "operator"),
 }
 #: Programs before such a word.
-_PROGRAMS = ("celery", "producer.cli", "tilefleet", "multi")
+_PROGRAMS = ("celery", "producer.cli", "tilefleet")
 
 #: What a site adds for senders whose `cancel` is to reach workers.
 REVOKE = ("+publish", "&/0.celery.pidbox")
@@ -61,15 +61,23 @@ def url(port: int) -> str:
     return f"redis://{_OPERATOR if ON else ''}127.0.0.1:{port}/0"
 
 
+def for_sentinel(master: str) -> str:
+    """Lines of a sentinel's configuration: who it is for the servers."""
+    if not ON:
+        return ""
+    return (
+        f"sentinel auth-user {master} operator\n"
+        f"sentinel auth-pass {master} {PASSWORDS['operator']}\n"
+    )
+
+
 def role_of(command: Sequence[Any]) -> str:
     """Whose account a process has."""
     words = [Path(str(word)).name for word in command]
-    for number, word in enumerate(words):
-        if word in _PROGRAMS:
-            for after in words[number + 1 :]:
-                if after in _COMMANDS:
-                    return _COMMANDS[after]
-    return "producer"
+    program = next((number for number, word in enumerate(words) if word in _PROGRAMS), len(words))
+    # An application may be called as a command is: celery -A worker flower.
+    after = [word for before, word in pairwise(words[program:]) if before not in ("-A", "--app")]
+    return next((_COMMANDS[word] for word in after if word in _COMMANDS), "producer")
 
 
 def rules(**environ: str) -> str:
@@ -128,8 +136,14 @@ def _words(text: str) -> dict[str, list[str]]:
     return {words[1]: words[2:] for words in lines if words[1] in ROLES[1:]}
 
 
+def forget(server: EmbeddedServer) -> None:
+    """What a server has denied so far is what the test wanted."""
+    if ON:
+        denied(server)
+
+
 def denied(server: EmbeddedServer) -> list[str]:
-    """What a server has denied since the last look, by role; but for revoking."""
+    """What a server has denied to our roles since the last look; but for revoking."""
     with Redis.from_url(server.url, decode_responses=True, socket_timeout=2) as redis:
         log = redis.acl_log()
         redis.acl_log_reset()
@@ -137,6 +151,7 @@ def denied(server: EmbeddedServer) -> list[str]:
         f"{each['username']} in {each['client-info'].get('cmd')}: {each['reason']} {each['object']}"
         for each in log
         if each["reason"] != "auth"
+        and each["username"] in (*ROLES, "default")
         and not (each["username"] in _SENDERS and each["object"] == "publish")
     ]
 
@@ -150,6 +165,7 @@ def install() -> None:
         _patch(module, "connect", _connects_as("producer"))
     for module in (about, readers, remote, watch):
         _patch(module, "connect_now", _connects_as("flower"))
+    _patch(celery_app, "for_celery", _connects_as("flower"))
 
 
 def _patch(place: Any, name: str, replacement: Callable[..., Any]) -> None:
