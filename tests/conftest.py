@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests.support import accounts
 from tilefleet.testing import EmbeddedServer, WorkerProcess
 
 pytest_plugins = ["tilefleet.testing.plugin"]
+
+if accounts.ON:
+    accounts.install()
 
 # Before anything imports Keras, which reads it once.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

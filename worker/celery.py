@@ -82,10 +82,17 @@ class Application(Celery):
             signals.celeryd_init.connect(_only_json)
             signals.after_setup_logger.connect(_as_json)
             signals.after_setup_task_logger.connect(_as_json)
-        if command == "flower" and not Path("flowerconfig.py").exists():
-            os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
+        if command == "flower":
+            self._serve_flower()
         prefork = command == "worker" and worker_options().has_processes
         self.conf.update(_configuration(settings, prefork=prefork, only_looks=only_looks))
+
+    def _serve_flower(self) -> None:
+        from worker.monitoring import queues
+
+        if not Path("flowerconfig.py").exists():
+            os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
+        queues.show(self)
 
     def _get_backend(self) -> Any:
         # Celery looks up its URL first, which the configuration completes.

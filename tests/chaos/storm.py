@@ -111,7 +111,7 @@ class Storm:
                 self._all_sent.set()
                 wait_until(lambda: not outcomes.lost, plan.patience_s)
                 outcomes.seconds = monotonic() - began
-                with Redis(port=self._server.port) as redis:
+                with Redis.from_url(self._server.url) as redis:
                     wait_until(lambda: self._is_clean(redis), 4 * plan.lease_s + 10)
             finally:
                 self._all_sent.set()
@@ -182,7 +182,7 @@ class Storm:
     def _collect(self) -> None:
         """Look for results again and again: they do not stay for ever."""
         outcomes = self._outcomes
-        with Redis(port=self._server.port) as redis:
+        with Redis.from_url(self._server.url) as redis:
             while not self._over.is_set():
                 sleep(0.3)
                 with self._lock:
@@ -208,7 +208,7 @@ class Storm:
         """Count how often each result is written; what happens during a restart is not seen."""
         while not self._over.is_set():
             try:
-                with Redis(port=self._server.port) as redis, redis.pubsub() as pubsub:
+                with Redis.from_url(self._server.url) as redis, redis.pubsub() as pubsub:
                     pubsub.psubscribe("celery-task-meta-*")
                     while not self._over.is_set():
                         message = pubsub.get_message(timeout=0.5)

@@ -102,12 +102,12 @@ def test_a_failover_to_a_replica(monkeypatch):
         worker = WorkerProcess(sentinels.url, *STRANGE, environ=ENVIRON)
         with worker, Client(sentinels.url) as fleet:
             pending = [fleet.submit(b"tenth %d" % number) for number in range(60)]
-            with Redis(port=sentinels.first.port) as first:
+            with Redis.from_url(sentinels.first.url) as first:
                 wait_until(lambda: pending[5].ready())
                 # What a replica has not got yet is lost with its master, whoever the client is.
                 assert first.wait(1, 5000) == 1
             sentinels.first.kill()
-            with Redis(port=sentinels.second.port) as second:
+            with Redis.from_url(sentinels.second.url) as second:
                 assert all_are_answered(second, pending, 40)
                 wait_until(lambda: second.role()[0] == b"master")
                 assert nothing_is_left(second)

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from tests.support import accounts
 from tests.support.fleet import NULL, wait_until
 
 RIGHTS = ("on", ">pw", "~*", "&*", "+@all")
@@ -118,6 +119,7 @@ def working(other):
             WorkerProcess(hurt.url, environ=NULL) as worker,
         ):
             yield hurt, fleet, worker
+            accounts.forget(server)
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from base64 import b64encode
+from collections import Counter
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -20,11 +22,16 @@ from producer.gateway.keys import Key, changing
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from producer.monitoring.watch import Watch
 from tests.conftest import REPOSITORY
-from tests.support.fleet import NULL, another_app, solve, wait_until
+from tests.support import accounts
+from tests.support.fleet import NULL, another_app, null_fleet, solve, wait_until
+from tests.support.flower import flower
 from tests.support.gateway import gateway
+from tests.support.servers import FragileServer
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
+from tilefleet.settings import Settings
 
 SCRIPT = REPOSITORY / "deploy" / "redis" / "acl.sh"
 ROLES = ("operator", "worker", "producer", "gateway", "flower")
@@ -46,13 +53,15 @@ def passwords() -> dict[str, str]:
 class Guarded:
     """A server with our accounts, and the way to it for each role."""
 
-    def __init__(self, passwords: dict[str, str], folder: Path, **environ: str) -> None:
+    def __init__(
+        self, passwords: dict[str, str], folder: Path, *, server=EmbeddedServer, **environ: str
+    ) -> None:
         users = folder / "users.acl"
         done = run("users", **passwords, **environ)
         assert done.returncode == 0, done.stderr
         users.write_text(done.stdout)
         self._passwords = {role: passwords[f"REDIS_{role.upper()}_PASSWORD"] for role in ROLES}
-        self.server = EmbeddedServer(
+        self.server = server(
             "--aclfile", str(users), user="operator", password=self._passwords["operator"]
         )
 
@@ -237,7 +246,6 @@ ANYONE = {
     "list what there is": "SCAN 0",
     "list keys": "KEYS *",
     "use other keys": "SET another 1",
-    "throw a lane away": f"DEL {LANE}",
     "throw everything away": "FLUSHALL",
     "change the server": "CONFIG SET dir /tmp",
     "read its configuration": "CONFIG GET *",
@@ -254,6 +262,7 @@ ANYONE = {
     "listen to all results": "PSUBSCRIBE celery-task-meta-*",
 }
 SENDERS = {
+    "throw a lane away": f"DEL {LANE}",
     "take what others sent": f"RPOP {LANE}",
     "write a result": f"SETEX {META} 300 x",
     "announce a result": f"PUBLISH {META} x",
@@ -280,6 +289,7 @@ FORBIDDEN = {
     | {
         "send a captcha": f"LPUSH {LANE} x",
         "take one": f"BRPOP {LANE} 1",
+        "throw a lane away": f"DEL {LANE}",
         "read a result": f"GET {META}",
         "hear of a result": f"SUBSCRIBE {META}",
         "forge an event": "PUBLISH /0.celeryev/task.multi x",
@@ -304,6 +314,33 @@ def test_whoever_has_no_password_can_do_nothing(guarded):
         fleet.solve(b"any", timeout=5)
 
 
+@pytest.mark.parametrize("line", ["AUTH x", "AUTH default x", "HELLO 3 AUTH default x", "GET a"])
+def test_nobody_can_be_the_user_that_has_no_password(guarded, line):
+    with socket.create_connection(("127.0.0.1", guarded.server.port), 5) as connection:
+        connection.sendall(f"{line}\r\n".encode())
+        assert connection.recv(1000).startswith((b"-WRONGPASS", b"-NOAUTH"))
+    guarded.denied()
+
+
+def test_what_came_in_transactions_and_by_scripts_outlives_the_server(passwords, tmp_path):
+    """The server that starts does it again, as the user that nobody can be."""
+    guarded = Guarded(passwords, tmp_path, server=FragileServer)
+    with guarded.server as server:
+        with Redis.from_url(guarded.url("worker")) as worker, worker.pipeline() as transaction:
+            transaction.lpush(LANE, b"first").lpush(LANE, b"second").execute()
+            worker.eval("redis.call('LPUSH', KEYS[1], 1, 2)", 1, wire.BULK_LANE)
+        with Client(guarded.url("producer")) as fleet:
+            sent = fleet.submit(b"any", model="mine")
+        server.kill()
+        server.restart()
+        with Redis.from_url(server.url) as redis:
+            assert redis.lrange(LANE, 0, -1) == [b"second", b"first"]
+            assert redis.llen(wire.BULK_LANE) == 2
+            (waiting,) = redis.lrange(wire.lane("mine"), 0, -1)
+            assert sent.id.encode() in waiting
+        assert guarded.denied() == []
+
+
 def test_a_wrong_password_is_refused_and_not_repeated(guarded):
     refusal = pytest.raises(FleetUnreachable, match="invalid username-password")
     with Client(guarded.server.url_of("producer", "not-the-password")) as fleet, refusal as refused:
@@ -320,6 +357,24 @@ def test_a_fleet_with_a_prefix_and_a_database_has_accounts_too(passwords, tmp_pa
         with WorkerProcess(urls["worker"], environ=NULL), Client(urls["producer"]) as fleet:
             assert fleet.solve(b"any", timeout=10).model == "null"
         assert guarded.denied() == []
+
+
+@pytest.mark.skipif(not accounts.ON, reason="make test-accounts")
+def test_what_other_tests_start_has_the_account_of_its_role(tmp_path):
+    with (
+        null_fleet() as fleet,
+        gateway(fleet.server.url) as door,
+        flower(fleet.server.url, tmp_path) as page,
+        Watch(Settings(broker_url=fleet.server.url)) as watch,
+    ):
+        assert fleet.client.solve(b"any", timeout=10).model == "null"
+        assert door.post("/v1/solve", content=b"any").status_code == 200
+        assert wait_until(page.workers)
+        assert wait_until(lambda: watch.look().workers)
+        users = Counter(each["user"] for each in fleet.redis.client_list())
+    # Of the operator's, only the connection that looks.
+    assert users.pop("operator") == 1
+    assert set(users) == {"worker", "producer", "gateway", "flower"}
 
 
 def test_passwords_are_random_and_only_their_hashes_are_written(passwords):

@@ -12,6 +12,7 @@ from redis import Redis
 from producer.doctor import fleet, here
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from tests.support import accounts
 from tests.support.fleet import NULL, wait_until
 from tests.support.servers import stopped
 from tilefleet import WrongSize, report
@@ -133,14 +134,15 @@ def test_an_account_with_too_few_rights_is_told_what_it_lacks(server, worker):
             categories=["+@all"],
             commands=["-lpush", "-info"],
         )
-        code, found = doctor(server.url.replace("//", "//some:some@"))
+        url = accounts.of("", server.url)
+        code, found = doctor(url.replace("//", "//some:some@"))
         assert code == 1
         assert found["rights"]["found"] == "account some may not LPUSH"
         assert found["memory"]["state"] == "skip"
-        code, found = doctor(server.url.replace("//", "//few:few@"))
+        code, found = doctor(url.replace("//", "//few:few@"))
         assert found["version"]["state"] == "ok"
         assert found["rights"]["state"] == "skip"
-        code, found = doctor(server.url.replace("//", "//few:wrong@"))
+        code, found = doctor(url.replace("//", "//few:wrong@"))
         assert (code, found["server"]["state"]) == (1, "fail")
         assert "user:password@" in found["server"]["hint"]
 

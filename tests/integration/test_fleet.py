@@ -16,6 +16,7 @@ from models.datasets.truth import truths
 from models.engines.reader import Reader
 from producer import Answer, Client
 from tests.conftest import SAMPLES
+from tests.support import accounts
 from tilefleet import errors, wire
 from tilefleet.settings import Settings
 
@@ -90,7 +91,8 @@ def test_a_twenty_megabyte_file_is_refused_with_its_size(fleet, sample):
 
 
 def test_any_celery_application_can_send_json_by_name(server, worker, sample):
-    app = Celery("other", broker=server.url, backend=server.url, set_as_current=False)
+    url = accounts.of("producer", server.url)
+    app = Celery("other", broker=url, backend=url, set_as_current=False)
     app.conf.task_serializer = "json"
     answer = app.send_task(wire.TASK_SOLVE, (sample,), queue=wire.LANE).get(timeout=20)
     assert answer["picks"]
@@ -105,6 +107,7 @@ def test_any_celery_application_can_send_json_by_name(server, worker, sample):
 
 
 def other_application(url: str) -> Celery:
+    url = accounts.of("producer", url)
     app = Celery("other", broker=url, backend=url, set_as_current=False)
     app.conf.update(task_serializer="msgpack", accept_content=["msgpack", "json"])
     return app

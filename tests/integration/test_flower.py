@@ -1,95 +1,21 @@
 """Flower beside a real worker, started as users start it: what it shows, and to whom."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from base64 import b64encode
-from contextlib import closing, contextmanager
-from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from contextlib import closing
+from urllib.error import HTTPError
 from zlib import crc32
 
 import pytest
+from redis import Redis
 
 from producer import Client
-from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.conftest import REPOSITORY
+from tests.support import accounts
 from tests.support.fleet import NULL, another_app, solve, wait_until
+from tests.support.flower import Flower, flower
 from tilefleet import errors, wire
-
-PASSWORD = re.compile(r"password (\S+) \(of its own making")
-
-
-class Flower:
-    """A running Flower."""
-
-    def __init__(self, port: int, log: Path) -> None:
-        self.port = port
-        self._log = log
-        self.password = ""
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def get(self, path: str, *, user: str | None = None):
-        request = Request(f"http://127.0.0.1:{self.port}{path}")
-        if user := user or (self.password and f"flower:{self.password}"):
-            request.add_header("Authorization", f"Basic {b64encode(user.encode()).decode()}")
-        with urlopen(request, timeout=10) as reply:
-            return reply.read().decode()
-
-    def answers(self) -> bool:
-        try:
-            return self.get("/healthcheck") == "OK"
-        except URLError:
-            return False
-
-    def tasks(self, **options) -> dict:
-        query = "&".join(f"{name}={value}" for name, value in options.items())
-        return json.loads(self.get(f"/api/tasks?{query}"))
-
-
-@contextmanager
-def flower(url: str, folder: Path, **environ: str):
-    """``celery -A worker flower`` with its state in `folder`; killed by its process id."""
-    port = free_port()
-    log = folder / "log"
-    environ = {
-        **os.environ,
-        "CELERY_BROKER_URL": url,
-        "XDG_STATE_HOME": str(folder),
-        "PYTHONPATH": str(REPOSITORY),
-        **environ,
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "worker", "flower", f"--port={port}"],
-            env=environ,
-            cwd=folder,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-        )
-    try:
-        running = Flower(port, log)
-        wait_until(lambda: process.poll() is not None or running.answers())
-        assert process.poll() is None, running.log
-        if found := PASSWORD.search(running.log):
-            running.password = found[1]
-        yield running
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +120,7 @@ def test_counts_hold_under_load(monitor, server, fleet):
 
 
 def test_workers_and_columns_are_shown(monitor, worker):
-    (about,) = wait_until(lambda: json.loads(monitor.get("/api/workers?refresh=1"))).values()
+    (about,) = wait_until(monitor.workers).values()
     assert about["stats"]["engine_room"]["model"] == "null"
     page = monitor.get("/tasks")
     for column in ("state", "args", "result", "exception", "runtime", "worker"):
@@ -224,8 +150,8 @@ def test_a_sampled_captcha_has_all_of_its_events_and_another_none(server):
             if "uuid" in event:
                 seen.setdefault(event["uuid"], []).append(event["type"])
 
-        with app.connection() as connection:
-            receiver = app.events.Receiver(connection, handlers={"*": note})
+        with app.people.connection() as connection:
+            receiver = app.people.events.Receiver(connection, handlers={"*": note})
             with closing(receiver.itercapture(limit=None, timeout=10, wakeup=False)) as capture:
                 next(capture)
                 results = [solve(app, b"%d" % number).delay() for number in range(400)]
@@ -239,3 +165,17 @@ def test_a_sampled_captcha_has_all_of_its_events_and_another_none(server):
         assert set(map(tuple, seen.values())) == {
             ("task-received", "task-started", "task-succeeded")
         }
+
+
+@pytest.mark.parametrize("prefix", ["", "ours:"])
+def test_what_waits_is_counted_over_all_priorities(prefix, tmp_path):
+    with (
+        EmbeddedServer() as own,
+        accounts.prefixed(own, prefix),
+        Redis.from_url(own.url) as redis,
+    ):
+        redis.lpush(f"{prefix}{wire.LANE}", "one", "two")
+        redis.lpush(f"{prefix}{wire.LANE}\x06\x169", "three")
+        with flower(own.url, tmp_path, TILEFLEET_KEY_PREFIX=prefix) as page:
+            waiting = {queue["name"]: queue["messages"] for queue in page.queues()}
+        assert (waiting[wire.LANE], waiting[wire.BULK_LANE]) == (3, 0)

@@ -11,6 +11,7 @@ from redis import Redis
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import SAMPLES
+from tests.support import accounts
 from tests.support.fleet import NULL
 from tests.support.servers import stopped
 
@@ -98,7 +99,7 @@ def test_a_stopped_worker(tilefleet, server):
 def test_a_wrong_password(tilefleet, server):
     with Redis.from_url(server.url) as redis:
         redis.acl_setuser("bot", enabled=True, passwords=["+right"], commands=["+ping"])
-    url = server.url.replace("//", "//bot:wrong@")
+    url = accounts.of("", server.url).replace("//", "//bot:wrong@")
     line = tilefleet("solve", SAMPLE, CELERY_BROKER_URL=url)
     assert "wrong" not in line.replace("WRONGPASS", "")
     assert "give its user and password in CELERY_BROKER_URL" in line

@@ -39,7 +39,7 @@ def redis(server):
 
 @pytest.fixture(params=[True, False], ids=["extended", "plain"])
 def app(server, request):
-    with another_app(server.url) as app:
+    with another_app(server.url, role="worker") as app:
         app.conf.result_extended = request.param
         yield app
 
@@ -64,7 +64,7 @@ def varied(fields: dict) -> dict:
 
 @pytest.mark.parametrize("many", [False, True])
 def test_a_captcha_s_message_is_that_of_celery(redis, server, many):
-    lane, argument = "of-its-own", [IMAGE, IMAGE] if many else IMAGE
+    lane, argument = "captcha@of-its-own", [IMAGE, IMAGE] if many else IMAGE
     make = message.solve_many if many else message.solve
     name = wire.TASK_SOLVE_MANY if many else wire.TASK_SOLVE
     ours = json.loads(make(argument, lane=lane, now=time(), expires=60).item)

@@ -15,7 +15,11 @@ from producer.local.server import EmbeddedServer, find_binary
 from producer.local.worker import WorkerProcess
 from producer.monitoring.remote import Remote
 from producer.monitoring.watch import Watch
+from tests.support.authority import Authority
 from tests.support.fleet import NULL, wait_until
+from tests.support.flower import flower
+from tests.support.servers import Wire
+from tilefleet import wire
 from tilefleet.errors import Overloaded
 from tilefleet.settings import Settings
 
@@ -24,7 +28,7 @@ PASSWORD = "a/b:c@d%;#?"
 ACCOUNT = ("on", f">{PASSWORD}", "~*", "&*", "+@all")
 FORMS = (
     *("another database for results", "another server for results", "unix socket", "account"),
-    *("the first away", "IPv6", "sentinels"),
+    *("the first away", "IPv6", "sentinels", "TLS"),
 )
 
 
@@ -57,8 +61,10 @@ def form(name, stack, folder):
         "unix socket": ("--unixsocket", str(folder / "server.sock")),
         "IPv6": ("--bind", "127.0.0.1", "::1"),
         "sentinels": ("--requirepass", "of-the-server"),
+        "TLS": ("--requirepass", PASSWORD),
     }.get(name, ())
-    who = {"user": "default", "password": "of-the-server"} if name == "sentinels" else {}
+    # Whose account, and which database, is what the forms are about.
+    who = {"user": "default", "password": options[1] if "--requirepass" in options else ""}
     server = stack.enter_context(EmbeddedServer(*options, **who))
     broker = results = f"redis://127.0.0.1:{server.port}/0"
     more = {}
@@ -84,6 +90,11 @@ def form(name, stack, folder):
         more = {"TILEFLEET_SENTINEL_MASTER": "captchas"}
         (folder / "password").write_text("of-sentinels\n")
         more["TILEFLEET_SENTINEL_PASSWORD_FILE"] = str(folder / "password")
+    elif name == "TLS":
+        authority = Authority(folder, "ours")
+        line = stack.enter_context(Wire(server.port, tls=authority.sign("127.0.0.1")))
+        place = f"127.0.0.1:{line.port}/0?ssl_ca_certs={authority.certificate}"
+        broker = results = f"rediss://default:{quote(PASSWORD, safe='')}@{place}"
     (folder / "broker").write_text(broker + "\n")
     (folder / "results").write_text(results + "\n")
     return {
@@ -112,6 +123,11 @@ def test_it_works_for_everybody(name, tmp_path, monkeypatch):
             with Watch(settings) as watch:
                 (node,) = wait_until(lambda: watch.look().workers)
             assert list(Remote(settings).ask("model", [node])) == [node]
+            # A page for people, who see what waits there too.
+            with flower("", tmp_path, **environ) as page:
+                assert wait_until(page.workers)[node]["stats"]
+                assert set(wire.LANES) <= {queue["name"] for queue in page.queues()}
+                assert wire.BULK_LANE in page.get("/broker")
             # The bound on what may wait is known to who sends.
             with pytest.raises(Overloaded, match="5 may"):
                 flood(fleet)

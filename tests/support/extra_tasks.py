@@ -21,7 +21,7 @@ def count(answers):
 def note(request_or_id, *rest):
     """An errback; leaves the failed task's id where a test finds it."""
     failed = getattr(request_or_id, "id", request_or_id)
-    app.backend.client.rpush("noted", str(failed))
+    app.backend.client.rpush("captcha@noted", str(failed))
 
 
 @app.task(name="extra.image")

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from tests.support import accounts
 from tilefleet import wire
 
 #: A worker that answers without looking.
@@ -40,21 +41,37 @@ def null_fleet() -> Iterator[NullFleet]:
         yield NullFleet(server, worker, client, redis)
 
 
+class OtherApp(Celery):
+    """Sends with a producer's account, where there are any; people look and control with theirs."""
+
+    people: Celery
+
+    @property
+    def control(self):
+        return self.people.control
+
+
 @contextmanager
-def another_app(url):
-    """Another application, which knows the tasks by name only."""
-    app = Celery("other", broker=url, backend=url, set_as_current=False)
-    app.conf.update(
-        task_serializer="msgpack",
-        accept_content=["msgpack", "json"],
-        task_default_queue=wire.LANE,
-        result_extended=True,
-    )
+def another_app(url, *, role="producer"):
+    """Another application, which knows the tasks by name only; `role`: its account."""
+    mine, theirs = accounts.of(role, url), accounts.of("flower", url)
+    app = OtherApp("other", broker=mine, backend=mine, set_as_current=False)
+    app.people = Celery("people", broker=theirs, backend=theirs, set_as_current=False)
+    for each in (app, app.people):
+        each.conf.update(
+            task_serializer="msgpack",
+            accept_content=["msgpack", "json"],
+            task_default_queue=wire.LANE,
+            result_extended=True,
+        )
+    # As `celery -A worker control`: it claims nothing, and looks for nothing to put back.
+    app.people.conf.broker_transport_options = {"ack_emulation": False}
     try:
         yield app
     finally:
         app.backend.result_consumer.stop()
         app.backend.result_consumer.subscribed_to.clear()
+        app.people.close()
         app.close()
 
 

@@ -16,14 +16,15 @@ from redis import Redis
 
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer, find_binary
+from tests.support import accounts
 from tests.support.fleet import wait_until
 
 
 class FragileServer(EmbeddedServer):
     """A server that writes down every change before it answers, and that can be killed."""
 
-    def __init__(self, *options: str) -> None:
-        super().__init__("--appendonly", "yes", "--appendfsync", "always", *options)
+    def __init__(self, *options: str, **account: str) -> None:
+        super().__init__("--appendonly", "yes", "--appendfsync", "always", *options, **account)
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
@@ -51,7 +52,7 @@ class Wire:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return accounts.url(self.port)
 
     def cut(self) -> None:
         """Break what is connected, refuse what wants to connect."""
@@ -149,7 +150,7 @@ class Sentinels:
         self.first, self.second = FragileServer(), EmbeddedServer()
         self.first.__enter__()
         self.second.__enter__()
-        with Redis(port=self.second.port) as replica:
+        with Redis.from_url(self.second.url) as replica:
             replica.replicaof("127.0.0.1", self.first.port)
             wait_until(lambda: replica.info("replication")["master_link_status"] == "up")
         self._folder = TemporaryDirectory(prefix="tilefleet-sentinel-")
@@ -159,7 +160,7 @@ class Sentinels:
             f"port {self.port}\nbind 127.0.0.1\n"
             f"sentinel monitor {self.NAME} 127.0.0.1 {self.first.port} 1\n"
             f"sentinel down-after-milliseconds {self.NAME} 1000\n"
-            f"sentinel failover-timeout {self.NAME} 5000\n"
+            f"sentinel failover-timeout {self.NAME} 5000\n{accounts.for_sentinel(self.NAME)}"
         )
         command = [str(find_binary()), str(configuration), "--sentinel"]
         self._process = Popen(command, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
@@ -169,7 +170,7 @@ class Sentinels:
 
     @property
     def url(self) -> str:
-        return f"sentinel://127.0.0.1:{self.port}/0"
+        return accounts.url(self.port).replace("redis", "sentinel", 1)
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

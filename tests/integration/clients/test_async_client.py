@@ -13,6 +13,7 @@ from producer.client.spares import MOST
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from tests.support import accounts
 from tests.support.fleet import NULL, another_app, solve, wait_until
 from tests.support.servers import FragileServer
 from tilefleet import errors, wire
@@ -156,6 +157,7 @@ def test_a_cancelled_captcha_is_revoked_and_not_read():
     environ = {**NULL, "TILEFLEET_MAX_BATCH": "1"}
     with (
         EmbeddedServer() as own,
+        accounts.allowed(own, "producer", *accounts.REVOKE),
         WorkerProcess(own.url, *STRANGE, environ=environ),
         Redis.from_url(own.url) as redis,
         redis.pubsub() as pubsub,

@@ -126,7 +126,7 @@ def test_commands_end_with_a_server_that_hangs(server):
         for each in running:
             said = each.communicate(timeout=25)[1]
             assert each.returncode == 1
-            assert f"{server.url}: " in said
+            assert f"127.0.0.1:{server.port}/0: " in said
             assert " within " in said
 
 

@@ -14,6 +14,7 @@ from redis import Redis
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from tests.support import accounts
 from tests.support.fleet import NULL, another_app, ask, solve, wait_until
 from tilefleet import errors, wire
 
@@ -109,7 +110,7 @@ def test_an_error_link_is_called(app, server):
         result = app.send_task(wire.TASK_SOLVE, (), queue=wire.LANE, link_error=extra(app, "note"))
         with pytest.raises(errors.BadMessage):
             result.get(timeout=10)
-        assert wait_until(lambda: redis.lrange("noted", 0, -1)) == [result.id.encode()]
+        assert wait_until(lambda: redis.lrange("captcha@noted", 0, -1)) == [result.id.encode()]
 
 
 def test_a_group_gives_all_its_answers(app):
@@ -217,8 +218,8 @@ def test_a_worker_answers_a_ping(app):
 
 def test_events_tell_each_step_of_a_captcha_and_never_its_bytes(app):
     seen = []
-    with app.connection() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": seen.append})
+    with app.people.connection() as connection:
+        receiver = app.people.events.Receiver(connection, handlers={"*": seen.append})
         capture = receiver.itercapture(limit=None, timeout=10, wakeup=False)
         next(capture)
         result = solve(app, b"secret image").delay()
@@ -290,7 +291,8 @@ def test_the_prefork_pool_reads_too(pool):
 
 def test_a_worker_can_be_told_to_shut_down(server):
     with EmbeddedServer() as own, WorkerProcess(own.url, environ=NULL) as worker:
-        app = Celery("other", broker=own.url, set_as_current=False)
+        url = accounts.of("flower", own.url)
+        app = Celery("other", broker=url, set_as_current=False)
         app.control.shutdown()
         assert worker.process.wait(20) == 0
         app.close()

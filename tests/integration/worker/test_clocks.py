@@ -1,10 +1,11 @@
 """Clocks that differ: a sender's or a worker's may be wrong, what counts is the server's."""
 
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from time import monotonic
+from time import monotonic, time
 
 import pytest
 from celery.exceptions import TaskRevokedError
@@ -12,6 +13,7 @@ from celery.exceptions import TaskRevokedError
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from tests.conftest import missing
 from tests.support import clock
 from tests.support.fleet import NULL, another_app, solve
 from tilefleet.report import ServerClock
@@ -49,6 +51,20 @@ def test_a_sender_with_a_wrong_clock_gets_its_answer(own, worker, tmp_path, ahea
         timeout=30,
     )
     assert done.stdout == "null\n", done.stderr
+
+
+def test_every_way_of_asking_for_the_time_is_wrong(tmp_path):
+    if shutil.which("cc") is None:
+        missing("no C compiler for a clock that is wrong for all")
+    program = "import time, datetime as d; print(time.time(), d.datetime.now().timestamp())"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **clock.wrong(tmp_path, -3600)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert all(-3660 < float(each) - time() < -3540 for each in done.stdout.split())
 
 
 def test_what_has_expired_by_the_servers_clock_is_not_read(own, worker):

@@ -25,8 +25,8 @@ def own():
 
 def send(own, app, count, *, to=wire.LANE, **options):
     """As many messages as one likes, quickly: copies of one, each with an id of its own."""
-    first = solve(app, IMAGE).apply_async(queue="template", **options)
-    message = json.loads(own.redis.rpop("template"))
+    first = solve(app, IMAGE).apply_async(queue="captcha@template", **options)
+    message = json.loads(own.redis.rpop("captcha@template"))
     pipe = own.redis.pipeline(transaction=False)
     for number in range(count):
         copy = json.dumps(message).replace(first.id, f"later-{number}")
@@ -86,8 +86,8 @@ def test_what_is_parked_outlives_its_worker_and_keeps_its_queue_and_its_priority
         with WorkerProcess(own.url, "-c", "1", environ=NULL) as worker:
             send(own, app, held_later.MOST, countdown=3600)
             wait_until(lambda: not own.redis.llen(wire.LANE), 60)
-            solve(app, IMAGE).apply_async(queue="template", countdown=12, priority=4)
-            item = own.redis.rpop("template\x06\x163")
+            solve(app, IMAGE).apply_async(queue="captcha@template", countdown=12, priority=4)
+            item = own.redis.rpop("captcha@template\x06\x163")
             own.redis.lpush(urgent, item)
             wait_until(lambda: parked(own), 11)
             worker.process.kill()

@@ -106,7 +106,7 @@ def test_workers_without_a_name_get_one_each_and_their_fleet_is_told(own, redis)
     host = gethostname()
     with (
         another_app(own.url) as app,
-        app.connection_for_read() as connection,
+        app.people.connection_for_read() as connection,
         WorkerProcess(own.url, "-c", "1", environ=environ) as first,
         WorkerProcess(own.url, "-c", "1", environ=environ) as second,
     ):
@@ -122,7 +122,7 @@ def test_workers_without_a_name_get_one_each_and_their_fleet_is_told(own, redis)
             fleets[event["type"]] = event["fleet"]
             receiver.should_stop = {"worker-heartbeat", "task-succeeded"} <= fleets.keys()
 
-        receiver = app.events.Receiver(connection, handlers={"*": hear})
+        receiver = app.people.events.Receiver(connection, handlers={"*": hear})
         with Client(own.url) as fleet:
             # Once somebody hears it.
             Timer(1, fleet.submit, [b"any"]).start()

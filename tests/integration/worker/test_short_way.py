@@ -199,8 +199,8 @@ def listening(app, seen):
         if "uuid" in event:
             seen.events[event["uuid"]].append(steady(event))
 
-    with app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": note})
+    with app.people.connection_for_read() as connection:
+        receiver = app.people.events.Receiver(connection, handlers={"*": note})
         receiver.on_consume_ready = lambda *_, **options: ready.set()
         listener = Thread(target=receiver.capture, kwargs={"limit": None, "wakeup": False})
         listener.start()

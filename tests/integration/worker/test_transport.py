@@ -9,6 +9,7 @@ from redis import Redis
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
+from tests.support import accounts
 from tests.support.fleet import NULL, another_app, ask, wait_until
 
 
@@ -68,7 +69,11 @@ def test_stock_transport_is_a_setting_away(server):
 
 
 def test_fleets_with_prefixes_share_a_database(server, monkeypatch):
-    with Redis.from_url(server.url) as redis, working(server.url):
+    with (
+        accounts.prefixed(server, "other:"),
+        Redis.from_url(server.url) as redis,
+        working(server.url),
+    ):
         monkeypatch.setenv("TILEFLEET_KEY_PREFIX", "other:")
         with working(server.url):
             assert redis.exists("tilefleet-fleet", "other:tilefleet-fleet") == 2
@@ -91,6 +96,8 @@ def test_an_account_with_few_rights_is_enough(server, tracking):
 def test_a_unix_socket(tmp_path):
     path = tmp_path / "server.sock"
     with EmbeddedServer("--unixsocket", str(path)) as server:
-        url = f"redis+socket://{path}"
+        url = server.url.replace("redis://", "redis+socket://").replace(
+            f"127.0.0.1:{server.port}/0", str(path)
+        )
         with WorkerProcess(url, environ=NULL), Client(server.url) as fleet:
             assert fleet.solve(b"any", timeout=10).model == "null"
