@@ -69,9 +69,12 @@ def run(
         click.echo(json.dumps(shown, ensure_ascii=False))
     else:
         click.echo(bench_report.as_text(plan, tally, len(after.workers), figures))
-    if not tally.answered and tally.errors.keys() == {WrongSize.__name__}:
-        hint = "name captchas of its kind: tilefleet bench DIR"
-        click.echo(f"tilefleet: the model that read them is for others; {hint}", err=True)
+    if (others := tally.errors[WrongSize.__name__]) > tally.answered:
+        click.echo(
+            f"tilefleet: {others:,} were no captchas of the model's kind; name some that are: "
+            "tilefleet bench DIR",
+            err=True,
+        )
     if picture is not None:
         try:
             bench_report.draw(plan, tally, picture)

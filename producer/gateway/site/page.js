@@ -123,7 +123,7 @@ function complain({ title, detail, again }) {
 
 function answered(answer, tookMs) {
   get("words").replaceChildren(...answer.words.map((word) =>
-    element("span", { class: "word" }, word.label, " ", element("small", {}, percent(word.confidence)))));
+    element("span", { class: "word", ...language(word.label) }, word.label, " ", element("small", {}, percent(word.confidence)))));
   const which = answer.picks.join(", ");
   const verdict = answer.picks.length
     ? many(answer.picks.length, "Click {n} tile: {which}", "Click {n} tiles: {which}", { which })
@@ -131,10 +131,13 @@ function answered(answer, tookMs) {
   get("verdict").textContent = verdict;
   get("sure").value = answer.confidence;
   get("sure-text").textContent = say("{share} sure that all of it is right", { share: percent(answer.confidence) });
+  // As many in a row as on the picture.
+  const columns = answer.grid?.columns ?? 4;
+  get("tiles").style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   get("tiles").replaceChildren(...answer.tiles.map((tile, at) => {
     const is = answer.picks.includes(at + 1);
     return element("li", { class: is ? "picked" : "" },
-      element("b", { lang: "zh" }, tile.label),
+      element("b", language(tile.label), tile.label),
       element("small", {}, `${at + 1} · ${percent(tile.confidence)}`),
       ...(is ? [element("span", { class: "unseen" }, say("picked"))] : []));
   }));
@@ -149,6 +152,9 @@ function answered(answer, tookMs) {
   if (get("picture").naturalWidth) mark(answer); // else when it is loaded
   get("spoken").textContent = `${answer.words.map((word) => word.label).join(", ")}. ${verdict}.`;
 }
+
+// Of a word, for whoever reads it aloud: the built-in model's are Chinese, another's may not be.
+const language = (word) => (/\p{Script=Han}/u.test(word) ? { lang: "zh" } : {});
 
 function facts(rows) {
   get("facts").replaceChildren(...Object.entries(rows).flatMap(([name, value]) =>

@@ -16,7 +16,7 @@ const CHINESE = {
   "Read before": "历史记录",
   "Answer": "结果",
   "What the header asks for, what each tile shows, and where to click.": "题目要求的词、每个图块的内容，以及点击位置。",
-  "The eight tiles, row by row": "八个图块，逐行排列",
+  "The tiles, row by row": "图块，逐行排列",
   "Fleet": "集群",
   "Answered a second, by this gateway": "本网关每秒识别数",
   "Waiting": "等待中",

@@ -66,6 +66,8 @@ def test_a_sample_is_shown_with_words_tiles_and_picks(page, clients):
         [tile["label"], f"{number} · {percent(tile['confidence'])}"]
         for number, tile in enumerate(expected["tiles"], 1)
     ]
+    rows = {tile.location["y"] for tile in page.all("#tiles li")}
+    assert len(rows) == expected["grid"]["rows"]
     picked = [number for number, tile in enumerate(page.all("#tiles li"), 1) if picks(tile)]
     assert picked == expected["picks"]
     numbers = ", ".join(map(str, expected["picks"]))

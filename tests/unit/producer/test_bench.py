@@ -90,4 +90,4 @@ def test_a_model_for_captchas_of_another_kind_is_told_to_whoever_sends_the_sampl
     result = CliRunner().invoke(main, ["bench", "--model", "digits"])
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    assert line.endswith("name captchas of its kind: tilefleet bench DIR")
+    assert line.endswith("name some that are: tilefleet bench DIR")
