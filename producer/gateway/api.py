@@ -21,6 +21,7 @@ from tilefleet.errors import BadMessage, BadRequest
 
 #: Of JSON, in the place of pictures.
 _ADDRESSES = ("url", "urls", "image_url", "image_urls")
+_ADDRESSES_A_TURN = 256
 
 
 async def solve(request: Request) -> Response:
@@ -59,7 +60,7 @@ async def solve_many(request: Request) -> Response:
     data = await body.read(request, here.most_list_body)
     images: list[bytes | BadRequest]
     if body.kind(request) == "multipart/form-data":
-        async with body.form(request, data) as form:
+        async with body.form(request, data, here.settings.max_list) as form:
             files = _files(form)
             _check_length(files, here)
             images = []
@@ -183,9 +184,11 @@ async def _parse(request: Request, data: bytes) -> LongJson:
     read = await body.long_json(request, data)
     for name in _ADDRESSES:
         given = read.get(name)
-        for each in given if isinstance(given, list) else [given]:
+        for number, each in enumerate(given if isinstance(given, list) else [given]):
             if isinstance(each, str):
                 body.refuse_address(read.text(each, wire.MOST_IMAGE_BYTES))
+            if number % _ADDRESSES_A_TURN == _ADDRESSES_A_TURN - 1:
+                await context.turn(request)
     return read
 
 

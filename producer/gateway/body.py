@@ -17,13 +17,14 @@ from starlette.requests import ClientDisconnect, Request
 
 from producer.gateway import context
 from producer.gateway.connection.protocol import BODY_BYTES_A_SECOND, BODY_S, MOST_IGNORED
+from producer.gateway.connection.turns import Slices
 from producer.gateway.long_json import LongJson
 from tilefleet.errors import BadMessage, TooLarge
 
-#: Bytes that are worked on before others have their turn; of a form, and of one in many lines,
-#: which are headers of many parts.
-_SLICE, _FORM_SLICE, _LINES_SLICE = 64 << 10, 16 << 10, 2 << 10
-_MOST_LINES = 64
+#: Bytes that are worked on before others have their turn, and of a form at most.
+_SLICE, _FORM_SLICE = 64 << 10, 16 << 10
+#: Of a form, where one picture is wanted.
+_MOST_FILES, _MOST_FIELDS = 16, 100
 #: Few spaces in front: of millions, a pattern tries each as the last.
 _DATA_URL = re.compile(rb"\s{0,64}data:[^,]{0,100},")
 #: An address, in the place of a picture.
@@ -80,22 +81,24 @@ def _join(chunks: list[bytes]) -> bytes:
 
 
 @asynccontextmanager
-async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
-    """The fields of a body that was read already; raises BadMessage."""
+async def form(request: Request, body: bytes, files: int = _MOST_FILES) -> AsyncIterator[FormData]:
+    """The fields of a body that was read already, with so many files at most; raises BadMessage."""
 
-    at = 0
+    at, slices = 0, Slices(_FORM_SLICE)
 
     async def again() -> dict[str, Any]:
         nonlocal at
+        if at:
+            slices.end()
         await context.turn(request)
-        part = body[at : at + _FORM_SLICE]
-        if part.count(b"\n") > _MOST_LINES:
-            part = part[:_LINES_SLICE]
+        part = body[at : at + slices.begin()]
         at += len(part)
         return {"type": "http.request", "body": part, "more_body": at < len(body)}
 
     try:
-        fields = await Request(request.scope, again).form(max_part_size=len(body) + 1)
+        fields = await Request(request.scope, again).form(
+            max_files=files, max_fields=_MOST_FIELDS, max_part_size=len(body) + 1
+        )
     except HTTPException as error:
         raise BadMessage(f"a form that cannot be read: {error.detail}") from None
     try:
@@ -140,15 +143,18 @@ async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
     begin = body.rfind(b"&" + key) + 1
     if not begin and not body.startswith(key):
         return None
-    value = body[begin:].partition(b"&")[0].removeprefix(key).replace(b"+", b" ")
-    parts, at = [], 0
-    while at < len(value):
-        end = at + _SLICE
+    at = begin + len(key)
+    ends = body.find(b"&", at)
+    ends = len(body) if ends < 0 else ends
+    parts, slices = [], Slices(_SLICE)
+    while at < ends:
+        end = min(at + slices.begin(), ends)
         # Not inside of an escape.
-        escape = value.rfind(b"%", end - 2, end)
+        escape = -1 if end == ends else body.rfind(b"%", end - 2, end)
         end = escape if at < escape else end
-        parts.append(_unescaped(value[at:end]))
+        parts.append(_unescaped(body[at:end].replace(b"+", b" ")))
         at = end
+        slices.end()
         await context.turn(request)
     return b"".join(parts)
 

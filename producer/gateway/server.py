@@ -1,5 +1,6 @@
 """The process: it listens, serves, and on SIGTERM finishes what it accepted."""
 
+import gc
 import logging
 import resource
 import signal
@@ -88,5 +89,9 @@ def run(app: Callable[..., Any], sockets: list[socket.socket], *, shutdown_s: in
     if soft != resource.RLIM_INFINITY and soft < _MOST_FILES:
         most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    # What is loaded stays: to look through all of it takes the event loop a tenth of a second.
+    config.load()
+    gc.collect()
+    gc.freeze()
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=sockets)
