@@ -32,7 +32,7 @@ async def solve(request: Request) -> Response:
     kind = body.kind(request)
     if kind == "application/json":
         read = await _parse(request, data)
-        data = body.decode(read.text(read.get("image"), here.most_body))
+        data = await body.decode_long(request, read.text(read.get("image"), here.most_body))
     elif kind == "multipart/form-data":
         async with body.form(request, data) as form:
             files = _files(form)
@@ -60,7 +60,9 @@ async def solve_many(request: Request) -> Response:
     data = await body.read(request, here.most_list_body)
     images: list[bytes | BadRequest]
     if body.kind(request) == "multipart/form-data":
-        async with body.form(request, data, here.settings.max_list) as form:
+        # No field is longer than a picture: text of all characters takes long to read.
+        most = {"files": here.settings.max_list, "text": here.most_body}
+        async with body.form(request, data, **most) as form:
             files = _files(form)
             _check_length(files, here)
             images = []
@@ -220,7 +222,7 @@ async def _listed(request: Request, data: bytes) -> list[bytes | BadRequest]:
             continue
         body.refuse_address(text)
         try:
-            images.append(body.decode(text))
+            images.append(await body.decode_long(request, text))
         except BadRequest as error:
             images.append(error)
         await context.turn(request)

@@ -21,8 +21,8 @@ from producer.gateway.connection.turns import Slices
 from producer.gateway.long_json import LongJson
 from tilefleet.errors import BadMessage, TooLarge
 
-#: Bytes that are worked on before others have their turn, and of a form at most.
-_SLICE, _FORM_SLICE = 64 << 10, 16 << 10
+#: Bytes that are worked on before others have their turn: at first, and at most.
+_SLICE, _MOST_SLICE = 32 << 10, 64 << 10
 #: Of a form, where one picture is wanted.
 _MOST_FILES, _MOST_FIELDS = 16, 100
 #: Few spaces in front: of millions, a pattern tries each as the last.
@@ -70,7 +70,7 @@ async def read(request: Request, most: int) -> bytes:
     if length > most:
         raise TooLarge(f"a body of {length} bytes or more; at most {most} are accepted")
     # What is long is put together in a thread: it takes longer than a turn of the event loop.
-    return _join(chunks) if length < _SLICE else await asyncio.to_thread(_join, chunks)
+    return _join(chunks) if length < _MOST_SLICE else await asyncio.to_thread(_join, chunks)
 
 
 def _join(chunks: list[bytes]) -> bytes:
@@ -81,10 +81,15 @@ def _join(chunks: list[bytes]) -> bytes:
 
 
 @asynccontextmanager
-async def form(request: Request, body: bytes, files: int = _MOST_FILES) -> AsyncIterator[FormData]:
-    """The fields of a body that was read already, with so many files at most; raises BadMessage."""
+async def form(
+    request: Request, body: bytes, *, files: int = _MOST_FILES, text: int = 0
+) -> AsyncIterator[FormData]:
+    """The fields of a body that was read already.
 
-    at, slices = 0, Slices(_FORM_SLICE)
+    With so many files at most, and fields of so many bytes of text, if it is not 0. Raises
+    BadMessage.
+    """
+    at, slices = 0, Slices(_SLICE // 2, _MOST_SLICE)
 
     async def again() -> dict[str, Any]:
         nonlocal at
@@ -97,7 +102,7 @@ async def form(request: Request, body: bytes, files: int = _MOST_FILES) -> Async
 
     try:
         fields = await Request(request.scope, again).form(
-            max_files=files, max_fields=_MOST_FIELDS, max_part_size=len(body) + 1
+            max_files=files, max_fields=_MOST_FIELDS, max_part_size=text or len(body) + 1
         )
     except HTTPException as error:
         raise BadMessage(f"a form that cannot be read: {error.detail}") from None
@@ -146,7 +151,7 @@ async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
     at = begin + len(key)
     ends = body.find(b"&", at)
     ends = len(body) if ends < 0 else ends
-    parts, slices = [], Slices(_SLICE)
+    parts, slices = [], Slices(_SLICE, _MOST_SLICE)
     while at < ends:
         end = min(at + slices.begin(), ends)
         # Not inside of an escape.
@@ -193,17 +198,47 @@ def decode(text: bytes) -> bytes:
 
     Raises BadMessage.
     """
-    refuse_address(text)
-    if prefix := _DATA_URL.match(text):
-        text = text[prefix.end() :]
+    text = _base64(text)
     try:
         # As most write it.
         return pybase64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        # A + that a form turned into a space is one of all: where there are still some, spaces are
-        # only spaces.
-        white = b"\r\n\t " if b"+" in text else b"\r\n\t"
-        text = text.strip().translate(_LIKE_BASE64, white).rstrip(b"=")
+        text = text.strip()
+        return _mended(text.translate(_LIKE_BASE64, _white(text)))
+
+
+async def decode_long(request: Request, text: bytes) -> bytes:
+    """The same in turns, for what may be megabytes."""
+    if len(text) <= _MOST_SLICE:
+        return decode(text)
+    text = _base64(text)
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        text = text.strip()
+    white, parts = _white(text), []
+    for at in range(0, len(text), _MOST_SLICE):
+        await context.turn(request)
+        parts.append(text[at : at + _MOST_SLICE].translate(_LIKE_BASE64, white))
+    await context.turn(request)
+    return _mended(b"".join(parts))
+
+
+def _base64(text: bytes) -> bytes:
+    """What is behind a prefix; raises BadMessage for an address."""
+    refuse_address(text)
+    prefix = _DATA_URL.match(text)
+    return text[prefix.end() :] if prefix else text
+
+
+def _white(text: bytes) -> bytes:
+    """A + that a form turned into a space is one of all: where some are left, spaces are spaces."""
+    return b"\r\n\t " if b"+" in text else b"\r\n\t"
+
+
+def _mended(text: bytes) -> bytes:
+    """Decoded, with or without its padding; raises BadMessage."""
+    text = text.rstrip(b"=")
     try:
         return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:

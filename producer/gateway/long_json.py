@@ -121,7 +121,7 @@ async def _end_of_string(body: bytes, begin: int, turn: Callable[[], Awaitable[N
         end = await _quote(body, begin + 1, turn)
         if end == len(body):
             return end
-        if _backslashes(body, begin + 1, end) % 2 == 0:
+        if await _backslashes(body, begin + 1, end, turn) % 2 == 0:
             return end + 1
         # An escaped one.
         begin, quotes = end, quotes + 1
@@ -129,12 +129,18 @@ async def _end_of_string(body: bytes, begin: int, turn: Callable[[], Awaitable[N
             await turn()
 
 
-def _backslashes(body: bytes, begin: int, end: int) -> int:
+async def _backslashes(
+    body: bytes, begin: int, end: int, turn: Callable[[], Awaitable[None]]
+) -> int:
     """How many there are in a row before `end`."""
-    size = 16
+    at, size = end, 16
     while True:
-        part = body[max(begin, end - size) : end]
+        part = body[max(begin, at - size) : at]
         found = len(part) - len(part.rstrip(b"\\"))
+        at -= found
         if found < size:
-            return found
-        size *= 16
+            return end - at
+        if size < _SLICE:
+            size *= 16
+        else:
+            await turn()

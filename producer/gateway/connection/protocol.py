@@ -36,8 +36,8 @@ MOST_IGNORED = 8 << 20
 _READ_S = 10.0
 #: Requests sent behind one that is not answered yet.
 _MOST_PIPELINED = 16
-#: Bytes that are parsed before others have their turn, at most.
-_SLICE = 16 << 10
+#: Bytes that are parsed before others have their turn: at first, and at most.
+_SLICE, _MOST_SLICE = 16 << 10, 64 << 10
 #: Seconds that it takes to have a byte of the system.
 _RECEIVED_S = 6e-10
 #: All connections; a process may open more files than that (`server.run`).
@@ -73,7 +73,7 @@ class Protocol(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         #: What came and is not parsed yet.
         self._unparsed: memoryview | None = None
-        self._slices = Slices(_SLICE)
+        self._slices = Slices(_SLICE, _MOST_SLICE)
         #: The request that is being answered; `cycle` is the last that came.
         self._current: Any = None
         #: What a request that cannot be read gets once those before it are answered.

@@ -158,24 +158,24 @@ class Counted:
 
 class Slices:
     """How many bytes to work on at once: as many as take a part of a share, which depends on what
-    they are; of bytes that are plain, `most`."""
+    they are; `first`, and of bytes that are plain `most`."""
 
-    def __init__(self, most: int) -> None:
-        self.size = self._most = most
+    def __init__(self, first: int, most: int) -> None:
+        self._size, self._most = first, most
         self._begun = 0.0
 
     def begin(self) -> int:
         """How many now."""
         self._begun = thread_time()
-        return self.size
+        return self._size
 
     def end(self) -> None:
         """They are done."""
         took = thread_time() - self._begun
         if took > _SHARE_S / 2:
-            self.size = max(_LEAST_BYTES, self.size // 2)
+            self._size = max(_LEAST_BYTES, self._size // 2)
         elif took < _SHARE_S / 8:
-            self.size = min(self._most, self.size * 2)
+            self._size = min(self._most, self._size * 2)
 
 
 #: Of this process.

@@ -192,7 +192,7 @@ def test_what_is_counted_returns_raises_and_is_cancelled_like_anything_else():
 
 
 def test_slices_are_short_where_bytes_take_long_and_long_where_they_do_not():
-    slices = Slices(1 << 16)
+    slices = Slices(1 << 14, 1 << 16)
     for _ in range(20):
         slices.begin()
         busy(0.001)
