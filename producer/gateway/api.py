@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 from producer.gateway import body, context, idempotency, lines, metrics, problem
 from producer.gateway.context import Context
+from producer.gateway.formats.long_json import LongJson
 from producer.gateway.idempotency import Reply
 from producer.gateway.lines import Lines
-from producer.gateway.long_json import LongJson
 from producer.gateway.openapi import LONGEST_S, TIMEOUT_S
 from tilefleet import wire
 from tilefleet.errors import BadMessage, BadRequest
@@ -57,12 +57,10 @@ async def solve_many(request: Request) -> Response:
     """
     timeout, model = _timeout(request), context.model(request)
     here = context.of(request)
-    data = await body.read(request, here.most_list_body)
     images: list[bytes | BadRequest]
     if body.kind(request) == "multipart/form-data":
-        # No field is longer than a picture: text of all characters takes long to read.
-        most = {"files": here.settings.max_list, "text": here.most_body}
-        async with body.form(request, data, **most) as form:
+        pieces = await body.read_pieces(request, here.most_list_body)
+        async with body.forms(request, pieces) as form:
             files = _files(form)
             _check_length(files, here)
             images = []
@@ -70,8 +68,7 @@ async def solve_many(request: Request) -> Response:
                 images.append(await here.content(file))
                 await context.turn(request)
     else:
-        images = await _listed(request, data)
-    del data
+        images = await _listed(request, await body.read(request, here.most_list_body))
 
     async def reply() -> Response:
         if lines.wanted(request):
