@@ -87,7 +87,7 @@ async def healthz(_: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """``GET /readyz``: 200 if there are workers; and what waits for them."""
     here = context.of(request)
-    seen = await here.fleet.look()
+    seen = await here.look()
     waiting = dict.fromkeys(wire.LANES, 0)
     for lane in seen.lanes:
         # Of all models together.
@@ -107,7 +107,7 @@ async def readyz(request: Request) -> Response:
 async def show_metrics(request: Request) -> Response:
     """``GET /metrics``: for Prometheus; whose keys are used is not for everybody."""
     here = context.of(request)
-    seen = await here.fleet.look()
+    seen = await here.look()
     prefix = here.settings.key_prefix
     ages = await metrics.oldest(here.stores, seen.lanes, key_prefix=prefix)
     return Response(

@@ -147,7 +147,7 @@ async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
     ends = len(body) if ends < 0 else ends
     parts, slices = [], Slices(_SLICE, _MOST_SLICE)
     while at < ends:
-        end = min(at + slices.begin(), ends)
+        end = min(at + slices.begin(ends - at), ends)
         # Not inside of an escape.
         escape = -1 if end == ends else body.rfind(b"%", end - 2, end)
         end = escape if at < escape else end

@@ -207,7 +207,7 @@ class Protocol(HttpToolsProtocol):
 
     def _parse(self, data: memoryview) -> None:
         """One slice; the rest when the loop has had a turn."""
-        size = self._slices.begin()
+        size = self._slices.begin(len(data))
         now, rest = data[:size], data[size:]
         self._unparsed = rest if rest else None
         self._unset_keepalive_if_required()

@@ -40,6 +40,8 @@ class Turns:
         self._here: set[str] = set()
         self._before: set[str] = set()
         self._ends = 0.0
+        #: Whether there is one address only, which has all of the loop.
+        self.is_alone = True
 
     def do(self, who: str, work: Work, step_s: float = 0.0) -> None:
         """Call `work`: at once, or where `who` has had its share in a later turn, in order.
@@ -47,18 +49,22 @@ class Turns:
         `step_s`: seconds that what follows may take.
         """
         self._note(who)
-        if self._busy or who in self._of or not self._may(who):
-            self._of.setdefault(who, deque()).append((work, step_s))
-        else:
+        if self._has_turn(who):
             self._call(who, work, step_s)
+        else:
+            self._of.setdefault(who, deque()).append((work, step_s))
         self._go_on()
 
     async def wait(self, who: str) -> None:
         """Return when it is `who`'s turn."""
+        self._note(who)
+        if self._has_turn(who):
+            self._reckoned[who] += _STEP_S
+            self._go_on()
+            return
         turn = asyncio.get_running_loop().create_future()
         self.do(who, lambda: None if turn.done() else turn.set_result(None), _STEP_S)
-        if not turn.done():
-            await turn
+        await turn
 
     def count(self, who: str, work: Coroutine[Any, Any, None]) -> "Counted":
         """Awaited, it is `work`, whose steps are of what `who` may have."""
@@ -66,22 +72,25 @@ class Turns:
 
     def spent(self, who: str, seconds: float) -> None:
         """`who` has had so much of the loop already."""
-        self._had[who] += seconds
-        self._go_on()
+        if not self.is_alone:
+            self._had[who] += seconds
 
     def _note(self, who: str) -> None:
         now = monotonic()
         if now > self._ends:
             self._before = self._here if now < self._ends + _THERE_S else set()
             self._here, self._ends = set(), now + _THERE_S
+        elif who in self._here:
+            return
         self._here.add(who)
+        self.is_alone = len(self._here) == 1 and self._before <= self._here
+
+    def _has_turn(self, who: str) -> bool:
+        return not self._busy and who not in self._of and self._may(who)
 
     def _may(self, who: str) -> bool:
-        most = _ALONE_S if self._is_alone() else _SHARE_S
+        most = _ALONE_S if self.is_alone else _SHARE_S
         return self._had[who] + self._reckoned[who] < most
-
-    def _is_alone(self) -> bool:
-        return len(self._here) == 1 and self._before <= self._here
 
     def _go_on(self) -> None:
         if not self._due:
@@ -92,11 +101,18 @@ class Turns:
         self._due = False
         # What was reckoned has been done, and is measured.
         self._reckoned.clear()
-        for who, had in list(self._had.items()):
-            if had > _SHARE_S and not self._is_alone():
-                self._had[who] = had - _SHARE_S
-            else:
-                del self._had[who]
+        if self.is_alone:
+            self._had.clear()
+        else:
+            for who, had in list(self._had.items()):
+                if had > _SHARE_S:
+                    self._had[who] = had - _SHARE_S
+                else:
+                    del self._had[who]
+        if self._of:
+            self._call_those_who_wait()
+
+    def _call_those_who_wait(self) -> None:
         begun = thread_time()
         try:
             for who in list(self._of):
@@ -137,7 +153,7 @@ class Counted:
         return self
 
     def __next__(self) -> Any:
-        return self.send(None)
+        return self._step(self._work.send, None)
 
     def send(self, value: Any) -> Any:
         return self._step(self._work.send, value)
@@ -146,6 +162,8 @@ class Counted:
         return self._step(self._work.throw, *error)
 
     def _step(self, go_on: Callable[..., Any], *given: Any) -> Any:
+        if self._turns.is_alone:
+            return go_on(*given)
         begun = thread_time()
         try:
             return go_on(*given)
@@ -164,13 +182,16 @@ class Slices:
         self._size, self._most = first, most
         self._begun = 0.0
 
-    def begin(self) -> int:
-        """How many now."""
-        self._begun = thread_time()
+    def begin(self, left: int) -> int:
+        """How many now, of so many that are left."""
+        # What is done in one go says nothing about others.
+        self._begun = thread_time() if left > self._size else 0.0
         return self._size
 
     def end(self) -> None:
         """They are done."""
+        if not self._begun:
+            return
         took = thread_time() - self._begun
         if took > _SHARE_S / 2:
             self._size = max(_LEAST_BYTES, self._size // 2)

@@ -63,7 +63,7 @@ async def _slices(pieces: deque[bytes], turn: Turn) -> AsyncGenerator[bytes, Non
         piece, at = pieces.popleft(), 0
         while at < len(piece):
             await turn()
-            end = at + slices.begin()
+            end = at + slices.begin(len(piece) - at)
             yield piece[at:end]
             slices.end()
             at = end

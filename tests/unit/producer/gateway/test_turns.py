@@ -194,14 +194,22 @@ def test_what_is_counted_returns_raises_and_is_cancelled_like_anything_else():
 def test_slices_are_short_where_bytes_take_long_and_long_where_they_do_not():
     slices = Slices(1 << 14, 1 << 16)
     for _ in range(20):
-        slices.begin()
+        slices.begin(1 << 20)
         busy(0.001)
         slices.end()
-    assert slices.begin() == 1 << 10
-    for _ in range(20):
-        slices.begin()
+    assert slices.begin(1 << 20) == 1 << 10
+    for _ in range(40):
+        slices.begin(1 << 20)
         slices.end()
-    assert slices.begin() == 1 << 16
+    assert slices.begin(1 << 20) == 1 << 16
+
+
+def test_what_is_done_in_one_go_changes_no_slice():
+    slices = Slices(1 << 14, 1 << 16)
+    slices.begin(1 << 14)
+    busy(0.001)
+    slices.end()
+    assert slices.begin(1 << 14) == 1 << 14
 
 
 def test_what_raises_and_what_is_cancelled_keeps_nobody():
