@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+#: Linux paces a connection by itself (socket(7) leaves it out).
+_SO_MAX_PACING_RATE = 47
 #: Bounds are an address's: whoever attacks has another one than those who are measured.
 ATTACKER, OTHERS = "127.0.0.66", "127.0.0.2"
 #: How a connection ends that somebody has had enough of.
@@ -25,6 +27,8 @@ class Target:
     key: str
     #: Seconds for which what is slow stays.
     patience_s: float
+    #: Of a connection at most; 0: as fast as it goes.
+    bytes_a_second: int = 0
 
     def head(self, path: str, *headers: str, method: str = "POST", key: bool = True) -> bytes:
         """A request's head, without the empty line at its end."""
@@ -52,6 +56,8 @@ async def connected(
     plain.setblocking(False)
     if room is not None:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    if target.bytes_a_second:
+        plain.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, target.bytes_a_second)
     plain.bind((ATTACKER, 0))
     writer = None
     try:

@@ -85,6 +85,19 @@ SENT: dict[str, Bytes] = {
     "a form of parts": lambda t: t.post(
         "/v1/solve", (_PART + b"\r\n") * 50_000 + b"--b--\r\n", FILES
     ),
+    "JSON of escaped quotes": lambda t: t.post(
+        "/v1/solve", b'{"image":"' + b'\\"' * 32_000 + b'"}', JSON
+    ),
+    "JSON of characters": lambda t: t.post(
+        "/v1/solve", b'{"image":"' + b"\\u4e2d" * (_MIB * 2 // 3) + b'"}', JSON
+    ),
+    "addresses": lambda t: t.post(
+        "/v1/solve", b'{"image":"","urls":["' + b'a","' * 8000 + b'"]}', JSON
+    ),
+    "a form of text": lambda t: t.post(
+        "/v1/solve", _PART.replace(b"; filename", b"; a") + b"\xe4\xb8\xad" * _MIB, FILES
+    ),
+    "base64 in lines": lambda t: t.post("/check", b"img=" + b"QUFB%0A" * (_MIB // 2), FORM),
     "256 bad pictures": lambda t: t.post("/v1/solve-many", _bad_pictures(256), JSON),
     "1000 bad pictures": lambda t: t.post("/v1/solve-many", _bad_pictures(1000), JSON),
     "websockets": lambda t: _handshake(t, "websocket") + b"\x81\xfe\xff\xff" * 50_000,
@@ -117,5 +130,7 @@ SENT: dict[str, Bytes] = {
     "hops without end": lambda t: t.post(
         "/check", b"", FORM, "X-Forwarded-For: " + "127.0.0.1, " * 2000, 'Forwarded: for="'
     ),
+    "metrics": lambda t: t.head("/metrics", "Connection: close", method="GET") + b"\r\n",
+    "whether it is ready": lambda t: (t.head("/readyz", method="GET") + b"\r\n") * 16,
     "as many captchas as go": lambda t: t.post("/v1/solve", os.urandom(13_500)),
 }

@@ -25,8 +25,9 @@ _STEPS = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 
 NO_HEADERS: Final[Mapping[str, str]] = {}
 
-#: Bytes of images that go in one message, unless one alone has more.
-_MOST_BYTES = 8 << 20
+#: Bytes of images that go in one message, unless one alone has more; to write it takes about two
+#: milliseconds, in which the event loop does nothing else.
+_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

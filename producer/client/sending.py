@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
-from time import monotonic
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from tilefleet import wire
@@ -106,18 +106,14 @@ class Sender:
         try:
             async with asyncio.timeout(within):
                 await _check_room(line, call)
-                now = line.clock.now()
-                messages = [
-                    call.write(
-                        each,
-                        lane=call.lane,
-                        now=now,
-                        expires=expires,
-                        headers=headers,
-                        task_id=line.new_id(),
-                    )
-                    for each, headers in zip(call.arguments, self._headers(call), strict=False)
-                ]
+                if call.write is message.solve:
+                    messages = self._write(line, call, expires)
+                else:
+                    # A list's messages are long, and there are several: one after the other.
+                    async with line.lists:
+                        begun = thread_time()
+                        messages = self._write(line, call, expires)
+                        await asyncio.sleep(thread_time() - begun)
                 futures = await line.send(messages)
         except TimeoutError:
             raise FleetUnreachable(f"{line.name}: nothing accepted within {within:g} s") from None
@@ -127,6 +123,20 @@ class Sender:
         return [
             AsyncPending(sent, future, line, expires=expires)
             for sent, future in zip(messages, futures, strict=True)
+        ]
+
+    def _write(self, line: Transport, call: Call, expires: float) -> list[Message]:
+        now = line.clock.now()
+        return [
+            call.write(
+                each,
+                lane=call.lane,
+                now=now,
+                expires=expires,
+                headers=headers,
+                task_id=line.new_id(),
+            )
+            for each, headers in zip(call.arguments, self._headers(call), strict=False)
         ]
 
     def _headers(self, call: Call) -> Iterable[Mapping[str, str]]:

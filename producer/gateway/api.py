@@ -12,15 +12,16 @@ from starlette.routing import Route
 
 from producer.gateway import body, context, idempotency, lines, metrics, problem
 from producer.gateway.context import Context
+from producer.gateway.formats.long_json import LongJson
 from producer.gateway.idempotency import Reply
 from producer.gateway.lines import Lines
-from producer.gateway.long_json import LongJson
 from producer.gateway.openapi import LONGEST_S, TIMEOUT_S
 from tilefleet import wire
 from tilefleet.errors import BadMessage, BadRequest
 
 #: Of JSON, in the place of pictures.
 _ADDRESSES = ("url", "urls", "image_url", "image_urls")
+_ADDRESSES_A_TURN = 256
 
 
 async def solve(request: Request) -> Response:
@@ -31,7 +32,7 @@ async def solve(request: Request) -> Response:
     kind = body.kind(request)
     if kind == "application/json":
         read = await _parse(request, data)
-        data = body.decode(read.text(read.get("image"), here.most_body))
+        data = await body.decode_long(request, read.text(read.get("image"), here.most_body))
     elif kind == "multipart/form-data":
         async with body.form(request, data) as form:
             files = _files(form)
@@ -56,10 +57,10 @@ async def solve_many(request: Request) -> Response:
     """
     timeout, model = _timeout(request), context.model(request)
     here = context.of(request)
-    data = await body.read(request, here.most_list_body)
     images: list[bytes | BadRequest]
     if body.kind(request) == "multipart/form-data":
-        async with body.form(request, data) as form:
+        pieces = await body.read_pieces(request, here.most_list_body)
+        async with body.forms(request, pieces) as form:
             files = _files(form)
             _check_length(files, here)
             images = []
@@ -67,8 +68,7 @@ async def solve_many(request: Request) -> Response:
                 images.append(await here.content(file))
                 await context.turn(request)
     else:
-        images = await _listed(request, data)
-    del data
+        images = await _listed(request, await body.read(request, here.most_list_body))
 
     async def reply() -> Response:
         if lines.wanted(request):
@@ -87,7 +87,7 @@ async def healthz(_: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """``GET /readyz``: 200 if there are workers; and what waits for them."""
     here = context.of(request)
-    seen = await here.fleet.look()
+    seen = await here.look()
     waiting = dict.fromkeys(wire.LANES, 0)
     for lane in seen.lanes:
         # Of all models together.
@@ -107,7 +107,7 @@ async def readyz(request: Request) -> Response:
 async def show_metrics(request: Request) -> Response:
     """``GET /metrics``: for Prometheus; whose keys are used is not for everybody."""
     here = context.of(request)
-    seen = await here.fleet.look()
+    seen = await here.look()
     prefix = here.settings.key_prefix
     ages = await metrics.oldest(here.stores, seen.lanes, key_prefix=prefix)
     return Response(
@@ -183,9 +183,11 @@ async def _parse(request: Request, data: bytes) -> LongJson:
     read = await body.long_json(request, data)
     for name in _ADDRESSES:
         given = read.get(name)
-        for each in given if isinstance(given, list) else [given]:
+        for number, each in enumerate(given if isinstance(given, list) else [given]):
             if isinstance(each, str):
                 body.refuse_address(read.text(each, wire.MOST_IMAGE_BYTES))
+            if number % _ADDRESSES_A_TURN == _ADDRESSES_A_TURN - 1:
+                await context.turn(request)
     return read
 
 
@@ -217,7 +219,7 @@ async def _listed(request: Request, data: bytes) -> list[bytes | BadRequest]:
             continue
         body.refuse_address(text)
         try:
-            images.append(body.decode(text))
+            images.append(await body.decode_long(request, text))
         except BadRequest as error:
             images.append(error)
         await context.turn(request)

@@ -138,6 +138,10 @@ class Gateway:
             await self._router(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        who = scope["state"]["who"] = address(scope.get("client"))
+        await turns.count(who, self._answer(who, scope, receive, send))
+
+    async def _answer(self, who: str, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
         began, status = perf_counter(), 0
 
@@ -156,7 +160,6 @@ class Gateway:
         state["task"] = asyncio.current_task()
         if self._go_on is not None:
             self._go_on(scope["headers"])
-        who = state["who"] = address(scope.get("client"))
         self._now += 1
         self._now_of[who] += 1
         try:

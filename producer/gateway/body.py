@@ -4,26 +4,27 @@ import asyncio
 import binascii
 import re
 from codecs import BOM_UTF8
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections import deque
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 import pybase64
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from producer.gateway import context
 from producer.gateway.connection.protocol import BODY_BYTES_A_SECOND, BODY_S, MOST_IGNORED
-from producer.gateway.long_json import LongJson
+from producer.gateway.connection.turns import Slices
+from producer.gateway.formats import form as multipart
+from producer.gateway.formats.long_json import LongJson
 from tilefleet.errors import BadMessage, TooLarge
 
-#: Bytes that are worked on before others have their turn; of a form, and of one in many lines,
-#: which are headers of many parts.
-_SLICE, _FORM_SLICE, _LINES_SLICE = 64 << 10, 16 << 10, 2 << 10
-_MOST_LINES = 64
+#: Bytes that are worked on before others have their turn: at first, and at most.
+_SLICE, _MOST_SLICE = 32 << 10, 64 << 10
+#: Of a form, where one picture is wanted.
+_MOST_FILES = 16
 #: Few spaces in front: of millions, a pattern tries each as the last.
 _DATA_URL = re.compile(rb"\s{0,64}data:[^,]{0,100},")
 #: An address, in the place of a picture.
@@ -32,9 +33,6 @@ _ADDRESS = re.compile(rb"\s{0,64}(?:https?|ftp|file|s3|gs)://", re.IGNORECASE)
 _BEGINS_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}\{")
 _CLOSE = {"Connection": "close"}
 
-# What is held in memory anyway does not go to the disk first.
-MultiPartParser.spool_max_size = 1 << 30
-
 
 async def read(request: Request, most: int) -> bytes:
     """The body.
@@ -42,13 +40,21 @@ async def read(request: Request, most: int) -> bytes:
     Raises TooLarge above `most` bytes, 408 for a sender that is too slow, and 503 where all
     requests together hold too much.
     """
+    pieces = await read_pieces(request, most)
+    # What is long is put together in a thread: it takes longer than a turn of the event loop.
+    is_short = sum(map(len, pieces)) < _MOST_SLICE
+    return _join(pieces) if is_short else await asyncio.to_thread(_join, pieces)
+
+
+async def read_pieces(request: Request, most: int) -> deque[bytes]:
+    """The same in the pieces in which it came."""
     here, state = context.of(request), request.state
     announced = request.headers.get("content-length", "")
     # Who asks first is told at once; others want to be rid of it before they listen.
     asks = "expect" in request.headers
     if announced.isdigit() and int(announced) > most + (0 if asks else MOST_IGNORED):
         raise TooLarge(f"a body of {announced} bytes; at most {most} are accepted")
-    chunks, length = [], 0
+    pieces, length = deque[bytes](), 0
     clock = asyncio.get_running_loop()
     began = clock.time()
     try:
@@ -56,7 +62,7 @@ async def read(request: Request, most: int) -> bytes:
             async for chunk in request.stream():
                 length += len(chunk)
                 if length <= most:
-                    chunks.append(chunk)
+                    pieces.append(chunk)
                     state.received += len(chunk)
                     here.hold(state.who, len(chunk))
                     limit.reschedule(began + BODY_S + length / BODY_BYTES_A_SECOND)
@@ -68,41 +74,35 @@ async def read(request: Request, most: int) -> bytes:
         raise HTTPException(400, "the sender went away") from None
     if length > most:
         raise TooLarge(f"a body of {length} bytes or more; at most {most} are accepted")
-    # What is long is put together in a thread: it takes longer than a turn of the event loop.
-    return _join(chunks) if length < _SLICE else await asyncio.to_thread(_join, chunks)
+    return pieces
 
 
-def _join(chunks: list[bytes]) -> bytes:
-    joined = b"".join(chunks)
+def _join(pieces: deque[bytes]) -> bytes:
+    joined = b"".join(pieces)
     # To give memory back takes its time as well.
-    chunks.clear()
+    pieces.clear()
     return joined
 
 
-@asynccontextmanager
-async def form(request: Request, body: bytes) -> AsyncIterator[FormData]:
-    """The fields of a body that was read already; raises BadMessage."""
+def form(request: Request, body: bytes) -> AbstractAsyncContextManager[FormData]:
+    """The fields of a body in which there is one picture; raises BadMessage."""
+    turn = partial(context.turn, request)
+    most = {"files": _MOST_FILES, "most_text": len(body)}
+    return multipart.form(request.headers, deque([body]), turn, **most)
 
-    at = 0
 
-    async def again() -> dict[str, Any]:
-        nonlocal at
-        await context.turn(request)
-        part = body[at : at + _FORM_SLICE]
-        if part.count(b"\n") > _MOST_LINES:
-            part = part[:_LINES_SLICE]
-        at += len(part)
-        return {"type": "http.request", "body": part, "more_body": at < len(body)}
-
-    try:
-        fields = await Request(request.scope, again).form(max_part_size=len(body) + 1)
-    except HTTPException as error:
-        raise BadMessage(f"a form that cannot be read: {error.detail}") from None
-    try:
-        yield fields
-    finally:
-        await fields.close()
-        await context.turn(request)
+def forms(request: Request, pieces: deque[bytes]) -> AbstractAsyncContextManager[FormData]:
+    """The same where there are as many as a list may have; `pieces` are taken away."""
+    here, turn = context.of(request), partial(context.turn, request)
+    return multipart.form(
+        request.headers,
+        pieces,
+        turn,
+        files=here.settings.max_list,
+        # No text is longer than a picture's; of all characters it takes long to read.
+        most_text=here.most_body,
+        most_file=here.settings.max_bytes,
+    )
 
 
 def kind(request: Request) -> str:
@@ -128,6 +128,8 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
         return None if text is None else read.text(text, len(body))
     if said == "application/x-www-form-urlencoded":
         return await _urlencoded(request, body, name)
+    if said != "multipart/form-data":
+        return None
     async with form(request, body) as fields:
         value = fields.get(name)
         if isinstance(value, UploadFile):
@@ -140,15 +142,18 @@ async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
     begin = body.rfind(b"&" + key) + 1
     if not begin and not body.startswith(key):
         return None
-    value = body[begin:].partition(b"&")[0].removeprefix(key).replace(b"+", b" ")
-    parts, at = [], 0
-    while at < len(value):
-        end = at + _SLICE
+    at = begin + len(key)
+    ends = body.find(b"&", at)
+    ends = len(body) if ends < 0 else ends
+    parts, slices = [], Slices(_SLICE, _MOST_SLICE)
+    while at < ends:
+        end = min(at + slices.begin(ends - at), ends)
         # Not inside of an escape.
-        escape = value.rfind(b"%", end - 2, end)
+        escape = -1 if end == ends else body.rfind(b"%", end - 2, end)
         end = escape if at < escape else end
-        parts.append(_unescaped(value[at:end]))
+        parts.append(_unescaped(body[at:end].replace(b"+", b" ")))
         at = end
+        slices.end()
         await context.turn(request)
     return b"".join(parts)
 
@@ -187,17 +192,47 @@ def decode(text: bytes) -> bytes:
 
     Raises BadMessage.
     """
-    refuse_address(text)
-    if prefix := _DATA_URL.match(text):
-        text = text[prefix.end() :]
+    text = _base64(text)
     try:
         # As most write it.
         return pybase64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        # A + that a form turned into a space is one of all: where there are still some, spaces are
-        # only spaces.
-        white = b"\r\n\t " if b"+" in text else b"\r\n\t"
-        text = text.strip().translate(_LIKE_BASE64, white).rstrip(b"=")
+        text = text.strip()
+        return _mended(text.translate(_LIKE_BASE64, _white(text)))
+
+
+async def decode_long(request: Request, text: bytes) -> bytes:
+    """The same in turns, for what may be megabytes."""
+    if len(text) <= _MOST_SLICE:
+        return decode(text)
+    text = _base64(text)
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        text = text.strip()
+    white, parts = _white(text), []
+    for at in range(0, len(text), _MOST_SLICE):
+        await context.turn(request)
+        parts.append(text[at : at + _MOST_SLICE].translate(_LIKE_BASE64, white))
+    await context.turn(request)
+    return _mended(b"".join(parts))
+
+
+def _base64(text: bytes) -> bytes:
+    """What is behind a prefix; raises BadMessage for an address."""
+    refuse_address(text)
+    prefix = _DATA_URL.match(text)
+    return text[prefix.end() :] if prefix else text
+
+
+def _white(text: bytes) -> bytes:
+    """A + that a form turned into a space is one of all: where some are left, spaces are spaces."""
+    return b"\r\n\t " if b"+" in text else b"\r\n\t"
+
+
+def _mended(text: bytes) -> bytes:
+    """Decoded, with or without its padding; raises BadMessage."""
+    text = text.rstrip(b"=")
     try:
         return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:

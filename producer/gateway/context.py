@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from producer.client.asynchronous import AsyncClient
+from producer.client.backlog import Backlog
 from producer.gateway.connection.turns import turns
 from producer.gateway.idempotency import Replies
 from producer.gateway.keys import Key
@@ -49,6 +50,13 @@ class Context:
     held: Counter[str] = field(default_factory=Counter)
     lists: Slots = field(default_factory=lambda: Slots(MOST_LISTS))
     total: int = 0
+    looking: asyncio.Task[Backlog] | None = None
+
+    async def look(self) -> Backlog:
+        """What waits and who works, now; whoever asks meanwhile hears the same, as anybody may."""
+        if self.looking is None or self.looking.done():
+            self.looking = asyncio.create_task(self.fleet.look())
+        return await asyncio.shield(self.looking)
 
     def check_size(self, picture: bytes) -> None:
         """Raises TooLarge for what no worker would read, before it is sent to one."""

@@ -164,7 +164,7 @@ async def _solve(request: Request, text: bytes | None, *, decoded: bool = False)
     if not text:
         return None
     try:
-        picture = text if decoded else body.decode(text)
+        picture = text if decoded else await body.decode_long(request, text)
         return await context.solve(request, picture, timeout=_TIMEOUT_S)
     except TilefleetError:
         # Counted in the metrics, by its class.

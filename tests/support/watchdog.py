@@ -1,6 +1,7 @@
 """How long callbacks hold an event loop, and a gateway inside of this process to watch."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,9 +58,13 @@ def watched_gateway(url: str) -> Iterator[tuple[httpx.Client, Watchdog]]:
         thread.start()
         try:
             wait_until(lambda: running.started)
+            # As `server.run` does it: what the tests have loaded is no gateway's.
+            gc.collect()
+            gc.freeze()
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
             with httpx.Client(base_url=address, timeout=60) as client:
                 yield client, watchdog
         finally:
+            gc.unfreeze()
             running.should_exit = True
             thread.join(20)

@@ -63,6 +63,8 @@ class Transport:
         self.loop = asyncio.get_running_loop()
         self.backlog = Backlog()
         self.clock = ServerClock()
+        #: Whoever writes a list's messages; others have the event loop as long in between.
+        self.lists = asyncio.Lock()
         self.name = name
         self._prefix = settings.key_prefix
         self._retries = retries

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from producer.gateway.connection.flow import Flow
 from producer.gateway.connection.head import title
 from producer.gateway.connection.idle import address, idle
-from producer.gateway.connection.turns import turns
+from producer.gateway.connection.turns import Slices, turns
 
 #: Seconds in which a request's head has to be there, and its bytes at most.
 HEAD_S, HEAD_BYTES = 10.0, 32 << 10
@@ -36,8 +36,10 @@ MOST_IGNORED = 8 << 20
 _READ_S = 10.0
 #: Requests sent behind one that is not answered yet.
 _MOST_PIPELINED = 16
-#: Bytes that are parsed before others have their turn.
-_SLICE = 16 << 10
+#: Bytes that are parsed before others have their turn: at first, and at most.
+_SLICE, _MOST_SLICE = 16 << 10, 64 << 10
+#: Seconds that it takes to have a byte of the system.
+_RECEIVED_S = 6e-10
 #: All connections; a process may open more files than that (`server.run`).
 _MOST_TOGETHER = 4096
 
@@ -71,6 +73,7 @@ class Protocol(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         #: What came and is not parsed yet.
         self._unparsed: memoryview | None = None
+        self._slices = Slices(_SLICE, _MOST_SLICE)
         #: The request that is being answered; `cycle` is the last that came.
         self._current: Any = None
         #: What a request that cannot be read gets once those before it are answered.
@@ -112,6 +115,7 @@ class Protocol(HttpToolsProtocol):
             self._unparsed = memoryview(bytes(self._unparsed) + data)
             return
         self._unparsed = memoryview(data)
+        turns.spent(self._who, len(data) * _RECEIVED_S)
         turns.do(self._who, self._go_on)
         if self._unparsed is not None:
             self.flow.hold()
@@ -203,11 +207,13 @@ class Protocol(HttpToolsProtocol):
 
     def _parse(self, data: memoryview) -> None:
         """One slice; the rest when the loop has had a turn."""
-        now, rest = data[:_SLICE], data[_SLICE:]
+        size = self._slices.begin(len(data))
+        now, rest = data[:size], data[size:]
         self._unparsed = rest if rest else None
         self._unset_keepalive_if_required()
         before, parts, body = self._part, self._parts, self._body
         reply = self._feed(now)
+        self._slices.end()
         if reply is None:
             if self._part == "idle":
                 # Line ends before a head begin none: they do not keep the connection.

@@ -16,6 +16,7 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 FILES = "multipart/form-data; boundary=b"
 PART = b'--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\n'
+TEXT, END = b'--b\r\nContent-Disposition: form-data; name="img"\r\n\r\n', b"\r\n--b--\r\n"
 PICTURE = base64.b64encode(bytes(MIB)).decode()
 
 
@@ -40,6 +41,11 @@ BODIES = {
     "empty lists": ("/v1/solve", JSON, lambda: b'{"a":[' + b"[]," * MIB + b"[]]}"),
     "empty objects": ("/v1/solve", JSON, lambda: b'{"a":' * (MIB // 2)),
     "quotes": ("/v1/solve", JSON, lambda: image(b'\\"' * (2 * MIB))),
+    "few quotes": ("/v1/solve", JSON, lambda: image(b'\\"' * 32_000)),
+    "addresses": ("/v1/solve", JSON, lambda: b'{"urls":[' + b'"a",' * 10_000 + b'""]}'),
+    "text in a form": ("/v1/solve-many", FILES, lambda: TEXT + "中".encode() * (20 * MIB) + END),
+    "text of a form": ("/check", FILES, lambda: TEXT + "中".encode() * MIB + END),
+    "base64 in lines": ("/check", FORM, lambda: b"img=" + b"QUFB%0A" * (MIB // 2)),
     "backslashes": ("/v1/solve", JSON, lambda: image(b"\\\\" * (2 * MIB))),
     "escaped strokes": ("/v1/solve", JSON, lambda: image(b"\\/" * (2 * MIB))),
     "escaped characters": ("/v1/solve", JSON, lambda: image(b"\\u4e2d" * (4 * MIB // 6))),

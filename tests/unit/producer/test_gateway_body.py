@@ -1,18 +1,21 @@
 """What a form's field holds, as the standard library reads it."""
 
 import asyncio
+import base64
 from urllib.parse import parse_qs, quote, quote_plus
 
 import pytest
 from starlette.requests import Request
 
 from producer.gateway import body
+from tilefleet.errors import BadMessage
 
 BASE64 = "data:image/jpeg;base64,ab+/cd//++=="
 
 
 def field(form: bytes, kind: str = "application/x-www-form-urlencoded; charset=UTF-8"):
-    request = Request({"type": "http", "headers": [(b"content-type", kind.encode())]})
+    headers = [(b"content-type", kind.encode())]
+    request = Request({"type": "http", "headers": headers, "app": None})
     return asyncio.run(body.field(request, form, "img"))
 
 
@@ -45,3 +48,38 @@ def test_a_field_that_is_not_there(form):
 
 def test_other_kinds_of_bodies_have_no_fields():
     assert field(b"img=1", "text/plain") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        base64.b64encode(bytes(range(256)) * 1024),
+        base64.encodebytes(bytes(range(256)) * 1024),
+        b" data:image/png;base64," + base64.urlsafe_b64encode(bytes(range(256)) * 1024) + b" \n",
+        base64.b64encode(bytes(range(256)) * 1024).replace(b"+", b" ").rstrip(b"="),
+        b"  " + base64.b64encode(bytes(range(256)) * 1024) + b"  ",
+        b"A" * (1 << 18) + b"*",
+        b"*" * (1 << 18),
+        b" " * (1 << 18),
+        b"data:" * (1 << 16),
+    ],
+)
+def test_long_base64_in_turns_is_what_it_is_at_once(text):
+    request = Request({"type": "http", "headers": []})
+
+    def outcome(read):
+        try:
+            return read()
+        except BadMessage as error:
+            return str(error)
+
+    at_once = outcome(lambda: body.decode(text))
+    assert outcome(lambda: asyncio.run(body.decode_long(request, text))) == at_once
+
+
+def test_a_form_where_one_picture_is_wanted_has_few_files():
+    part = b'--b\r\nContent-Disposition: form-data; name="img"; filename="a"\r\n\r\nx\r\n'
+    kind = "multipart/form-data; boundary=b"
+    assert field(part * 16 + b"--b--\r\n", kind) == b"x"
+    with pytest.raises(BadMessage, match="Too many files"):
+        field(part * 17 + b"--b--\r\n", kind)

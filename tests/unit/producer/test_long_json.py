@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.gateway.long_json import LongJson
+from producer.gateway.formats.long_json import LongJson
 from tilefleet.errors import BadMessage, TooLarge
 
 MOST = 1 << 20

@@ -4,7 +4,9 @@ import asyncio
 from itertools import pairwise
 from time import thread_time
 
-from producer.gateway.connection.turns import Turns
+import pytest
+
+from producer.gateway.connection.turns import Slices, Turns
 from producer.gateway.visitors.slots import Slots
 
 
@@ -31,7 +33,7 @@ def test_who_has_had_a_share_waits_in_order_and_nobody_else_does():
         turns, done = Turns(), []
 
         def work(name):
-            busy(0.001)
+            busy(0.0002)
             done.append(name)
 
         turns.do("b", lambda: work("b0"))
@@ -121,6 +123,93 @@ def test_what_one_has_queued_is_done_in_pieces_though_it_is_alone():
         return max(after - before for before, after in pairwise(seen))
 
     assert asyncio.run(use()) <= 30
+
+
+def laps_of_steps(took):
+    """The longest of another one's steps of the loop, while one address counts steps of `took`."""
+
+    async def use():
+        turns, left, longest = Turns(), 64, 0.0
+
+        async def one():
+            nonlocal left
+            for _ in range(4):
+                await asyncio.sleep(0)
+                await turns.wait("a")
+                busy(took)
+            left -= 4
+
+        turns.do("b", lambda: None)
+        tasks = [asyncio.create_task(run(turns.count("a", one()))) for _ in range(16)]
+        begun = thread_time()
+        while left:
+            # However slow the machine is, somebody else is there.
+            turns.do("b", lambda: None)
+            await asyncio.sleep(0)
+            longest, begun = max(longest, thread_time() - begun), thread_time()
+        await asyncio.gather(*tasks)
+        return longest
+
+    return asyncio.run(use())
+
+
+async def run(counted):
+    await counted
+
+
+def test_what_a_request_takes_is_counted_and_has_to_be_made_up_for():
+    # One or two that were let in before they were measured, not all sixteen.
+    assert laps_of_steps(0.005) < 0.03
+
+
+def test_what_is_counted_returns_raises_and_is_cancelled_like_anything_else():
+    async def use():
+        turns, seen = Turns(), []
+
+        async def work(error=None):
+            try:
+                await asyncio.sleep(0)
+                if error is not None:
+                    raise error
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                raise
+            finally:
+                seen.append("ended")
+
+        with pytest.raises(ZeroDivisionError):
+            await turns.count("a", work(ZeroDivisionError()))
+        task = asyncio.create_task(run(turns.count("a", work())))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return seen
+
+    assert asyncio.run(use()) == ["ended", "cancelled", "ended"]
+
+
+def test_slices_are_short_where_bytes_take_long_and_long_where_they_do_not():
+    slices = Slices(1 << 14, 1 << 16)
+    for _ in range(20):
+        slices.begin(1 << 20)
+        busy(0.001)
+        slices.end()
+    assert slices.begin(1 << 20) == 1 << 10
+    for _ in range(40):
+        slices.begin(1 << 20)
+        slices.end()
+    assert slices.begin(1 << 20) == 1 << 16
+
+
+def test_what_is_done_in_one_go_changes_no_slice():
+    slices = Slices(1 << 14, 1 << 16)
+    slices.begin(1 << 14)
+    busy(0.001)
+    slices.end()
+    assert slices.begin(1 << 14) == 1 << 14
 
 
 def test_what_raises_and_what_is_cancelled_keeps_nobody():

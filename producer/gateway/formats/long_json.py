@@ -19,8 +19,9 @@ from tilefleet.errors import BadMessage, TooLarge
 _LONG, _MOST_ELSE = 256, 1 << 20
 #: Brackets, commas and quotes that there may be: some for each picture of the longest list.
 _MOST_MARKS = 32_768
-#: Bytes that are looked at before others have their turn.
-_SLICE = 128 << 10
+#: Bytes that are looked at before others have their turn, bytes in which a quote is looked for,
+#: and quotes that are found.
+_SLICE, _FAR, _QUOTES = 64 << 10, 1 << 20, 512
 #: In front of the number of a string that was left out: nobody knows it, so nobody sends it.
 _MARK = token_hex(16)
 
@@ -40,18 +41,22 @@ class LongJson:
         await _check_marks(body, turn)
         kept: list[bytes] = []
         strings: list[memoryview] = []
-        view, at = memoryview(body), 0
-        while (begin := body.find(b'"', at)) >= 0:
-            end = _end_of_string(body, begin)
+        view, at, length = memoryview(body), 0, 0
+        while (begin := await _quote(body, at, turn)) < len(body):
+            end = await _end_of_string(body, begin, turn)
             if end - begin > _LONG:
                 kept += (body[at:begin], b'"%b%d"' % (_MARK.encode(), len(strings)))
                 strings.append(view[begin + 1 : end - 1])
+                length += len(kept[-1]) + begin - at
             else:
                 kept.append(body[at:end])
+                length += end - at
+            if length > _MOST_ELSE:
+                break
             at = end
-            if len(kept) % 1024 == 0:
+            if len(kept) % _QUOTES == 0:
                 await turn()
-        if len(body) - at + sum(map(len, kept)) > _MOST_ELSE:
+        if len(body) - at + length > _MOST_ELSE:
             raise BadMessage(f"JSON with more than {_MOST_ELSE} bytes that are no picture's")
         kept.append(body[at:])
         try:
@@ -99,24 +104,43 @@ async def _check_marks(body: bytes, turn: Callable[[], Awaitable[None]]) -> None
         await turn()
 
 
-def _end_of_string(body: bytes, begin: int) -> int:
-    """Where the string ends that begins there, its quote included."""
-    while True:
-        end = body.find(b'"', begin + 1)
-        if end < 0:
+async def _quote(body: bytes, at: int, turn: Callable[[], Awaitable[None]]) -> int:
+    """Where the next one is; the length where there is none."""
+    while (found := body.find(b'"', at, at + _FAR)) < 0:
+        at += _FAR
+        if at >= len(body):
             return len(body)
-        if _backslashes(body, begin + 1, end) % 2 == 0:
+        await turn()
+    return found
+
+
+async def _end_of_string(body: bytes, begin: int, turn: Callable[[], Awaitable[None]]) -> int:
+    """Where the string ends that begins there, its quote included."""
+    quotes = 0
+    while True:
+        end = await _quote(body, begin + 1, turn)
+        if end == len(body):
+            return end
+        if await _backslashes(body, begin + 1, end, turn) % 2 == 0:
             return end + 1
         # An escaped one.
-        begin = end
+        begin, quotes = end, quotes + 1
+        if quotes % _QUOTES == 0:
+            await turn()
 
 
-def _backslashes(body: bytes, begin: int, end: int) -> int:
+async def _backslashes(
+    body: bytes, begin: int, end: int, turn: Callable[[], Awaitable[None]]
+) -> int:
     """How many there are in a row before `end`."""
-    size = 16
+    at, size = end, 16
     while True:
-        part = body[max(begin, end - size) : end]
+        part = body[max(begin, at - size) : at]
         found = len(part) - len(part.rstrip(b"\\"))
+        at -= found
         if found < size:
-            return found
-        size *= 16
+            return end - at
+        if size < _SLICE:
+            size *= 16
+        else:
+            await turn()

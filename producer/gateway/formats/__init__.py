@@ -1,0 +1,3 @@
+"""What bodies are written in, read without holding the event loop. May import starlette, orjson and
+tilefleet.
+"""
