@@ -12,7 +12,6 @@
 What a step finds is on disk before the next begins, and a run that was cut off goes on there.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from models.bootstrap.estimation.beliefs import Beliefs, Sightings
 from models.bootstrap.progress import Begin, Watch
 from models.bootstrap.rounds import rounds as learned_in_rounds
 from models.store import Entry
+from models.training import note
 from tilefleet.errors import BadCollection
 from tilefleet.layout import Layout
 
@@ -94,7 +94,7 @@ def bootstrap(
     kind = entry.manifest.kind
     kept = out / "steps"
     kept.mkdir(parents=True, exist_ok=True)
-    _claim(out, folder, entry, seed)
+    _claim(out, kept, folder, entry, seed)
     found = scan.scan(
         folder,
         kept / "scan",
@@ -177,8 +177,8 @@ def _cut(
     return cut
 
 
-def _claim(out: Path, folder: Path, entry: Entry, seed: int) -> None:
-    """Note what the steps in `out` are of, or check it."""
+def _claim(out: Path, kept: Path, folder: Path, entry: Entry, seed: int) -> None:
+    """Note what the steps in `kept` are of, or check it."""
     files = scan.names(folder)
     now: dict[str, Any] = {
         "folder": str(folder.resolve()),
@@ -188,15 +188,5 @@ def _claim(out: Path, folder: Path, entry: Entry, seed: int) -> None:
         "signature": SIGNATURE,
         "seed": seed,
     }
-    note = out / "steps" / "run.json"
-    if not note.exists():
-        note.write_text(json.dumps(now, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        return
-    begun = json.loads(note.read_text(encoding="utf-8"))
-    changed = [
-        f"{name} {begun.get(name)}, now {value}"
-        for name, value in now.items()
-        if begun.get(name) != value
-    ]
-    if changed:
-        raise BadCollection(f"{out} was begun with {'; '.join(changed)}; use another folder")
+    advice = f"use another folder than {out}"
+    note.claim(kept / "run.json", now, advice=advice, error=BadCollection)

@@ -19,12 +19,13 @@ from models.datasets.inventory import Inventory, look
 from models.datasets.own_inventory import HERE
 from models.drawing.fonts import faces
 from models.store import Entry
+from models.training import note
 from models.training.options import Options
 from tilefleet.errors import ModelError
-from tilefleet.files import atomic_write
 from tilefleet.kind import BUILTIN, Kind
 
 NOTE: Final = "belongs.json"
+_ADVICE: Final = "--fresh begins anew, --directory elsewhere"
 _HERE: Final = Path(__file__).parents[2]
 #: What a training computes with; documents of it do not count.
 _CODE: Final = (
@@ -113,42 +114,18 @@ def claim(directory: Path, belongs: Mapping[str, Any], *, fresh: bool = False) -
     if fresh and (directory / NOTE).is_file():
         shutil.rmtree(directory)
     check(directory, belongs)
-    if (directory / NOTE).is_file():
-        return True
     directory.mkdir(parents=True, exist_ok=True)
-    with atomic_write(directory / NOTE, text=True) as file:
-        file.write(json.dumps(belongs, ensure_ascii=False, indent=2) + "\n")
-    return False
+    return note.claim(directory / NOTE, belongs, advice=_ADVICE)
 
 
 def check(directory: Path, belongs: Mapping[str, Any]) -> None:
     """Raise ModelError if a training of this cannot go on, or begin, in `directory`."""
-    note = directory / NOTE
-    if not note.is_file():
-        if directory.is_dir() and any(directory.iterdir()):
-            raise ModelError(
-                f"{directory} is not empty, and does not say what it belongs to: "
-                "remove it, or give another --directory"
-            )
-        return
-    try:
-        begun = dict(json.loads(note.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"{note} cannot be read: {error}; remove {directory}") from None
-    differs = [
-        f"{name} {_shown(begun.get(name))} and not {_shown(belongs.get(name))}"
-        for name in {**begun, **belongs}
-        if begun.get(name) != belongs.get(name)
-    ]
-    if differs:
+    known = note.check(directory / NOTE, belongs, advice=_ADVICE)
+    if not known and directory.is_dir() and any(directory.iterdir()):
         raise ModelError(
-            f"the state in {directory} was begun with {'; '.join(differs)}: "
-            "--fresh begins anew, --directory elsewhere"
+            f"{directory} is not empty, and does not say what it belongs to: "
+            "remove it, or give another --directory"
         )
-
-
-def _shown(value: Any) -> str:
-    return "-" if value is None else str(value)
 
 
 def _hash(part: Path) -> str:

@@ -6,7 +6,6 @@ goes on where it stopped, or does nothing if it had finished.
 """
 
 import csv
-import json
 import logging
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from models.training import note
 from models.training.schedule import Schedule
 from tilefleet.errors import ModelError
 
@@ -202,19 +202,8 @@ def _claim(directory: Path, network: keras.Model, schedule: Schedule) -> None:
         "average": schedule.average,
         "seed": schedule.seed,
     }
-    note = directory / "training.json"
-    if note.exists():
-        begun = json.loads(note.read_text(encoding="utf-8"))
-        changed = [
-            f"{name} {begun.get(name)}, now {value}"
-            for name, value in parameters.items()
-            if begun.get(name) != value
-        ]
-        if changed:
-            raise ModelError(f"{directory} was begun with {'; '.join(changed)}; use another one")
+    if note.claim(directory / "training.json", parameters, advice="use another folder"):
         log.info("going on in %s", directory)
-    else:
-        note.write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
 
 
 def _history(directory: Path) -> dict[str, list[float]]:

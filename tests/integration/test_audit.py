@@ -1,49 +1,26 @@
 """The dependency audit fails for a known weakness, and not for want of a network."""
 
 import json
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import pytest
 
 from producer.local.ports import free_port
 from tests.support.audit import audit
+from tests.support.posts import posts
 
 
-class Database(BaseHTTPRequestHandler):
+def weaknesses(body, _):
     """Answers as https://osv.dev does; knows one weakness, of Pillow."""
-
-    def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        package = {"name": "pillow", "ecosystem": "PyPI"}
-        events = [{"introduced": "0"}, {"fixed": "13.0.0"}]
-        weakness = {
-            "id": "PYSEC-0000-1",
-            "summary": "an example",
-            "affected": [{"package": package, "ranges": [{"type": "ECOSYSTEM", "events": events}]}],
-        }
-        weak = asked["package"]["name"] == "pillow" and asked["version"] == "9.0.0"
-        body = json.dumps({"vulns": [weakness]} if weak else {}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def database():
-    with HTTPServer(("127.0.0.1", 0), Database) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1/query"
-        finally:
-            server.shutdown()
-            thread.join()
+    asked = json.loads(body)
+    package = {"name": "pillow", "ecosystem": "PyPI"}
+    events = [{"introduced": "0"}, {"fixed": "13.0.0"}]
+    weakness = {
+        "id": "PYSEC-0000-1",
+        "summary": "an example",
+        "affected": [{"package": package, "ranges": [{"type": "ECOSYSTEM", "events": events}]}],
+    }
+    weak = asked["package"]["name"] == "pillow" and asked["version"] == "9.0.0"
+    return json.dumps({"vulns": [weakness]} if weak else {}).encode()
 
 
 @pytest.mark.parametrize(
@@ -56,8 +33,8 @@ def database():
 def test_a_known_weakness_is_an_error(tmp_path, capsys, monkeypatch, pins, code, said):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     (tmp_path / "pins").write_text(pins)
-    with database() as url:
-        assert audit(str(tmp_path / "pins"), url=url) == code
+    with posts(weaknesses) as address:
+        assert audit(str(tmp_path / "pins"), url=f"http://{address}/v1/query") == code
     assert said in capsys.readouterr().out
 
 

@@ -55,11 +55,12 @@ class Project:
 def sentry() -> Iterator[Project]:
     bodies: list[bytes] = []
 
-    def take(body: bytes, headers: Message) -> None:
+    def take(body: bytes, headers: Message) -> bytes:
         packed = headers["Content-Encoding"] == "gzip"
         bodies.append(gzip.decompress(body) if packed else body)
+        return b"{}"
 
-    with posts(take, reply=b"{}") as address:
+    with posts(take) as address:
         yield Project(address, bodies)
 
 

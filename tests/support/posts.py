@@ -8,12 +8,13 @@ from threading import Thread
 
 
 @contextmanager
-def posts(take: Callable[[bytes, Message], None], *, reply: bytes = b"") -> Iterator[str]:
-    """``HOST:PORT``; `take` gets the body and the headers of each POST."""
+def posts(take: Callable[[bytes, Message], bytes | None]) -> Iterator[str]:
+    """``HOST:PORT``; `take` gets the body and the headers of each POST, and gives the reply's."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            take(self.rfile.read(int(self.headers["Content-Length"])), self.headers)
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            reply = take(asked, self.headers) or b""
             self.send_response(200)
             self.send_header("Content-Length", str(len(reply)))
             self.end_headers()

@@ -130,7 +130,7 @@ def test_a_run_tells_its_time(found):
 
 def test_a_folder_is_not_mixed_with_what_was_begun_for_another(folder, found, tmp_path):
     plan(pictures.TILES, captchas=3, pool=30).write(tmp_path)
-    with pytest.raises(BadCollection, match=r"was begun with folder .*; files 241, now 3"):
+    with pytest.raises(BadCollection, match=r"was begun with folder .*; files 241 and not 3"):
         bootstrap(tmp_path, found[1])
 
 

@@ -111,5 +111,5 @@ def test_without_held_out_data_the_last_epoch_counts(tmp_path: Path) -> None:
 
 def test_a_directory_begun_with_other_parameters_is_refused(tmp_path: Path) -> None:
     train(build(), tmp_path)
-    with pytest.raises(ModelError, match="epochs 4, now 5"):
+    with pytest.raises(ModelError, match="epochs 4 and not 5: use another folder"):
         train(build(), tmp_path, epochs=5)

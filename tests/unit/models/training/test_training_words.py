@@ -51,7 +51,7 @@ def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
     assert (tmp_path / f"round{len(ROUNDS)}/log.csv").read_text() == before
     for one, other in zip(network.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(ModelError, match="was begun with epochs 2, now 3"):
+    with pytest.raises(ModelError, match="was begun with epochs 2 and not 3"):
         run(3)
 
 
