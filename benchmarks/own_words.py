@@ -78,7 +78,7 @@ def train(
         data,
         Options(only="words", headers=headers, epochs=epochs, steps=steps),
         fonts=(),
-        teacher=None,
+        teachers=(),
         name=NAME,
         root=root,
         replace=True,

@@ -36,14 +36,14 @@ def load_all(settings: Settings, *, beside: bool = False) -> dict[str, Engine]:
     found = {name: _load(settings, name, beside=beside) for name in settings.models}
     if not settings.second_look:
         return found
-    from models.engines.second import SecondLook
+    from models.engines.second import SecondLook, fit
 
     second = found.get(settings.second_look) or _load(settings, settings.second_look, beside=beside)
     if len(found) == 1:
         ((name, first),) = found.items()
         return {name: SecondLook(first, second)}
     # Of several models, the second itself and those that read other captchas answer alone.
-    fits = {name for name, first in found.items() if first.kind == second.kind} or found.keys()
+    fits = {name for name, first in found.items() if fit(first, second)} or found.keys()
     return {
         name: SecondLook(first, second) if name in fits and first is not second else first
         for name, first in found.items()

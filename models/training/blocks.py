@@ -1,11 +1,13 @@
 """Training the tiles network by blocks and then whole: ``tilefleet models train``, where the
-teacher has the maps of `networks.chain`.
+first teacher has the maps of `networks.chain`.
 
-Answers alone teach slowly. So, on views of tiles and of photographs (`training.views`), each block
-first learns alone to turn the teacher's map before it into the teacher's next one; then the chain
-learns on its own maps, towards all of the teacher's maps and its answers at once, so that later
-blocks mend what earlier ones leave out. Every map is learned as it is standardised: minus its
-channels' means, over their spreads, which the two maps of a sum share.
+Answers alone teach slowly. So, on views of tiles and of photographs (`training.teachers.views`),
+each block first learns alone to turn the teacher's map before it into the teacher's next one; then
+the chain learns on its own maps, towards all of the teacher's maps and its answers at once, so that
+later blocks mend what earlier ones leave out.
+
+Every map is learned as it is standardised: minus its channels' means, over their spreads, which the
+two maps of a sum share.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +23,11 @@ from numpy.typing import NDArray
 
 from models import store
 from models.networks import chain
-from models.training import views
 from models.training.loop import Batch, Steps, fit
 from models.training.schedule import Schedule
+from models.training.teachers import opinions, views
+from models.training.teachers.views import Mixture, Sources
 from models.training.tiles import divergence
-from models.training.views import Mixture, Sources
 
 #: What all the maps' distances weigh together beside the answer's, in training the whole.
 _MAPS_SHARE = 0.5
@@ -90,13 +92,17 @@ class _Batches:
     """Views, and what the outputs of a network in training should be: the batches of a shard one
     after the other, shards in random order."""
 
-    def __init__(self, shards: Sequence[Path], phases: Phases, *, alone: bool) -> None:
-        """`alone`: whether blocks are given the teacher's maps, or only pixels."""
+    def __init__(
+        self, shards: Sequence[Path], phases: Phases, *, alone: bool, answers: Sequence[str]
+    ) -> None:
+        """`alone`: whether blocks are given the teacher's maps, or only pixels; `answers`: the
+        arrays of those whose mean is learned."""
         self._shards = shards
         self._parts = max(1, views.SHARD // phases.batch)
         self._steps = phases.steps
         self._seed = phases.seed
         self._alone = alone
+        self._answers = answers
         self._read = lru_cache(2)(views.read)
         first = self._read(shards[0])
         self._scales = {
@@ -119,13 +125,14 @@ class _Batches:
                 _before(name): each
                 for name, each in zip(_PARTS, (given, *maps.values()), strict=True)
             }
-        return given, {**maps, chain.SCORES: drawn[views.ANSWERS].astype(np.float32)}
+        answers = [drawn[name].astype(np.float32) for name in self._answers]
+        return given, {**maps, chain.SCORES: np.logaddexp.reduce(answers) - np.log(len(answers))}
 
 
 def train(
     sources: Sources,
     *,
-    teacher: store.Entry,
+    teachers: Sequence[store.Entry],
     directory: Path,
     phases: Phases,
     mixture: Mixture | None = None,
@@ -134,32 +141,42 @@ def train(
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train from random weights; run again with the same arguments, it goes on.
 
-    `teacher`: a model whose tiles network has the maps (`views.milestones`); `directory` keeps the
-    views (about 100 MB a shard) and the state.
+    `teachers`: the first one's tiles network has the maps (`views.milestones`); the mean of
+    what all of them answer is learned. `directory` keeps the views (about 100 MB a shard) and the
+    state.
     Returns the network and how it was made, for the manifest. Raises ModelError.
     """
     mixture = mixture or Mixture()
-    folders = views.make(
+    first, *others = teachers
+    shards = views.make(
         directory / "views",
         sources,
-        teacher=teacher,
+        teacher=first,
         count=phases.shards,
         seed=phases.seed,
         mixture=mixture,
         say=say,
     )
     losses: dict[str, Any] = {**dict.fromkeys(chain.MAPS, _apart), chain.SCORES: divergence}
-    keras.utils.set_random_seed(phases.seed)
-    parts = chain.blocks()
     history: dict[str, dict[str, list[float]]] = {}
     schedules = phases.schedules()
+
+    answers = [
+        views.ANSWERS,
+        *(
+            opinions.add(shards, teacher, number, mixture=mixture, say=say)
+            for number, teacher in enumerate(others, 1)
+        ),
+    ]
+    keras.utils.set_random_seed(phases.seed)
+    parts = chain.blocks()
     for phase, network, weight in (
         ("alone", _side_by_side(parts), 1.0),
         ("whole", _chained(parts), _MAPS_SHARE),
     ):
         say(f"training the blocks {phase}")
         weights = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
-        batches = _Batches(folders, phases, alone=phase == "alone")
+        batches = _Batches(shards, phases, alone=phase == "alone", answers=answers)
         history[phase] = fit(
             network,
             Steps(batches, steps=phases.steps),
@@ -175,7 +192,7 @@ def train(
         "by": "blocks alone, then whole",
         "schedule": asdict(phases),
         "mixture": views.described(mixture, phases.shards),
-        "teacher": teacher.identity,
+        "teacher": [teacher.identity for teacher in teachers],
         "pictures": {
             "tiles": len(sources.tiles),
             "photographs": len(sources.photographs or ()),

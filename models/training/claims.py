@@ -66,7 +66,7 @@ def plan(
     options: Options,
     *,
     fonts: Sequence[Path],
-    teacher: Entry | None,
+    teachers: Sequence[Entry],
     kind: Kind = BUILTIN,
     base: Entry | None = None,
 ) -> Plan:
@@ -82,7 +82,8 @@ def plan(
     train, held_out = faces(fonts, kind)
     drawn = {"headers": options.headers, "fonts": _fonts(train), "held-out fonts": _fonts(held_out)}
     pictures = {name: str(source) for name, source in found.sources.items()}
-    taught = {"hold out": options.hold_out, "teacher": teacher.identity if teacher else None}
+    names = ", ".join(teacher.identity for teacher in teachers)
+    taught = {"hold out": options.hold_out, "teacher": names or None}
     now = code()
     if kind != BUILTIN:
         encoded = json.dumps(kind.encode(), ensure_ascii=False).encode()

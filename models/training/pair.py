@@ -14,10 +14,11 @@ from models.datasets.collections import to_learn
 from models.drawing.tiles import TILES
 from models.store import Entry
 from models.store.manifest import NETWORKS
-from models.training import blocks, claims, tiles, transfer, views, words
+from models.training import blocks, claims, tiles, transfer, words
 from models.training.finish import calibrated, precision
 from models.training.options import Options
 from models.training.schedule import Schedule
+from models.training.teachers import views
 from tilefleet.errors import ModelError, ModelNotFound
 from tilefleet.kind import BUILTIN, Kind
 
@@ -30,7 +31,7 @@ def train_pair(
     options: Options,
     *,
     fonts: Sequence[Path],
-    teacher: str | None,
+    teachers: Sequence[str],
     name: str,
     root: Path,
     teacher_root: Path | None = None,
@@ -55,11 +56,20 @@ def train_pair(
     if not replace:
         # Better before an hour of training than after it.
         store.check_free(name, root=root)
-    taught = store.find(teacher, root=teacher_root) if teacher else None
-    if taught and taught.manifest.kind.labels != kind.labels:
-        raise ModelError(f"{taught.identity} cannot teach: it knows other words than {data} has")
+    taught = [store.find(teacher, root=teacher_root) for teacher in teachers]
+    for teacher in taught:
+        if teacher.manifest.kind.labels != kind.labels:
+            raise ModelError(
+                f"{teacher.identity} cannot teach: it knows other words than {data} has"
+            )
     begun = store.find(base, root=teacher_root) if base else None
-    plan = claims.plan(data, options, fonts=fonts, teacher=taught, kind=kind, base=begun)
+    by_blocks = kind == BUILTIN and not begun and _have_maps(taught)
+    if len(taught) > 1 and not by_blocks:
+        raise ModelError(
+            f"only by blocks do several teach: from random weights, the built-in's words, and with "
+            f"a first teacher that has the maps for it, not {taught[0].identity}"
+        )
+    plan = claims.plan(data, options, fonts=fonts, teachers=taught, kind=kind, base=begun)
     for line in plan.found.lines():
         say(line)
     if begun:
@@ -82,20 +92,18 @@ def train_pair(
         )
     if "tiles" in wanted:
         say("training the tiles network")
-        by_blocks = (
-            None
-            if kind != BUILTIN or begun
-            else _by_blocks(data, options, taught, directory / "tiles", say)
-        )
-        made["tiles"] = by_blocks or tiles.train(
-            *to_learn(data, kind),
-            teacher=teacher,
-            root=teacher_root,
-            directory=directory / "tiles",
-            hold_out=options.hold_out,
-            kind=kind,
-            **_for_tiles(options, kind, begun),
-        )
+        if by_blocks:
+            made["tiles"] = _by_blocks(data, options, taught, directory / "tiles", say)
+        else:
+            made["tiles"] = tiles.train(
+                *to_learn(data, kind),
+                teacher=teachers[0] if teachers else None,
+                root=teacher_root,
+                directory=directory / "tiles",
+                hold_out=options.hold_out,
+                kind=kind,
+                **_for_tiles(options, kind, begun),
+            )
     made |= others
     for network, (model, how) in made.items():
         if network in wanted:
@@ -122,6 +130,11 @@ def train_pair(
     if not options.quick:
         entry = precision.choose(entry, data, say=say)
     return calibrated.sharpen(entry, data, say=say)
+
+
+def _have_maps(teachers: Sequence[Entry]) -> bool:
+    """Whether there is a first teacher whose maps blocks can learn."""
+    return bool(teachers and views.milestones(store.load_network(teachers[0], "tiles")))
 
 
 def _for_words(data: Path, options: Options, kind: Kind, begun: Entry | None) -> dict[str, Any]:
@@ -166,16 +179,11 @@ def _for_tiles(options: Options, kind: Kind, begun: Entry | None) -> dict[str, A
 def _by_blocks(
     data: Path,
     options: Options,
-    teacher: Entry | None,
+    teachers: Sequence[Entry],
     directory: Path,
     say: Callable[[str], None],
-) -> tuple[keras.Model, Any] | None:
-    """Tiles learned by blocks, or None where there is no teacher whose maps allow it.
-
-    `epochs` of the options are those of each of the two phases.
-    """
-    if teacher is None or not views.milestones(store.load_network(teacher, "tiles")):
-        return None
+) -> tuple[keras.Model, Any]:
+    """Tiles learned by blocks; `epochs` of the options are those of each of the two phases."""
     phases = blocks.Phases(seed=options.seed)
     if options.epochs:
         phases = replace(phases, alone=options.epochs, whole=options.epochs)
@@ -183,7 +191,9 @@ def _by_blocks(
         # As many views as are learnt from, at the most.
         shards = min(phases.shards, -(-options.steps * phases.batch // views.SHARD))
         phases = replace(phases, steps=options.steps, shards=shards)
-    return blocks.train(sources(data), teacher=teacher, directory=directory, phases=phases, say=say)
+    return blocks.train(
+        sources(data), teachers=teachers, directory=directory, phases=phases, say=say
+    )
 
 
 def sources(data: Path) -> views.Sources:

@@ -24,9 +24,9 @@ from models.datasets.tiles import Pictures
 from models.networks import tiles as network_of_tiles
 from models.training import augment
 from models.training.loop import Steps, fit
-from models.training.maps import ANSWER, Maps, guess, guessing
 from models.training.schedule import Schedule
-from models.training.teacher import Teacher
+from models.training.teachers.maps import ANSWER, Maps, guess, guessing
+from models.training.teachers.teacher import Teacher
 from models.training.transfer import Begun
 from tilefleet.errors import BadTiles
 from tilefleet.kind import BUILTIN, Kind

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 @click.option(
     "--fonts", type=FOLDER, multiple=True, help="Folder of font files for headers; repeatable."
 )
-@click.option("--teacher", metavar="NAME", type=MODEL, help="Stored model that teaches the tiles.")
+@click.option(
+    "--teacher",
+    "teachers",
+    metavar="NAME",
+    type=MODEL,
+    multiple=True,
+    help="Stored model that teaches the tiles; repeatable: the mean of their answers is learned.",
+)
 @click.option("--name", required=True, help="Its name in the store.")
 @click.option("--store", "root", type=OUT, help="Store to write to; the settings' if not given.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
@@ -74,7 +81,7 @@ if TYPE_CHECKING:
 def train(
     data: Path,
     fonts: tuple[Path, ...],
-    teacher: str | None,
+    teachers: tuple[str, ...],
     name: str,
     root: Path | None,
     overwrite: bool,
@@ -133,7 +140,7 @@ def train(
             data,
             options,
             fonts=fonts,
-            teacher=models.find(teacher, root=settings.store) if teacher else None,
+            teachers=[models.find(teacher, root=settings.store) for teacher in teachers],
             kind=kind,
             base=models.find(base, root=settings.store) if base else None,
         )
@@ -155,7 +162,7 @@ def train(
             data,
             options,
             fonts=fonts,
-            teacher=teacher,
+            teachers=teachers,
             name=name,
             root=store,
             teacher_root=settings.store,

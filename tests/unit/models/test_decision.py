@@ -78,11 +78,35 @@ def test_the_same_word_twice_is_one_word():
     assert picks(header(TIGER, TIGER), tiles(t1={TIGER: 0.9})) == (1,)
 
 
-def test_an_unsure_header_makes_an_unsure_answer():
+def test_an_unsure_header_makes_an_unsure_answer_and_tiles_speak_for_it():
     labels = tiles(t1={TIGER: 0.99})
     sure = decide(header(TIGER), labels).confidence
-    unsure = decide(header(TIGER, sure=0.3), labels).confidence
-    assert unsure < 0.15 < 0.9 < sure
+    words = header(TIGER, sure=0.3)
+    assert words[0, TIGER] * words[1, BUILTIN.none] < decide(words, labels).confidence < 0.5
+    assert sure > 0.9
+
+
+def test_a_word_that_no_tile_shows_is_doubted_and_still_answered():
+    words = header(TIGER, sure=0.9)
+    shown, missing = (decide(words, labels) for labels in (tiles(t1={TIGER: 0.9}), tiles()))
+    assert missing.confidence < 0.5 < shown.confidence
+    assert [word.label for word in missing.words] == ["老虎"]
+    assert len(missing.picks) == 1
+
+
+def test_tiles_do_not_overrule_the_header():
+    words = header(TIGER)
+    words[0, TIGER], words[0, LION] = 0.6, 0.3
+    answer = decide(words, tiles(t3={LION: 0.9}, t4={LION: 0.8}))
+    assert [word.label for word in answer.words] == ["老虎"]
+    assert answer.words[0].confidence == pytest.approx(0.6)
+    assert answer.confidence < 0.3
+
+
+def test_a_noisy_header_whose_words_tiles_show_is_believed():
+    words = header(TIGER, LION, sure=0.7)
+    shown = tiles(t1={TIGER: 0.95}, t2={TIGER: 0.95}, t5={LION: 0.95})
+    assert decide(words, shown).confidence > 0.8 > 0.7**2
 
 
 def test_a_header_of_nothing_still_names_its_best_word():

@@ -7,7 +7,7 @@ import pytest
 
 from models import engines, store
 from models.datasets.truth import truths
-from models.engines.second import UNSURE, SecondLook
+from models.engines.second import UNSURE, SecondLook, agreed
 from models.recognition.crops import Crops
 from tests.conftest import SAMPLES
 from tilefleet.errors import ModelError, ModelNotFound
@@ -56,7 +56,7 @@ def test_what_is_sure_is_answered_by_the_first_alone(first, crops, monkeypatch):
     assert answers == first.session().read(crops)
 
 
-def test_what_is_unsure_is_answered_by_the_mean_of_both(first, crops, monkeypatch):
+def test_what_is_unsure_is_answered_by_both(first, crops, monkeypatch):
     monkeypatch.setattr("models.engines.second.UNSURE", 2.0)
     second = BlindEngine()
     both, alone = SecondLook(first, second).session().read(crops), first.session().read(crops)
@@ -67,6 +67,30 @@ def test_what_is_unsure_is_answered_by_the_mean_of_both(first, crops, monkeypatc
         assert one.words[0].confidence == pytest.approx(
             (other.words[0].confidence + 1 / 81) / 2, abs=1e-5
         )
+
+
+def test_two_networks_that_see_the_same_are_surer_than_either_and_one_in_doubt_says_little():
+    sure, unsure = np.full((1, 80), 0.3 / 79, np.float32), np.full((1, 80), 1 / 80, np.float32)
+    sure[0, 7] = 0.7
+    both, one = agreed(sure, sure), agreed(sure, unsure)
+    assert both.sum() == pytest.approx(1, abs=1e-5)
+    assert both[0].argmax() == one[0].argmax() == 7
+    assert 0.4 < one[0, 7] < 0.7 < both[0, 7] < 1
+
+
+def test_of_two_labels_that_one_network_each_sees_the_surer_one_is_taken():
+    first, second = (np.full((1, 80), 1e-3, np.float32) for _ in range(2))
+    first[0, 7], first[0, 9] = 0.5, 0.42
+    second[0, 7], second[0, 9] = 0.02, 0.9
+    assert agreed(first, second)[0].argmax() == 9
+
+
+def test_what_one_network_rules_out_leaves_no_tile_without_a_label():
+    first, second = (np.zeros((1, 80), np.float32) for _ in range(2))
+    first[0, 7] = second[0, 9] = 1
+    both = agreed(first, second)
+    assert np.isfinite(both).all()
+    assert both[0, 7] == pytest.approx(both[0, 9])
 
 
 def test_only_the_unsure_ones_of_a_pass_are_looked_at_again(first, crops):
@@ -90,7 +114,9 @@ def test_the_settings_name_a_model_of_the_store_that_reads_the_same_captchas(tmp
 def test_a_model_of_another_kind_of_captcha_is_refused(first):
     other = BlindEngine()
     other.kind = replace(BUILTIN, labels=("one", "two", "three"))
-    with pytest.raises(ModelError, match=r"TILEFLEET_SECOND_LOOK=blind@0 reads 3 words"):
+    with pytest.raises(
+        ModelError, match=r"TILEFLEET_SECOND_LOOK=blind@0 reads other captchas \(3 words"
+    ):
         SecondLook(first, other)
     assert store.find("builtin").identity == first.model
 

@@ -79,7 +79,7 @@ def test_a_plan_names_data_options_teacher_fonts_and_code(tmp_path):
     data = learnable.write(tmp_path / "data")
 
     def plan(**asked):
-        return claims.plan(data, Options(**asked), fonts=[], teacher=None).belongs
+        return claims.plan(data, Options(**asked), fonts=[], teachers=()).belongs
 
     before = plan()
     assert before == plan()

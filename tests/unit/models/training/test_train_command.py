@@ -45,6 +45,16 @@ def test_a_dry_run_shows_what_would_be_learned_from_and_does_nothing(run, data, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_several_teachers_of_whom_the_first_has_no_maps_are_refused_before_anything(
+    run, data, tmp_path
+):
+    result = run("--data", data, "--name", "mine", "--teacher", "builtin", "--teacher", "builtin")
+    assert result.exit_code == 1
+    assert "only by blocks do several teach" in result.stderr
+    assert f"not {store.find('builtin').identity}" in result.stderr
+    assert not (tmp_path / "build").exists()
+
+
 @pytest.mark.parametrize("only", [(), ("--only", "tiles")])
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_a_model_is_overwritten_only_if_one_says_so(run, data, tmp_path, only, dry):
@@ -59,7 +69,7 @@ def test_a_state_of_other_data_is_not_gone_on_with(run, data, tmp_path):
     from models.training import claims
     from models.training.options import Options
 
-    plan = claims.plan(data, Options(), fonts=[], teacher=None)
+    plan = claims.plan(data, Options(), fonts=[], teachers=())
     claims.claim(tmp_path / "build/training/mine/tiles", plan.belongs["tiles"])
     asked = ("--data", data, "--name", "mine", "--only", "tiles", "--dry-run")
     assert "tiles: would go on in" in run(*asked).stdout

@@ -14,8 +14,9 @@ from models.datasets.split import seen, unseen  # noqa: E402
 from models.datasets.tiles import Pictures, with_mirror  # noqa: E402
 from models.networks import chain  # noqa: E402
 from models.networks import words as network_of_words  # noqa: E402
-from models.training import blocks, views  # noqa: E402
+from models.training import blocks  # noqa: E402
 from models.training.finish import calibration  # noqa: E402
+from models.training.teachers import opinions, views  # noqa: E402
 from tilefleet.errors import BadTiles  # noqa: E402
 from tilefleet.kind import BUILTIN  # noqa: E402
 
@@ -89,15 +90,16 @@ def test_a_teacher_without_such_maps_has_no_milestones():
 @pytest.mark.training
 def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(tmp_path, monkeypatch):
     monkeypatch.setattr(views, "SHARD", 256)
-    entry = _stored("teacher", 1, tmp_path / "store")
+    teachers = [_stored(name, seed, tmp_path / "store") for seed, name in enumerate(("one", "two"))]
     sources = views.Sources(_pictures(8))
     phases = blocks.Phases(shards=1, batch=32, steps=4, alone=3, whole=3)
     said: list[str] = []
-    arguments = {"teacher": entry, "phases": phases, "say": said.append, "progress": False}
+    arguments = {"teachers": teachers, "phases": phases, "say": said.append, "progress": False}
     network, made = blocks.train(sources, directory=tmp_path / "state", **arguments)
     assert network.output.shape == (None, len(BUILTIN.labels))
     assert made["mixture"]["views"] == 256
-    assert made["teacher"] == entry.identity
+    assert made["teacher"] == [teacher.identity for teacher in teachers]
+    assert list(made["last"]) == ["alone", "whole"]
     shard = views.read(tmp_path / "state" / "views" / "00000")
     assert shard[views.PIXELS].shape == (256, 67, 67, 3)
     assert {name: shard[name].shape[1:] for name in chain.MAPS} == dict(chain.MAPS)
@@ -129,6 +131,63 @@ def test_the_teacher_answers_for_tiles_and_labels_for_drawn_ones(tmp_path, monke
     assert answers[:-64] == pytest.approx(seen[:-64], abs=2e-3)
     assert (answers[-64:].argmax(axis=1) == 7).all()
     assert answers[-64:, 7] == pytest.approx(np.full(64, 0.98), abs=2e-2)
+
+
+@pytest.mark.training
+def test_several_teachers_teach_their_mean(tmp_path, monkeypatch):
+    monkeypatch.setattr(views, "SHARD", 256)
+    pictures = _pictures(8)
+    phases = blocks.Phases(shards=1, batch=32, steps=8, alone=1, whole=1)
+    teachers = [_stored(f"m{seed}", seed, tmp_path / "store") for seed in (1, 2)]
+    seen = [store.load_network(teacher, "tiles")(pictures.tiles()) for teacher in teachers]
+    mean = np.mean([np.asarray(each) for each in seen], axis=0)
+    learned: list[np.ndarray] = []
+
+    def look(network, data, held_out, schedule, **given):
+        _, targets = data[0]
+        learned.append(np.exp(targets[chain.SCORES]))
+        return {"loss": [0.0]}
+
+    monkeypatch.setattr(blocks, "fit", look)
+    blocks.train(
+        views.Sources(pictures),
+        teachers=teachers,
+        directory=tmp_path / "state",
+        phases=phases,
+        mixture=views.Mixture(photographs=0.0, plain_tiles=1.0),
+        say=lambda line: None,
+    )
+    for targets in learned:
+        assert targets.sum(axis=1) == pytest.approx(np.ones(32), abs=1e-2)
+        nearest = np.abs(targets[:, None] - mean).mean(axis=2).min(axis=1)
+        assert (nearest < np.abs(np.asarray(seen[0]) - mean).mean()).all()
+
+
+@pytest.mark.training
+def test_a_further_teacher_answers_for_views_too_and_labels_for_drawn_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(views, "SHARD", 256)
+    first, second = (_stored(f"m{seed}", seed, tmp_path / "store") for seed in (1, 2))
+    mixture = views.Mixture(photographs=0.0, drawn=0.25)
+    say: list[str] = []
+    shards = views.make(
+        tmp_path / "views",
+        views.Sources(_pictures(4), None, _drawings(3, label=7)),
+        teacher=first,
+        count=1,
+        seed=1,
+        mixture=mixture,
+        say=say.append,
+    )
+    name = opinions.add(shards, second, 1, mixture=mixture, say=say.append)
+    shard = views.read(shards[0])
+    answers = np.exp(np.asarray(shard[name], np.float32))
+    seen = np.asarray(store.load_network(second, "tiles")(np.asarray(shard[views.PIXELS])))
+    # In int8, so about.
+    assert np.abs(answers[:-64] - seen[:-64]).mean() < np.abs(seen[:-64] - seen[:-64].mean()).mean()
+    assert np.array_equal(shard[name][-64:], shard[views.ANSWERS][-64:])
+    said = len(say)
+    assert opinions.add(shards, second, 1, mixture=mixture, say=say.append) == name
+    assert len(say) == said
 
 
 def test_a_fixed_tenth_of_captchas_is_unseen_whatever_they_are_named():

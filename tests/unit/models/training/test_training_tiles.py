@@ -14,9 +14,10 @@ from models.networks import tiles as network_of_tiles
 from models.networks import words as network_of_words
 from models.recognition.crops import cut_tiles
 from models.recognition.image import decode
-from models.training import augment, maps
-from models.training.maps import ANSWER
-from models.training.teacher import Teacher
+from models.training import augment
+from models.training.teachers import maps
+from models.training.teachers.maps import ANSWER
+from models.training.teachers.teacher import Teacher
 from models.training.tiles import SCHEDULE, Recipe, Views, softened, train
 from tilefleet.errors import BadTiles
 from tilefleet.kind import BUILTIN

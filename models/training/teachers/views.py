@@ -25,12 +25,12 @@ from models import store
 from models.datasets.tiles import Pictures
 from models.networks.chain import MAPS
 from models.training import augment
-from models.training.teacher import look
+from models.training.teachers.teacher import look
 
 #: Views in a shard.
 SHARD = 4096
-#: Teacher's pictures in one call, and views that are altered together.
-_CALL, _TOGETHER = 8, 256
+#: Views that are altered together, the drawn tiles last; and a teacher's pictures in one call.
+TOGETHER, _CALL = 256, 8
 _NORMALISED = keras.layers.BatchNormalization
 _LEAST = 1e-7
 #: How probable its label is, as a target, of a drawn tile; the rest is shared by all.
@@ -53,6 +53,10 @@ class Mixture:
     zoomed: float = 0.3
     #: Share of the views that show drawn tiles, where there are some.
     drawn: float = 0.05
+
+    def drawn_of(self, views: int) -> int:
+        """How many of so many show drawn tiles."""
+        return round(views * self.drawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class _Maker:
         self._sources = (sources.tiles, sources.photographs or sources.tiles)
         self._drawn = sources.drawn
         #: Of the views that are made together, the last ones show drawn tiles.
-        self._are_drawn = round(_TOGETHER * mixture.drawn) if sources.drawn else 0
+        self._are_drawn = mixture.drawn_of(TOGETHER) if sources.drawn else 0
         self._mixture = mixture
         self._directory = directory
         self._seed = seed
@@ -138,12 +142,12 @@ class _Maker:
         random = np.random.default_rng([self._seed, number])
         parts: list[NDArray[np.uint8]] = []
         labels: dict[int, NDArray[np.float32]] = {}
-        for start in range(0, self._size, _TOGETHER):
+        for start in range(0, self._size, TOGETHER):
             parts += self._views(random)
             if self._drawn is not None and self._are_drawn:
                 chosen = random.integers(0, len(self._drawn), self._are_drawn)
                 parts.append(self._drawings(self._drawn, chosen, random))
-                first = start + _TOGETHER - self._are_drawn
+                first = start + TOGETHER - self._are_drawn
                 labels |= dict(enumerate(self._drawn.truth[chosen], first))
         views = np.concatenate(parts)
         shown = self._shown(views)
@@ -155,9 +159,8 @@ class _Maker:
         draft.mkdir()
         np.save(draft / f"{PIXELS}.npy", views)
         for name, values in shown.items():
-            if name == ANSWERS:
-                values = np.log(np.maximum(values, _LEAST))
-            np.save(draft / f"{name}.npy", values.astype(np.float16))
+            stored = logarithms(values) if name == ANSWERS else values.astype(np.float16)
+            np.save(draft / f"{name}.npy", stored)
         draft.rename(shard)
         return number
 
@@ -166,7 +169,7 @@ class _Maker:
         mixture = self._mixture
         plain: list[NDArray[np.uint8]] = []
         altered: list[NDArray[np.float32]] = []
-        for _ in range(_TOGETHER - self._are_drawn):
+        for _ in range(TOGETHER - self._are_drawn):
             photograph = int(random.random() < mixture.photographs)
             source = self._sources[photograph]
             picture = int(random.integers(len(source)))
@@ -215,6 +218,11 @@ def _begin(*given: object) -> None:
 def _make(number: int) -> int:
     assert _maker is not None
     return _maker(number)
+
+
+def logarithms(probabilities: NDArray[np.float32]) -> NDArray[np.float16]:
+    """As answers are stored: of 1e-7 at least."""
+    return np.log(np.maximum(probabilities, _LEAST)).astype(np.float16)
 
 
 def read(shard: Path) -> dict[str, NDArray[Any]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.runtimes import litert
 from models.runtimes.convert import to_litert
 from models.store import Entry, load_network
-from models.training.maps import Maps, narrowest
+from models.training.teachers.maps import Maps, narrowest
 
 #: Pictures in one call.
 _BATCH = 8
