@@ -10,7 +10,7 @@ Every map is learned as it is standardised: minus its channels' means, over thei
 two maps of a sum share.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -93,10 +93,10 @@ class _Batches:
     after the other, shards in random order."""
 
     def __init__(
-        self, shards: Sequence[Path], phases: Phases, *, alone: bool, answers: Sequence[str]
+        self, shards: Sequence[Path], phases: Phases, *, alone: bool, answers: Mapping[str, float]
     ) -> None:
         """`alone`: whether blocks are given the teacher's maps, or only pixels; `answers`: the
-        arrays of those whose mean is learned."""
+        arrays of those whose mean is learned, and what each weighs in it."""
         self._shards = shards
         self._parts = max(1, views.SHARD // phases.batch)
         self._steps = phases.steps
@@ -125,8 +125,11 @@ class _Batches:
                 _before(name): each
                 for name, each in zip(_PARTS, (given, *maps.values()), strict=True)
             }
-        answers = [drawn[name].astype(np.float32) for name in self._answers]
-        return given, {**maps, chain.SCORES: np.logaddexp.reduce(answers) - np.log(len(answers))}
+        answers = [
+            drawn[name].astype(np.float32) + np.log(weight)
+            for name, weight in self._answers.items()
+        ]
+        return given, {**maps, chain.SCORES: np.logaddexp.reduce(answers)}
 
 
 def train(
@@ -135,15 +138,16 @@ def train(
     teachers: Sequence[store.Entry],
     directory: Path,
     phases: Phases,
+    weights: Sequence[float] = (),
     mixture: Mixture | None = None,
     progress: bool | None = None,
     say: Callable[[str], None] = print,
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train from random weights; run again with the same arguments, it goes on.
 
-    `teachers`: the first one's tiles network has the maps (`views.milestones`); the mean of
-    what all of them answer is learned. `directory` keeps the views (about 100 MB a shard) and the
-    state.
+    `teachers`: the first one's tiles network has the maps (`views.milestones`); the mean of what
+    all of them answer is learned, by their `weights` (all alike without). `directory` keeps the
+    views (about 100 MB a shard) and the state.
     Returns the network and how it was made, for the manifest. Raises ModelError.
     """
     mixture = mixture or Mixture()
@@ -161,13 +165,15 @@ def train(
     history: dict[str, dict[str, list[float]]] = {}
     schedules = phases.schedules()
 
-    answers = [
+    names = [
         views.ANSWERS,
         *(
             opinions.add(shards, teacher, number, mixture=mixture, say=say)
             for number, teacher in enumerate(others, 1)
         ),
     ]
+    weights = weights or [1.0] * len(names)
+    answers = {name: each / sum(weights) for name, each in zip(names, weights, strict=True)}
     keras.utils.set_random_seed(phases.seed)
     parts = chain.blocks()
     for phase, network, weight in (
@@ -175,7 +181,7 @@ def train(
         ("whole", _chained(parts), _MAPS_SHARE),
     ):
         say(f"training the blocks {phase}")
-        weights = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
+        balance = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
         batches = _Batches(shards, phases, alone=phase == "alone", answers=answers)
         history[phase] = fit(
             network,
@@ -183,7 +189,7 @@ def train(
             None,
             schedules[phase],
             directory=directory / phase,
-            loss={name: _weighed(losses[name], weights[name]) for name in losses},
+            loss={name: _weighed(losses[name], balance[name]) for name in losses},
             monitor="loss",
             progress=progress,
         )
@@ -193,6 +199,7 @@ def train(
         "schedule": asdict(phases),
         "mixture": views.described(mixture, phases.shards),
         "teacher": [teacher.identity for teacher in teachers],
+        "weights": [round(share, 3) for share in answers.values()],
         "pictures": {
             "tiles": len(sources.tiles),
             "photographs": len(sources.photographs or ()),

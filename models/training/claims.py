@@ -83,7 +83,8 @@ def plan(
     drawn = {"headers": options.headers, "fonts": _fonts(train), "held-out fonts": _fonts(held_out)}
     pictures = {name: str(source) for name, source in found.sources.items()}
     names = ", ".join(teacher.identity for teacher in teachers)
-    taught = {"hold out": options.hold_out, "teacher": names or None}
+    taught: dict[str, Any] = {"hold out": options.hold_out, "teacher": names or None}
+    taught |= {"weights": list(options.weights)} if options.weights else {}
     now = code()
     if kind != BUILTIN:
         encoded = json.dumps(kind.encode(), ensure_ascii=False).encode()

@@ -11,6 +11,8 @@ class Options:
 
     #: The network that is trained; None: both.
     only: str | None = None
+    #: What the teachers' answers weigh, in their order; none: alike.
+    weights: tuple[float, ...] = ()
     seed: int = 1
     #: How many are drawn.
     headers: int | None = None

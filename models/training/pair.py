@@ -192,7 +192,12 @@ def _by_blocks(
         shards = min(phases.shards, -(-options.steps * phases.batch // views.SHARD))
         phases = replace(phases, steps=options.steps, shards=shards)
     return blocks.train(
-        sources(data), teachers=teachers, directory=directory, phases=phases, say=say
+        sources(data),
+        teachers=teachers,
+        weights=options.weights,
+        directory=directory,
+        phases=phases,
+        say=say,
     )
 
 

@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     multiple=True,
     help="Stored model that teaches the tiles; repeatable: the mean of their answers is learned.",
 )
+@click.option(
+    "--weight",
+    "weights",
+    type=click.FloatRange(min=0, min_open=True),
+    multiple=True,
+    help="What its answers weigh, one for each --teacher in their order; without: alike.",
+)
 @click.option("--name", required=True, help="Its name in the store.")
 @click.option("--store", "root", type=OUT, help="Store to write to; the settings' if not given.")
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
@@ -82,6 +89,7 @@ def train(
     data: Path,
     fonts: tuple[Path, ...],
     teachers: tuple[str, ...],
+    weights: tuple[float, ...],
     name: str,
     root: Path | None,
     overwrite: bool,
@@ -113,6 +121,8 @@ def train(
     The same command goes on where it stopped (Ctrl-C, exit code 130), while data, options and code
     are the same; if not, it says what differs.
     """
+    if weights and len(weights) != len(teachers):
+        raise click.UsageError(f"--weight is given {len(weights)} times, --teacher {len(teachers)}")
     settings = Settings.from_environ()
     from models.datasets.kinds import kind_of
     from models.training.options import Options
@@ -120,6 +130,7 @@ def train(
     kind = kind_of(data)
     options = Options(
         only=only,
+        weights=weights,
         seed=seed,
         headers=headers,
         epochs=epochs,

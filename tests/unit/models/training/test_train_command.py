@@ -55,6 +55,14 @@ def test_several_teachers_of_whom_the_first_has_no_maps_are_refused_before_anyth
     assert not (tmp_path / "build").exists()
 
 
+def test_each_teacher_or_none_has_a_weight(run, data):
+    asked = ("--data", data, "--name", "mine", "--teacher", "a", "--teacher", "b")
+    result = run(*asked, "--weight", 1)
+    assert result.exit_code == 2
+    assert "--weight is given 1 times, --teacher 2" in result.stderr
+    assert run(*asked, "--weight", 1, "--weight", 0).exit_code == 2
+
+
 @pytest.mark.parametrize("only", [(), ("--only", "tiles")])
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_a_model_is_overwritten_only_if_one_says_so(run, data, tmp_path, only, dry):

@@ -134,13 +134,14 @@ def test_the_teacher_answers_for_tiles_and_labels_for_drawn_ones(tmp_path, monke
 
 
 @pytest.mark.training
-def test_several_teachers_teach_their_mean(tmp_path, monkeypatch):
+@pytest.mark.parametrize("weights", [(), (3.0, 1.0)], ids=["alike", "three to one"])
+def test_several_teachers_teach_their_mean(tmp_path, monkeypatch, weights):
     monkeypatch.setattr(views, "SHARD", 256)
     pictures = _pictures(8)
     phases = blocks.Phases(shards=1, batch=32, steps=8, alone=1, whole=1)
     teachers = [_stored(f"m{seed}", seed, tmp_path / "store") for seed in (1, 2)]
     seen = [store.load_network(teacher, "tiles")(pictures.tiles()) for teacher in teachers]
-    mean = np.mean([np.asarray(each) for each in seen], axis=0)
+    mean = np.average([np.asarray(each) for each in seen], axis=0, weights=weights or None)
     learned: list[np.ndarray] = []
 
     def look(network, data, held_out, schedule, **given):
@@ -154,6 +155,7 @@ def test_several_teachers_teach_their_mean(tmp_path, monkeypatch):
         teachers=teachers,
         directory=tmp_path / "state",
         phases=phases,
+        weights=weights,
         mixture=views.Mixture(photographs=0.0, plain_tiles=1.0),
         say=lambda line: None,
     )
