@@ -54,18 +54,31 @@ def command(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     return "", ()
 
 
+def _check_values(context: click.Context, given: Mapping[str, Any]) -> None:
+    """Raises click's error for a value that is none of its option's."""
+    for option in celery_worker.params:
+        # Pools are looked up in an application, which is not there yet.
+        if isinstance(option, click.Option) and option.name not in ("pool", None):
+            value = given.get(option.name)
+            if value is not None and not option.is_flag:
+                # What others than this do with theirs needs an application, too.
+                checks = option.name == "concurrency"
+                (option.process_value if checks else option.type_cast_value)(context, value)
+
+
 class WorkerOptions:
     """What follows ``worker``, by the names of Celery's parameters; as text."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
+        #: What Celery does not understand of it, as Celery says it; "" if it does.
+        self.mistake = ""
         context = click.Context(celery_worker, info_name="worker")
+        given: Mapping[str, Any] = {}
         try:
-            given: Mapping[str, Any] = celery_worker.make_parser(context).parse_args(
-                list(arguments)
-            )[0]
-        except click.ClickException:
-            # Celery says so in a moment.
-            given = {}
+            given = celery_worker.make_parser(context).parse_args(list(arguments))[0]
+            _check_values(context, given)
+        except click.ClickException as error:
+            self.mistake = error.format_message().rstrip(".")
         self._given = given
 
     @property

@@ -2,6 +2,8 @@
 
 import gc
 import random
+import subprocess
+import sys
 from pathlib import Path
 from time import monotonic
 
@@ -68,3 +70,35 @@ def test_memory_does_not_grow_with_bad_images():
             before = resident_kb()
     gc.collect()
     assert resident_kb() < 1.1 * before
+
+
+#: MiB that a process takes for a look through the largest picture that is accepted.
+_LOOK = """
+import io, resource
+import numpy as np
+from PIL import Image
+from models.recognition import image
+from tilefleet.errors import WrongSize
+from tilefleet.kind import BUILTIN
+
+def look(width, height):
+    rows = np.random.default_rng(1).integers(100, 140, (height, 1, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(np.broadcast_to(rows, (height, width, 3))).save(out, "JPEG")
+    try:
+        image.read(out.getvalue(), BUILTIN.layout, max_bytes=2 << 20)
+    except WrongSize as error:
+        assert "are to be seen" in str(error), error
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+before = look(300, 200)
+print(look(3840, 2160) - before)
+"""
+
+
+def test_the_largest_picture_takes_less_than_16_times_its_pixels():
+    done = subprocess.run(
+        [sys.executable, "-c", _LOOK], capture_output=True, text=True, timeout=540
+    )
+    assert not done.stderr
+    assert int(done.stdout) < 16 * 3840 * 2160 * 3 / 2**20

@@ -31,6 +31,9 @@ from worker.supervisor.supervisor import Supervisor
 def run(settings: Settings, arguments: Sequence[str]) -> int:
     """All workers, until they are told to end; gives the exit code. Raises TilefleetError."""
     options = WorkerOptions(arguments)
+    if options.mistake:
+        # Before anything is loaded, and once, not by each worker.
+        raise SettingError(f"{options.mistake}; celery worker --help lists what there is")
     cores = len(os.sched_getaffinity(0))
     # A card is one, and so is what loads its libraries.
     count = settings.processes or (1 if engine(settings) == "keras" else cores)

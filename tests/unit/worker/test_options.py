@@ -124,3 +124,32 @@ def test_what_is_refused_ends_the_start_with_one_line_also_in_the_background():
         assert done.returncode == 1
         (line,) = (done.stdout + done.stderr).splitlines()
         assert line.startswith("tilefleet: --")
+
+
+@pytest.mark.parametrize(
+    ("given", "mistake"),
+    [
+        (["--loglevl", "info"], "No such option '--loglevl'"),
+        (["-c"], "Option '-c' requires an argument"),
+        (["-c", "many"], "must be a non-negative integer or 'auto', got 'many'"),
+        (["-l", "lound"], "'LOUND' is not one of 'DEBUG'"),
+        (["--autoscale", "x"], "Expected an integer. Got ['x'] instead"),
+        (["-c", "auto", "-l", "info", "-Q", "captcha", "--beat", "-P", "solo"], ""),
+    ],
+)
+def test_what_celery_does_not_understand_is_known_before_anything_is_loaded(given, mistake):
+    found = WorkerOptions(given).mistake
+    assert mistake in found if mistake else found == ""
+
+
+def test_a_supervisor_says_it_once_and_starts_nobody():
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.supervisor", "--loglevl", "info"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert line.startswith("tilefleet: No such option '--loglevl'")
+    assert line.endswith("; celery worker --help lists what there is")
