@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from celery import chord
+from kombu import Connection
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
@@ -237,6 +238,22 @@ def test_people_ask_workers_with_flowers_account(at_work):
     )
     assert '"engine_room"' in done.stdout, done.stderr
     assert at_work.denied() == []
+
+
+@pytest.mark.parametrize("role", ["worker", "flower"])
+def test_who_listens_clears_up_after_others_that_listened(guarded, role):
+    gone = {"celeryev", "celery.pidbox", "reply.celery.pidbox"}
+    tables = [f"_kombu.binding.{exchange}" for exchange in gone]
+    with (
+        Redis.from_url(guarded.server.url) as operator,
+        Connection(guarded.url(role), transport_options={"ack_emulation": False}) as listener,
+    ):
+        operator.zadd("_kombu.binding_deadlines", dict.fromkeys(gone, 1))
+        for table in tables:
+            operator.sadd(table, "a queue that is gone")
+        assert listener.default_channel.sweep_bindings() == len(gone)
+        assert not operator.exists(*tables)
+    assert guarded.denied() == []
 
 
 LANE, META = wire.LANE, "celery-task-meta-an-id"

@@ -18,6 +18,7 @@ from producer.monitoring.watch import Watch
 from tests.support.authority import Authority
 from tests.support.fleet import NULL, wait_until
 from tests.support.flower import flower
+from tests.support.gateway import gateway
 from tests.support.servers import Wire
 from tilefleet import wire
 from tilefleet.errors import Overloaded
@@ -123,6 +124,10 @@ def test_it_works_for_everybody(name, tmp_path, monkeypatch):
             with Watch(settings) as watch:
                 (node,) = wait_until(lambda: watch.look().workers)
             assert list(Remote(settings).ask("model", [node])) == [node]
+            with gateway("", environ=environ) as door:
+                assert door.get("/readyz").json()["workers"] == 1
+                assert door.post("/v1/solve", content=b"any").json()["model"] == "null"
+                assert "tilefleet_queue_oldest_seconds" in door.get("/metrics").text
             # A page for people, who see what waits there too.
             with flower("", tmp_path, **environ) as page:
                 assert wait_until(page.workers)[node]["stats"]

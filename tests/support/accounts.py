@@ -6,14 +6,16 @@ it has in `deploy/` in its place: processes by their command, `AsyncClient` (`Cl
 `tilefleet top` looks with. What a server denied fails the test at the server's end.
 """
 
+import atexit
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, wraps
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from redis import Redis
@@ -94,11 +96,12 @@ def rules(**environ: str) -> str:
 
 
 @cache
-def _users() -> tuple[TemporaryDirectory[str], Path]:
-    folder = TemporaryDirectory(prefix="tilefleet-accounts-")
-    file = Path(folder.name) / "users.acl"
+def _users() -> Path:
+    folder = Path(mkdtemp(prefix="tilefleet-accounts-"))
+    atexit.register(shutil.rmtree, folder)
+    file = folder / "users.acl"
     file.write_text(rules())
-    return folder, file
+    return file
 
 
 @contextmanager
@@ -184,7 +187,7 @@ def _server_begins(begin: Any, server: Any, *options: str, user: str = "", **mor
         begin(server, *options, user=user, **more)
         return
     word = PASSWORDS["operator"]
-    ours = ("--aclfile", str(_users()[1]), "--masteruser", "operator", "--masterauth", word)
+    ours = ("--aclfile", str(_users()), "--masteruser", "operator", "--masterauth", word)
     begin(server, *options, *ours, user="operator", password=word)
     server.has_accounts = True
 

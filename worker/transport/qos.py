@@ -4,6 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from kombu.transport import redis, virtual
@@ -14,6 +15,7 @@ from redis.exceptions import ResponseError
 from tilefleet.errors import reason
 from worker.transport import scripts
 from worker.transport.counts import counts
+from worker.transport.set_back import SetBack
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class QoS(redis.QoS):
         self.held_bytes = 0
         #: How many overdue messages of other applications the next look passes over.
         self._others = 0
+        self._set_back = SetBack()
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """The claim has recorded it already."""
@@ -194,11 +197,17 @@ class QoS(redis.QoS):
         # kombu writes records as its JSON does, and so do we.
         ends = [f" {dumps(queue)}]" for queue in self.channel.own_queues]
         prefix = self.channel.global_keyprefix
+        keys = [self.unacked_key, self.unacked_index_key]
         before, self._others, *found = self.channel.run_script(
             scripts.OVERDUE,
-            [self.unacked_key, self.unacked_index_key],
+            keys,
             [self.visibility_timeout, most, self._others, _MOST_LOOKED_AT, prefix, *ends],
         )
+        self._set_back.saw(float(before), monotonic())
+        if (skip := self._set_back.next) is not None:
+            looks = [skip, _MOST_LOOKED_AT, *ends]
+            looked, stay = self.channel.run_script(scripts.REBEGIN, keys, looks)
+            self._set_back.next = skip + stay if looked == _MOST_LOOKED_AT else None
         if not found:
             return 0
         records = zip(map(bytes_to_str, found[::2]), found[1::2], strict=True)

@@ -149,6 +149,32 @@ end
 return restored
 """
 
+#: Begin leases anew that were begun in the future: the server's clock has been set back since, and
+#: whoever had these may be gone. What is parked is due by the clock, wherever that stands.
+#:
+#: KEYS: unacked, unacked_index. ARGV: 1 how many to pass over, 2 most to look at, then the ends of
+#: our records. Returns how many were looked at, and how many of them stay as they are.
+REBEGIN: Final = """
+local time = redis.call('TIME')
+local now = time[1] .. '.' .. string.format('%06d', time[2])
+local soon = string.format('(%d', time[1] + 1)
+local tags = redis.call('ZRANGE', KEYS[2], soon, '+inf', 'BYSCORE', 'LIMIT', ARGV[1], ARGV[2])
+local stay = 0
+for _, tag in ipairs(tags) do
+  local record = not string.find(tag, '^later:') and redis.call('HGET', KEYS[1], tag)
+  local ours = false
+  for argument = 3, #ARGV do
+    ours = ours or (record and record:sub(-#ARGV[argument]) == ARGV[argument])
+  end
+  if ours then
+    redis.call('ZADD', KEYS[2], 'XX', now, tag)
+  else
+    stay = stay + 1
+  end
+end
+return {#tags, stay}
+"""
+
 #: Begin leases anew, of what is still claimed.
 #:
 #: KEYS: unacked_index. ARGV: tags.

@@ -38,8 +38,9 @@ def subscriptions(redis) -> list[bytes]:
     return redis.pubsub_channels("celery-task-meta-*") + redis.pubsub_channels("tilefleet-client*")
 
 
-def clients(redis) -> int:
-    return len(redis.client_list())
+def clients(redis) -> set[str]:
+    """Who is connected."""
+    return {each["id"] for each in redis.client_list()}
 
 
 def test_many_threads_share_two_connections(server, worker, redis):
@@ -49,9 +50,9 @@ def test_many_threads_share_two_connections(server, worker, redis):
         with ThreadPoolExecutor(16) as threads:
             images = [b"image %d" % number for number in range(200)]
             answers = list(threads.map(lambda image: fleet.solve(image, timeout=20), images))
-            wait_until(lambda: clients(redis) == before + 2)
+            wait_until(lambda: len(clients(redis) - before) == 2)
     assert len(answers) == 200
-    wait_until(lambda: clients(redis) == before and not subscriptions(redis))
+    wait_until(lambda: not clients(redis) - before and not subscriptions(redis))
 
 
 def test_map_gives_all_in_order_or_as_they_come(server, worker):
@@ -88,8 +89,8 @@ def test_what_is_cancelled_or_given_up_is_revoked(server, worker, redis):
         given_up = fleet.map([b"one", *[b"later %d" % number for number in range(50)]], window=50)
         next(given_up)
         given_up.close()
-        with pytest.raises(errors.AnswerTimeout, match=r"within 0\.01 s .* is a worker running"):
-            fleet.solve(b"slow", timeout=0.01)
+        with pytest.raises(errors.AnswerTimeout, match=r"within 0\.3 s .* is a worker running"):
+            fleet.solve(b"slow", timeout=0.3)
         wait_until(lambda: len(subscriptions(redis)) <= 1 + MOST)
 
 
@@ -108,7 +109,7 @@ def test_a_client_that_is_dropped_closes_itself(server, worker, redis):
     fleet = Client(server.url)
     fleet.solve(b"any", timeout=10)
     del fleet
-    wait_until(lambda: clients(redis) == before)
+    wait_until(lambda: not clients(redis) - before)
 
 
 def test_parent_and_forked_children_each_go_on(server, worker):
@@ -179,7 +180,7 @@ time.sleep(60)
     os.kill(sender.pid, signal.SIGKILL)
     sender.wait()
     sender.stdout.close()
-    wait_until(lambda: clients(redis) == before and not subscriptions(redis))
+    wait_until(lambda: not clients(redis) - before and not subscriptions(redis))
     time.sleep(0.5)
     results = redis.keys("celery-task-meta-*")
     assert results

@@ -1,21 +1,24 @@
 """Clocks that differ: a sender's or a worker's may be wrong, what counts is the server's."""
 
+import json
 import os
-import shutil
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic, time
 
 import pytest
 from celery.exceptions import TaskRevokedError
+from redis import Redis
 
 from producer import Client
-from producer.local.server import EmbeddedServer
+from producer.local.server import EmbeddedServer, find_binary
 from producer.local.worker import WorkerProcess
 from tests.conftest import missing
 from tests.support import clock
-from tests.support.fleet import NULL, another_app, solve
+from tests.support.fleet import NULL, another_app, solve, wait_until
+from tilefleet import wire
 from tilefleet.report import ServerClock
 
 #: Asks for one captcha.
@@ -53,9 +56,68 @@ def test_a_sender_with_a_wrong_clock_gets_its_answer(own, worker, tmp_path, ahea
     assert done.stdout == "null\n", done.stderr
 
 
-def test_every_way_of_asking_for_the_time_is_wrong(tmp_path):
-    if shutil.which("cc") is None:
+def need_a_compiler():
+    if not clock.Clock.can_be_made():
         missing("no C compiler for a clock that is wrong for all")
+
+
+@contextmanager
+def server_with_a_clock(folder, monkeypatch):
+    """A server, and a clock of its own that can be set."""
+    need_a_compiler()
+    its = clock.Clock(folder)
+    with EmbeddedServer() as server:
+        server.stop()
+        with monkeypatch.context() as patch:
+            for name, value in its.environ.items():
+                patch.setenv(name, value)
+            assert server._start(find_binary())
+        yield server, its
+
+
+@pytest.mark.parametrize("ahead_s", [3600, -3600])
+@pytest.mark.parametrize("there", [True, False], ids=["another worker is there", "one comes later"])
+def test_what_a_killed_worker_had_is_read_though_the_servers_clock_is_set(
+    tmp_path, monkeypatch, ahead_s, there
+):
+    short = {**NULL, "TILEFLEET_LEASE_S": "2", "TILEFLEET_MAX_BATCH": "1"}
+    options = ("-c", "1", "--include", "tests.support.strange_engine")
+    with server_with_a_clock(tmp_path, monkeypatch) as (server, its), ExitStack() as stack:
+        redis = stack.enter_context(Redis.from_url(server.url))
+        with (
+            another_app(server.url) as app,
+            WorkerProcess(server.url, *options, environ=short) as one,
+        ):
+            pending = [solve(app, b"slow %d" % number).delay() for number in range(3)]
+            wait_until(lambda: redis.hlen("unacked") == 3)
+            if there:
+                stack.enter_context(WorkerProcess(server.url, *options, environ=short))
+            one.process.kill()
+            one.process.wait()
+            its.set(ahead_s)
+            if not there:
+                stack.enter_context(WorkerProcess(server.url, *options, environ=short))
+            assert all(each.get(timeout=25)["model"] == "null" for each in pending)
+        wait_until(lambda: not redis.exists("unacked", "unacked_index"))
+
+
+def test_of_leases_in_the_future_only_those_of_our_claims_are_begun_anew(own):
+    """What is parked is due then, and other applications' leases are theirs."""
+    due = time() + 3600
+    records = {"later:\nparked": wire.LANE, "theirs": "celery", "ours": wire.LANE}
+    with Redis.from_url(own.url) as redis:
+        for tag, queue in records.items():
+            redis.hset("unacked", tag, json.dumps([{"body": ""}, "", queue]))
+            redis.zadd("unacked_index", {tag: due})
+        with WorkerProcess(own.url, "-c", "1", environ=NULL):
+            wait_until(lambda: redis.zscore("unacked_index", "ours") < due - 3000)
+            assert redis.zscore("unacked_index", "theirs") == pytest.approx(due)
+            assert redis.zscore("unacked_index", "later:\nparked") == pytest.approx(due)
+        redis.delete("unacked", "unacked_index")
+
+
+def test_every_way_of_asking_for_the_time_is_wrong(tmp_path):
+    need_a_compiler()
     program = "import time, datetime as d; print(time.time(), d.datetime.now().timestamp())"
     done = subprocess.run(
         [sys.executable, "-c", program],
