@@ -27,7 +27,7 @@ _UNREAD_BYTES = 256 << 10
 _MOST_FILES = 8192
 
 #: What the C library has of the system for each piece of that length, and bytes that it keeps.
-_LONG_BYTES, _KEPT_BYTES = 256 << 10, 4 << 20
+_LONG_BYTES, _KEPT_BYTES = 48 << 10, 4 << 20
 #: As malloc.h has them.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
