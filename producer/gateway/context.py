@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from producer.client.asynchronous import AsyncClient
 from producer.client.backlog import Backlog
+from producer.gateway.connection.memory import memory
 from producer.gateway.connection.turns import turns
 from producer.gateway.idempotency import Replies
 from producer.gateway.keys import Key
@@ -95,6 +96,7 @@ class Context:
 
     def release(self, who: str, count: int) -> None:
         self.total -= count
+        memory.freed(count)
         self.held[who] -= count
         if not self.held[who]:
             del self.held[who]
