@@ -50,6 +50,7 @@ chaos-long: $(VENV)/dev ## the same with fuzzing for an hour, and what is attack
 	TILEFLEET_CHAOS=long $(BIN)/python -m pytest -s tests/fuzz
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos
 	$(BIN)/python -m benchmarks.attack
+	$(BIN)/python -m benchmarks.attack --memory
 
 lint: $(VENV)/dev ## ruff, mypy, and known weaknesses of what is installed
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """What hostile requests leave in memory: of each process, as they go on."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,8 +11,9 @@ from benchmarks.attack.processes import Attacked, attacker
 
 #: Parts after each of which it is looked.
 _PARTS = 10
-#: Seconds after which what was asked for is answered, or taken back.
-_REST_S = 3.0
+#: Seconds after which what was asked for is answered, or taken back, at least and at most; and
+#: seconds of the processor in one of them that are those of a process with nothing to do.
+_REST_S, _MOST_S, _IDLE_S = 3, 60, 0.1
 
 
 def head(requests: int) -> list[str]:
@@ -27,7 +29,8 @@ def measure(attacked: Attacked, pids: Mapping[str, int], requests: int) -> list[
         subprocess.run(
             attacker(attacked.port, attacked.attacker, "--count", str(count)), check=True
         )
-        sleep(_REST_S)
+        for pid in pids.values():
+            _rest(pid)
         for name, pid in pids.items():
             sizes[name].append(resident_mib(pid))
         shown = ", ".join(f"{name} {each[-1]:.1f} MiB" for name, each in sizes.items())
@@ -36,6 +39,22 @@ def measure(attacked: Attacked, pids: Mapping[str, int], requests: int) -> list[
         [name, each[0], each[_PARTS // 2 - 1], each[-1], each[-1] / each[0]]
         for name, each in sizes.items()
     ]
+
+
+def _rest(pid: int) -> None:
+    """Wait until it has done what there was to do."""
+    sleep(_REST_S)
+    for _ in range(_MOST_S):
+        before = _processor_s(pid)
+        sleep(1)
+        if _processor_s(pid) - before <= _IDLE_S:
+            return
+
+
+def _processor_s(pid: int) -> float:
+    """What it has had of the processors."""
+    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mib(pid: int) -> float:

@@ -97,11 +97,16 @@ def parts(images: Sequence[bytes]) -> list[list[bytes]]:
     return made
 
 
-def revoke(task_id: str) -> bytes:
-    """The remote-control command that has workers not read a captcha."""
+def revoke(*task_ids: str) -> bytes:
+    """The remote-control command that has workers not read captchas."""
     command = {
         "method": "revoke",
-        "arguments": {"task_id": task_id, "terminate": False, "signal": "SIGTERM"},
+        "arguments": {
+            # As Celery says it of one, and of several.
+            "task_id": task_ids[0] if len(task_ids) == 1 else task_ids,
+            "terminate": False,
+            "signal": "SIGTERM",
+        },
         "destination": None,
         "pattern": None,
         "matcher": None,

@@ -106,14 +106,8 @@ async def readyz(request: Request) -> Response:
 
 async def show_metrics(request: Request) -> Response:
     """``GET /metrics``: for Prometheus; whose keys are used is not for everybody."""
-    here = context.of(request)
-    seen = await here.look()
-    prefix = here.settings.key_prefix
-    ages = await metrics.oldest(here.stores, seen.lanes, key_prefix=prefix)
-    return Response(
-        here.metrics.show(seen, ages, names=request.state.trusted),
-        headers={"Content-Type": metrics.CONTENT_TYPE},
-    )
+    shown = await context.of(request).shown[request.state.trusted]()
+    return Response(shown, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
 async def document(request: Request) -> Response:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -13,13 +14,15 @@ from starlette.requests import Request
 
 from producer.client.asynchronous import AsyncClient
 from producer.client.backlog import Backlog
+from producer.gateway.connection.memory import memory
 from producer.gateway.connection.turns import turns
 from producer.gateway.idempotency import Replies
 from producer.gateway.keys import Key
 from producer.gateway.lines import Placed
-from producer.gateway.metrics import Metrics
+from producer.gateway.metrics import Metrics, oldest
 from producer.gateway.quota import Quota
 from producer.gateway.visitors.slots import Slots
+from producer.gateway.visitors.together import Together
 from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import AnswerTimeout, BadRequest, TilefleetError, TooLarge, UnknownModel
@@ -50,13 +53,19 @@ class Context:
     held: Counter[str] = field(default_factory=Counter)
     lists: Slots = field(default_factory=lambda: Slots(MOST_LISTS))
     total: int = 0
-    looking: asyncio.Task[Backlog] | None = None
+    #: What waits and who works, now; and the metrics, without and with the names of keys. Anybody
+    #: may ask for them.
+    look: Together[Backlog] = field(init=False)
+    shown: dict[bool, Together[bytes]] = field(init=False)
 
-    async def look(self) -> Backlog:
-        """What waits and who works, now; whoever asks meanwhile hears the same, as anybody may."""
-        if self.looking is None or self.looking.done():
-            self.looking = asyncio.create_task(self.fleet.look())
-        return await asyncio.shield(self.looking)
+    def __post_init__(self) -> None:
+        self.look = Together(self.fleet.look)
+        self.shown = {names: Together(partial(self._show, names)) for names in (False, True)}
+
+    async def _show(self, names: bool) -> bytes:
+        seen = await self.look()
+        ages = await oldest(self.stores, seen.lanes, key_prefix=self.settings.key_prefix)
+        return self.metrics.show(seen, ages, names=names)
 
     def check_size(self, picture: bytes) -> None:
         """Raises TooLarge for what no worker would read, before it is sent to one."""
@@ -95,6 +104,7 @@ class Context:
 
     def release(self, who: str, count: int) -> None:
         self.total -= count
+        memory.freed(count)
         self.held[who] -= count
         if not self.held[who]:
             del self.held[who]

@@ -1,6 +1,5 @@
 """The process: it listens, serves, and on SIGTERM finishes what it accepted."""
 
-import ctypes
 import gc
 import logging
 import resource
@@ -14,6 +13,7 @@ from typing import Any
 
 import uvicorn
 
+from producer.gateway.connection import memory
 from producer.gateway.connection.protocol import Protocol
 from tilefleet.errors import SettingError
 from tilefleet.log import configure
@@ -25,11 +25,6 @@ _UNREAD_BYTES = 256 << 10
 
 #: Files that this process may have open, connections among them, where the system allows it.
 _MOST_FILES = 8192
-
-#: What the C library has of the system for each piece of that length, and bytes that it keeps.
-_LONG_BYTES, _KEPT_BYTES = 256 << 10, 4 << 20
-#: As malloc.h has them.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def log(form: str, *, requests: bool) -> None:
@@ -99,19 +94,10 @@ def run(app: Callable[..., Any], sockets: list[socket.socket], *, shutdown_s: in
     if soft != resource.RLIM_INFINITY and soft < _MOST_FILES:
         most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    _settle(config)
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=sockets)
-
-
-def _settle(config: uvicorn.Config) -> None:
-    """What is loaded stays, and what bodies took is given back."""
-    # To look through all that is loaded takes the event loop a tenth of a second.
     config.load()
+    # To look through all that is loaded takes the event loop a tenth of a second, and it stays.
     gc.collect()
     gc.freeze()
-    # By itself the C library raises these to the longest body that there was, and keeps as much.
-    with suppress(AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _LONG_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    memory.settle()
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=sockets)

@@ -88,11 +88,12 @@ def test_a_captcha_s_message_is_that_of_celery(redis, server, many):
     assert ours == theirs
 
 
-def test_a_revocation_is_that_of_celery(redis, server):
+@pytest.mark.parametrize("ids", [["some-id"], ["some-id", "another-id"]])
+def test_a_revocation_is_that_of_celery(redis, server, ids):
     with another_app(server.url) as app, listening(redis, "/0.celery.pidbox") as heard:
-        app.control.revoke("some-id")
+        app.control.revoke(ids if len(ids) > 1 else ids[0])
         theirs = json.loads(heard())
-    ours = json.loads(message.revoke("some-id"))
+    ours = json.loads(message.revoke(*ids))
     commands = []
     for each in (ours, theirs):
         body = base64.b64decode(each["body"])

@@ -21,7 +21,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 OTHERS = {
     *("--pool", "--loglevel", "--data-binary", "--fail", "--form", "--json", "--wrap", "--now"),
     *("--aclfile", "--messages", "--autoscale", "--purge", "--include", "--hostname"),
-    *("--servers", "--minute", "--reads", "--core-hour"),
+    *("--servers", "--minute", "--reads", "--core-hour", "--loop", "--memory", "--requests"),
 }
 #: Which page has all options of a command. The others' are in their --help.
 OF_PAGES = {

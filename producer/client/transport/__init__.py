@@ -48,6 +48,9 @@ _TRY_S, _NOTED_S = 20.0, 60.0
 #: Seconds of a pause after an error of this program's, which may come again at once.
 _CRASHED_S = 0.1
 
+#: Captchas that workers are told of together that nobody waits for them any more.
+_REVOKED_TOGETHER = 256
+
 #: Captchas after which no more join those that go out together: some megabytes.
 _MOST = 128
 
@@ -210,7 +213,10 @@ class Transport:
         commands = batch.push() if batch else []
         pushed = len(commands)
         topic = f"{self._prefix}/{self._database}.celery.pidbox"
-        commands += [("PUBLISH", topic, message.revoke(task_id)) for task_id in revoked]
+        for at in range(0, len(revoked), _REVOKED_TOGETHER):
+            some = revoked[at : at + _REVOKED_TOGETHER]
+            commands.append(("PUBLISH", topic, message.revoke(*some)))
+        published = len(commands)
         for lane in looks:
             commands += [("LLEN", key) for key in message.lists(self._prefix + lane)]
         if self._store is self._sender:
@@ -228,7 +234,7 @@ class Transport:
         if looks and not isinstance(replies[-2], Exception):
             seconds, microseconds = map(int, replies[-2])
             self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
-        self._read_rest(replies[pushed + len(revoked) :], missed, looks)
+        self._read_rest(replies[published:], missed, looks)
 
     async def _refuse_cluster(self) -> None:
         """Before the first messages; raises redis-py's error for what is of no use."""

@@ -1,10 +1,12 @@
 """The asyncio client: two connections, nothing lost, nothing left behind."""
 
 import asyncio
+import base64
 import gc
 import json
 from contextlib import asynccontextmanager
 
+import msgpack
 import pytest
 from redis import Redis
 
@@ -139,6 +141,41 @@ def test_a_bad_image_is_raised_as_what_it_is():
 
     with EmbeddedServer() as own, WorkerProcess(own.url):
         asyncio.run(use(own.url))
+
+
+def test_what_is_given_up_together_is_revoked_in_few_messages():
+    async def use(url):
+        async with AsyncClient(url) as fleet:
+            held = [await fleet.submit(b"slow %d" % number) for number in range(2)]
+            given_up = [await fleet.submit(b"unwanted %d" % number) for number in range(40)]
+            for each in given_up:
+                each.cancel()
+            for each in held:
+                await each.result(20)
+            await fleet.solve(b"afterwards", timeout=20)
+        return [each.id for each in given_up]
+
+    environ = {**NULL, "TILEFLEET_MAX_BATCH": "1"}
+    with (
+        EmbeddedServer() as own,
+        accounts.allowed(own, "producer", *accounts.REVOKE),
+        WorkerProcess(own.url, *STRANGE, environ=environ) as worker,
+        Redis.from_url(own.url) as redis,
+        redis.pubsub() as pubsub,
+    ):
+        pubsub.subscribe("/0.celery.pidbox")
+        given_up = asyncio.run(use(own.url))
+        told, messages = [], 0
+        while (said := pubsub.get_message(timeout=0.5)) is not None:
+            if said["type"] == "message":
+                messages += 1
+                body = msgpack.unpackb(base64.b64decode(json.loads(said["data"])["body"]))
+                ids = body["arguments"]["task_id"]
+                told += [ids] if isinstance(ids, str) else ids
+        states = {redis.get(f"celery-task-meta-{each}") for each in given_up}
+        assert all(b'"REVOKED"' in (state or b"") for state in states), worker.log
+    assert sorted(told) == sorted(given_up)
+    assert messages <= 10
 
 
 def test_a_cancelled_captcha_is_revoked_and_not_read():
