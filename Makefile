@@ -42,7 +42,7 @@ test-embedded: $(VENV)/dev ## what depends on the server, on the embedded Valkey
 
 test-accounts: $(VENV)/dev ## the integration tests again, each part with its account of deploy/redis
 	TEST_ACCOUNTS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
-	  --max-worker-restart 0 $(ACCOUNTED)
+	  --no-loadscope-reorder --max-worker-restart 0 $(ACCOUNTED)
 
 chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; ten minutes
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos tests/fuzz
