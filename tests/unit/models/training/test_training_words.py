@@ -68,6 +68,8 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatc
     monkeypatch.setattr(pair, "_CALIBRATED_ON", 100)
     monkeypatch.setattr(precision, "_SAMPLES", 100)
     monkeypatch.setattr(words, "Recipe", partial(words.Recipe, held_out=100))
+    # Several rounds follow each other in the test above.
+    monkeypatch.setattr(words, "ROUNDS", words.ROUNDS[:1])
     data = learnable.some_of(data_folder, tmp_path / "data")
     said = []
     entry = train_pair(
