@@ -31,7 +31,8 @@ test-quick: $(VENV)/dev ## ruff, and the tests that start no server and train no
 	$(BIN)/python -m pytest -q tests/unit -m "not training and not slow" --ignore tests/unit/models/training
 
 test: lint ## lint, types, and every test that this machine can run
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
+	  --max-worker-restart 0
 
 test-embedded: $(VENV)/dev ## what depends on the server, on the embedded Valkey though PATH has another
 	@folder=$$(mktemp -d) && trap 'rm -r $$folder' EXIT && ln -s "$$($(BIN)/python -c \
@@ -41,7 +42,7 @@ test-embedded: $(VENV)/dev ## what depends on the server, on the embedded Valkey
 
 test-accounts: $(VENV)/dev ## the integration tests again, each part with its account of deploy/redis
 	TEST_ACCOUNTS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
-	  --max-worker-restart 0 $(ACCOUNTED)
+	  --no-loadscope-reorder --max-worker-restart 0 $(ACCOUNTED)
 
 chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; ten minutes
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos tests/fuzz

@@ -3,12 +3,13 @@
 python -m benchmarks.listener URL       # until it is ended; says on a line that it listens
 """
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import create_connection
 from urllib.parse import urlsplit
+
+from benchmarks.beside import beside
 
 #: Channels of kombu's fanout exchange for events, in every database.
 _CHANNELS = "*celeryev*"
@@ -17,14 +18,8 @@ _CHANNELS = "*celeryev*"
 @contextmanager
 def listening(url: str) -> Iterator[None]:
     """Somebody listens on the server at `url`."""
-    command = [sys.executable, "-m", "benchmarks.listener", url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield
-        finally:
-            process.terminate()
+    with beside([sys.executable, "-m", "benchmarks.listener", url]):
+        yield
 
 
 def main(url: str) -> None:

@@ -25,6 +25,21 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLES = REPOSITORY / "samples"
 
 
+#: Where tests wait for servers that are killed, cut off or idle.
+PATIENT = ("tests/chaos/", "tests/kombu/")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side, files that train go first, then those that wait: of what begins last, the
+    others see the end. A file stays together."""
+    if not hasattr(config, "workerinput"):
+        return
+    trains = {each.path for each in items if each.get_closest_marker("training")}
+    items.sort(
+        key=lambda each: (each.path not in trains, not each.nodeid.startswith(PATIENT), each.path)
+    )
+
+
 def missing(what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{what}: this may be missing on a developer's machine, not in CI")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.beside import beside
 from producer.gateway.keys import Key, changing
 from producer.local.ports import free_port
 
@@ -28,14 +29,8 @@ class Attacked:
     @contextmanager
     def attack(self, name: str, port: int | None = None) -> Iterator[None]:
         """Somebody attacks it in this way meanwhile, or what listens on another port."""
-        command = attacker(port or self.port, self.attacker, name)
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            try:
-                yield
-            finally:
-                process.terminate()
+        with beside(attacker(port or self.port, self.attacker, name)):
+            yield
 
 
 def attacker(port: int, key: str, *arguments: str) -> list[str]:
@@ -47,14 +42,8 @@ def attacker(port: int, key: str, *arguments: str) -> list[str]:
 def reader() -> Iterator[int]:
     """The port of something that only reads."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.attack.reader", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield port
-        finally:
-            process.terminate()
+    with beside([sys.executable, "-m", "benchmarks.attack.reader", str(port)]):
+        yield port
 
 
 @contextmanager

@@ -39,6 +39,9 @@ def draw_strips(count: int, *, seed: int, faces: Sequence[Path], kind: Kind = BU
     tasks = [
         (seed, start, min(_CHUNK, count - start), faces, kind) for start in range(0, count, _CHUNK)
     ]
+    if len(tasks) == 1:
+        # Sooner drawn than a process is started.
+        return _draw_chunk(tasks[0])
     # Not forked: TensorFlow's threads do not survive that.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         parts = list(pool.map(_draw_chunk, tasks))

@@ -1,4 +1,4 @@
-"""Bytes to pixels: the door at which everything that is not a captcha is turned away.
+"""Bytes to pixels; what is no captcha is refused.
 
 Size and format are checked on the file's header, before any pixel is decoded, so a decompression
 bomb costs no memory. A picture of exactly the layout's size is the captcha; in any other one that

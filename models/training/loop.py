@@ -143,6 +143,8 @@ def fit(
         metrics=metrics or None,
         jit_compile=xla if keras.backend.backend() == "tensorflow" else "auto",
     )
+    # Else the step is traced twice: once more when its first trace has made these.
+    network.optimizer.build(network.trainable_variables)
     # The order matters: the state holds the raw weights, the best epoch the averaged ones.
     callbacks: list[keras.callbacks.Callback] = [
         _Clock(data),

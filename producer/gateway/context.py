@@ -50,9 +50,11 @@ class Context:
     #: Bytes of bodies that are held at most, all requests together, and those of one address.
     most_held: int = 256 << 20
     most_held_by_one: int = 128 << 20
+    #: Those that are held, by address, and all together.
     held: Counter[str] = field(default_factory=Counter)
-    lists: Slots = field(default_factory=lambda: Slots(MOST_LISTS))
     total: int = 0
+    #: Where lists wait for their turn.
+    lists: Slots = field(default_factory=lambda: Slots(MOST_LISTS))
     #: What waits and who works, now; and the metrics, without and with the names of keys. Anybody
     #: may ask for them.
     look: Together[Backlog] = field(init=False)

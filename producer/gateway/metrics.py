@@ -37,6 +37,8 @@ try:
 except PackageNotFoundError:
     VERSION = "unknown"
 
+#: The outcome that is no error.
+_ANSWERED = "answered"
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 #: Seconds in which the server has to say that; a scrape waits for it.
@@ -95,12 +97,9 @@ class Metrics:
         # A child is looked up once, not for every request.
         self._request_of: dict[tuple[str, int], Counter] = {}
         self._seconds_of: dict[str, Histogram] = {}
-        self._captcha_of: dict[str, Counter] = {"answered": self._captchas.labels("answered")}
-
-    @property
-    def answered(self) -> int:
-        """Captchas answered since this process began."""
-        return int(self._captcha_of["answered"]._value.get())
+        self._captcha_of: dict[str, Counter] = {_ANSWERED: self._captchas.labels(_ANSWERED)}
+        #: Captchas answered since this process began.
+        self.answered = 0
 
     def watch(self, in_flight: Callable[[], float]) -> None:
         """Ask this for the number of requests that are being served."""
@@ -119,8 +118,10 @@ class Metrics:
         if received:
             self._received.inc(received)
 
-    def solved(self, key: Key | None, outcome: str = "answered") -> None:
-        """One captcha."""
+    def solved(self, key: Key | None, outcome: str = _ANSWERED) -> None:
+        """One captcha; `outcome`: or the error's class."""
+        if outcome == _ANSWERED:
+            self.answered += 1
         counter = self._captcha_of.get(outcome)
         if counter is None:
             counter = self._captcha_of[outcome] = self._captchas.labels(outcome)

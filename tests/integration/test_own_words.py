@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,13 @@ def test_digits_are_drawn_learned_and_read_by_a_fleet(tmp_path):
 
 
 @pytest.mark.training
-def test_a_larger_vocabulary_goes_on_from_the_built_in_one(data_folder, tmp_path):
+def test_a_larger_vocabulary_goes_on_from_the_built_in_one(data_folder, tmp_path, monkeypatch):
     from benchmarks import own_words
+    from models.training import pair, words
 
+    # Fewer headers to choose the epoch and the temperature on: drawing thousands takes longer.
+    monkeypatch.setattr(pair, "_CALIBRATED_ON", 200)
+    monkeypatch.setattr(words, "Recipe", partial(words.Recipe, held_out=200))
     data = own_words.prepare(data_folder, tmp_path / "data")
     root = tmp_path / "store"
     own_words.train(data, tmp_path / "state", root, headers=500, epochs=1, steps=2)

@@ -67,8 +67,8 @@ class Coalescer:
                     self._forget(job)
                     dropped += gone
                     continue
-                job.followers = [twin for twin in job.followers if twin not in gone]
-                job.only_for_twins = job in gone
+                job.followers = [follower for follower in job.followers if follower not in gone]
+                job.only_for_followers = job in gone
                 dropped += [each for each in gone if each is not job]
                 to_read.append(job)
         return to_read, dropped
@@ -81,9 +81,9 @@ class Coalescer:
                 if job.digest is not None and job.answer is not None and self._keep_s:
                     self._keep(job.digest, job.answer)
                 self._forget(job)
-                for twin in job.followers:
-                    twin.answer, twin.error = job.answer, job.error
-                if job.only_for_twins:
+                for follower in job.followers:
+                    follower.answer, follower.error = job.answer, job.error
+                if job.only_for_followers:
                     job.answer = job.error = None
                 done += [job, *job.followers]
         return done

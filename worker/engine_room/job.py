@@ -56,7 +56,7 @@ class Job:
     digest: bytes | None = None
     followers: "list[Job]" = field(default_factory=list)
     #: Nobody wants it any more, but some that joined it.
-    only_for_twins: bool = False
+    only_for_followers: bool = False
     #: Its delivery's.
     trace: Trace | None = None
 

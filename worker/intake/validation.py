@@ -1,4 +1,4 @@
-"""The message door: what a message has to look like before anything of Celery's works with it.
+"""What a message has to look like before anything of Celery's works with it.
 
 Celery relies on the types that its own senders write. A message by hand may have any: some of them
 end the worker, others are never acknowledged. What else may be wrong, Celery finds itself.

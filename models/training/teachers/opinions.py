@@ -54,10 +54,13 @@ def add(
     say(f"{teacher.identity} answers for {len(missing) * views.SHARD:,} views, too")
     network = to_litert(store.load_network(teacher, "tiles"), _CALL)
     file = quantise(network, np.load(shards[0] / f"{views.PIXELS}.npy")[:_MEASURED])
+    task = (file, name, mixture.drawn_of(views.TOGETHER))
+    if len(missing) == 1:
+        # Sooner answered than a process is started that loads Keras.
+        _Answerer(*task)(missing[0])
+        return name
     workers = min(len(missing), os.cpu_count() or 1)
-    with multiprocessing.get_context("spawn").Pool(
-        workers, _begin, (file, name, mixture.drawn_of(views.TOGETHER))
-    ) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, _begin, task) as pool:
         for done, _ in enumerate(pool.imap_unordered(_answer, missing), 1):
             if done % 10 == 0 or done == len(missing):
                 say(f"{done} of {len(missing)} shards")

@@ -104,8 +104,12 @@ def make(
         return shards
     directory.mkdir(parents=True, exist_ok=True)
     say(f"making {len(missing) * SHARD:,} views as {teacher.identity} sees them")
-    workers = min(len(missing), os.cpu_count() or 1)
     tasks = (sources, mixture, teacher, directory, seed, SHARD)
+    if len(missing) == 1:
+        # Sooner made than a process is started that loads Keras.
+        _Maker(*tasks)(missing[0])
+        return shards
+    workers = min(len(missing), os.cpu_count() or 1)
     # Spawned: TensorFlow does not survive a fork.
     with multiprocessing.get_context("spawn").Pool(workers, _begin, tasks) as pool:
         for done, number in enumerate(pool.imap_unordered(_make, missing), 1):

@@ -91,6 +91,15 @@ def test_strips_are_the_same_for_the_same_seed():
     assert one.labels.max() <= BUILTIN.none
 
 
+def test_strips_that_several_processes_draw_are_those_that_one_draws(monkeypatch):
+    alone = strips.draw_strips(10, seed=5, faces=fonts.find())
+    monkeypatch.setattr(strips, "_CHUNK", 10)
+    beside = strips.draw_strips(20, seed=5, faces=fonts.find())
+    assert np.array_equal(beside.images[:10], alone.images)
+    assert np.array_equal(beside.labels[:10], alone.labels)
+    assert not np.array_equal(beside.images[10:], alone.images)
+
+
 def test_every_drawn_tile_is_of_a_label():
     found = pictures.find(pictures.TILES)
     assert set(found) <= set(range(len(BUILTIN.labels)))

@@ -1,6 +1,6 @@
 """Training by blocks: what a block learns from, and that the chain of all is a tiles network."""
 
-from pathlib import Path
+import os
 
 import numpy as np
 import pytest
@@ -50,10 +50,15 @@ def _drawings(count: int, *, label: int) -> Pictures:
     return Pictures(images, truth, np.full(count, label))
 
 
-def _stored(name: str, seed: int, root: Path) -> store.Entry:
-    keras.utils.set_random_seed(seed)
-    networks = {"words": network_of_words.build(), "tiles": _teacher()}
-    return store.save(name, networks, training={}, evaluation={}, root=root)
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory) -> list[store.Entry]:
+    """Two that are stored."""
+    root, found = tmp_path_factory.mktemp("store"), []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        networks = {"words": network_of_words.build(), "tiles": _teacher()}
+        found.append(store.save(f"m{seed}", networks, training={}, evaluation={}, root=root))
+    return found
 
 
 def test_blocks_fit_each_other_and_the_chain_gives_probabilities():
@@ -88,16 +93,19 @@ def test_a_teacher_without_such_maps_has_no_milestones():
 
 
 @pytest.mark.training
-def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(tmp_path, monkeypatch):
+def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(
+    teachers, tmp_path, monkeypatch
+):
     monkeypatch.setattr(views, "SHARD", 256)
-    teachers = [_stored(name, seed, tmp_path / "store") for seed, name in enumerate(("one", "two"))]
+    # Two shards are made in a process beside this one.
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     sources = views.Sources(_pictures(8))
-    phases = blocks.Phases(shards=1, batch=32, steps=4, alone=3, whole=3)
+    phases = blocks.Phases(shards=2, batch=32, steps=4, alone=3, whole=3)
     said: list[str] = []
     arguments = {"teachers": teachers, "phases": phases, "say": said.append, "progress": False}
     network, made = blocks.train(sources, directory=tmp_path / "state", **arguments)
     assert network.output.shape == (None, len(BUILTIN.labels))
-    assert made["mixture"]["views"] == 256
+    assert made["mixture"]["views"] == 512
     assert made["teacher"] == [teacher.identity for teacher in teachers]
     assert list(made["last"]) == ["alone", "whole"]
     shard = views.read(tmp_path / "state" / "views" / "00000")
@@ -113,9 +121,11 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(tmp
 
 @pytest.mark.training
 @pytest.mark.parametrize("plain", [0.0, 1.0], ids=["altered", "as they are"])
-def test_the_teacher_answers_for_tiles_and_labels_for_drawn_ones(tmp_path, monkeypatch, plain):
+def test_the_teacher_answers_for_tiles_and_labels_for_drawn_ones(
+    teachers, tmp_path, monkeypatch, plain
+):
     monkeypatch.setattr(views, "SHARD", 256)
-    teacher = _stored("teacher", 1, tmp_path / "store")
+    teacher = teachers[0]
     (made,) = views.make(
         tmp_path / "views",
         views.Sources(_pictures(4), None, _drawings(3, label=7)),
@@ -135,11 +145,10 @@ def test_the_teacher_answers_for_tiles_and_labels_for_drawn_ones(tmp_path, monke
 
 @pytest.mark.training
 @pytest.mark.parametrize("weights", [(), (3.0, 1.0)], ids=["alike", "three to one"])
-def test_several_teachers_teach_their_mean(tmp_path, monkeypatch, weights):
+def test_several_teachers_teach_their_mean(teachers, tmp_path, monkeypatch, weights):
     monkeypatch.setattr(views, "SHARD", 256)
     pictures = _pictures(8)
     phases = blocks.Phases(shards=1, batch=32, steps=8, alone=1, whole=1)
-    teachers = [_stored(f"m{seed}", seed, tmp_path / "store") for seed in (1, 2)]
     seen = [store.load_network(teacher, "tiles")(pictures.tiles()) for teacher in teachers]
     mean = np.average([np.asarray(each) for each in seen], axis=0, weights=weights or None)
     learned: list[np.ndarray] = []
@@ -166,9 +175,11 @@ def test_several_teachers_teach_their_mean(tmp_path, monkeypatch, weights):
 
 
 @pytest.mark.training
-def test_a_further_teacher_answers_for_views_too_and_labels_for_drawn_ones(tmp_path, monkeypatch):
+def test_a_further_teacher_answers_for_views_too_and_labels_for_drawn_ones(
+    teachers, tmp_path, monkeypatch
+):
     monkeypatch.setattr(views, "SHARD", 256)
-    first, second = (_stored(f"m{seed}", seed, tmp_path / "store") for seed in (1, 2))
+    first, second = teachers
     mixture = views.Mixture(photographs=0.0, drawn=0.25)
     say: list[str] = []
     shards = views.make(

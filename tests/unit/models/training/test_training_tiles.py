@@ -237,10 +237,10 @@ def test_a_network_in_training_guesses_maps_beside_the_same_answer() -> None:
     np.testing.assert_allclose(seen[ANSWER], network(tiles, training=False), atol=1e-6)
 
 
-@pytest.fixture
-def stored_teacher(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def stored_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a store with one model, `teaching`, of random weights."""
-    root = tmp_path / "store"
+    root = tmp_path_factory.mktemp("store")
     keras.utils.set_random_seed(5)
     store.save(
         "teaching",

@@ -1,12 +1,14 @@
 """Training, for a few steps: it runs from nothing to a stored model, and goes on where it was."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from models.drawing.strips import UNKNOWN
 from models.store import find
+from tests.support import learnable
 from tilefleet.errors import BadTiles, ModelError
 from tilefleet.kind import BUILTIN
 
@@ -37,7 +39,7 @@ def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
     def run(epochs):
         return train(
             directory=tmp_path,
-            rounds=[replace(each, epochs=epochs, steps_per_epoch=2) for each in ROUNDS],
+            rounds=[replace(each, epochs=epochs, steps_per_epoch=2) for each in ROUNDS[:2]],
             recipe=Recipe(strips=300, held_out=100),
             progress=False,
         )
@@ -45,10 +47,10 @@ def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
     network, made = run(2)
     assert network(np.zeros((1, 28, 176, 3), np.uint8)).shape == (1, 2, BUILTIN.none + 1)
     assert made["headers"]["drawn for each round"] == 300
-    assert len(made["minutes"]) == len(ROUNDS)
-    before = (tmp_path / f"round{len(ROUNDS)}/log.csv").read_text()
+    assert len(made["minutes"]) == 2
+    before = (tmp_path / "round2/log.csv").read_text()
     again, _ = run(2)
-    assert (tmp_path / f"round{len(ROUNDS)}/log.csv").read_text() == before
+    assert (tmp_path / "round2/log.csv").read_text() == before
     for one, other in zip(network.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ModelError, match="was begun with epochs 2 and not 3"):
@@ -57,15 +59,21 @@ def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
 
 @pytest.mark.training
 def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatch):
-    from models.training import pair
+    from models.training import pair, words
+    from models.training.finish import precision
     from models.training.options import Options
     from models.training.pair import train_pair
 
     # A temperature is found on as few; drawing thousands takes longer than all the training here.
     monkeypatch.setattr(pair, "_CALIBRATED_ON", 100)
+    monkeypatch.setattr(precision, "_SAMPLES", 100)
+    monkeypatch.setattr(words, "Recipe", partial(words.Recipe, held_out=100))
+    # Several rounds follow each other in the test above.
+    monkeypatch.setattr(words, "ROUNDS", words.ROUNDS[:1])
+    data = learnable.some_of(data_folder, tmp_path / "data")
     said = []
     entry = train_pair(
-        data_folder,
+        data,
         Options(headers=200, epochs=1, steps=1),
         fonts=[],
         teachers=(),
@@ -79,7 +87,7 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatc
     assert entry.manifest.training["words"]["from"] == "random initialisation"
     with pytest.raises(ModelError, match="exists"):
         train_pair(
-            data_folder,
+            data,
             Options(),
             fonts=[],
             teachers=(),
@@ -89,7 +97,7 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatc
         )
 
     half = train_pair(
-        data_folder,
+        data,
         Options(only="words", headers=200, epochs=1, steps=1),
         fonts=[],
         teachers=(),
