@@ -74,7 +74,7 @@ def test_of_a_long_list_more_is_claimed_than_there_is_room_for(
         prefix="mine:",
         before_first=0,
     )
-    with Redis.from_url(server.url, db=5) as redis:
+    with Redis(port=server.port, db=5) as redis:
         redis.flushdb()
         for name, count in (("first", waiting), ("rest", bulk)):
             if count:
