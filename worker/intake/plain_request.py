@@ -115,8 +115,12 @@ class PlainRequest(CaptchaRequest):
         state.reserved_requests.add(self)
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
+        if self.accept(pid, time_accepted):
+            self.send_event("task-started")
+
+    def accept(self, pid: int, time_accepted: float) -> bool:
         if self.time_start is not None:
-            return
+            return False
         self.worker_pid = pid
         self.time_start = time() - (monotonic() - time_accepted)
         # As Celery's `task_accepted`.
@@ -124,9 +128,11 @@ class PlainRequest(CaptchaRequest):
         state.active_requests.add(self)
         state.total_count[self.name] += 1
         state.all_total_count[0] += 1
+        if self._terminate_on_ack is None:
+            return True
         self.send_event("task-started")
-        if self._terminate_on_ack is not None:
-            self.terminate(*self._terminate_on_ack)
+        self.terminate(*self._terminate_on_ack)
+        return False
 
     def ready(self, *, successful: bool = False) -> None:
         """As Celery's `task_ready`, which also remembers what succeeded, for its own execution."""

@@ -87,6 +87,16 @@ class CaptchaRequest(Request):
         if self.sends_events:
             self._eventer.tell(type, self.id, fields)
 
+    @property
+    def teller(self) -> Any:
+        """What its events are told to (`worker.hub.events`); None if nobody may see it."""
+        return self._eventer if self.sends_events else None
+
+    def accept(self, pid: int, time_accepted: float) -> bool:
+        """A pass begins with it, which is said once; whether its event is to be told."""
+        self.on_accepted(pid, time_accepted)
+        return False
+
     def maybe_expire(self) -> bool:
         """Celery counts it as revoked too; here there is room for those that somebody revoked."""
         return self._late_s() > 0

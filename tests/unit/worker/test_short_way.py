@@ -27,8 +27,8 @@ class Eventer:
     def __init__(self):
         self.told = []
 
-    def tell(self, kind, task_id, fields):
-        self.told.append((kind, task_id))
+    def tell_all(self, kind, told, fields):
+        self.told += [(kind, task_id) for task_id, _ in told]
 
 
 class Admission:
