@@ -38,8 +38,9 @@ _PASSES_DECODED, _LEAST_DECODED = 4, 64
 #: Seconds for which what a decoder has done may wait for what it does next, and most captchas that
 #: it takes for that.
 _DECODING_S, _MOST_AT_ONCE = 0.0005, 16
-#: Most captchas that a lane decodes in a row where no core is left for a decoder.
-_MOST_IN_A_ROW = 32
+#: Most captchas that a lane decodes in a row where no core is left for a decoder, and after how
+#: many of these it looks for more urgent ones.
+_MOST_IN_A_ROW, _LOOKS_EVERY = 32, 4
 
 #: Seconds from the beginning of a pass for which what it has read may wait for further passes, to
 #: be handed on together: then the writer and the hub are woken once, and more is claimed once, for
@@ -54,6 +55,14 @@ def _cap(job: Job) -> int:
     """Most captchas in a pass with this one."""
     most: int = job.held.engine.max_batch
     return most
+
+
+def _bulk_only(bulk: bool) -> bool:
+    return bulk
+
+
+def _no_bulk(bulk: bool) -> bool:
+    return not bulk
 
 
 class EngineRoom:
@@ -288,12 +297,18 @@ class EngineRoom:
         """Where the lanes keep all cores busy: decode for the next passes, in a row. In turns with
         a decoder, on one core, each would throw the other's code and weights out of the caches."""
         self._no_core_left = self._cores() <= self.lanes
-        urgent = self._arrived.count(bulk=False) > 0
-        if not self._no_core_left or self._decoded.count(bulk=not urgent):
+        bulk = not self._arrived.count(bulk=False)
+        if not self._no_core_left or self._decoded.count(bulk=bulk):
             return
-        waiting = self._arrived.count(bulk=not urgent)
-        most = min(_MOST_IN_A_ROW, -(-waiting // self.lanes))
-        self._decode_all(self._arrived.take(most, lambda bulk: bulk is not urgent, wait=False))
+        left = min(_MOST_IN_A_ROW, -(-self._arrived.count(bulk=bulk) // self.lanes))
+        while jobs := self._arrived.take(
+            min(left, _LOOKS_EVERY), _bulk_only if bulk else _no_bulk, wait=False
+        ):
+            self._decode_all(jobs)
+            left -= len(jobs)
+            if bulk and self._arrived.count(bulk=False):
+                # Somebody waits for these: they are in the next pass.
+                bulk, left = False, _LOOKS_EVERY
 
     def _more_than(self, read: Sequence[Job]) -> bool:
         """Whether the lanes have as much to do yet as each of them has read, and as urgent: who

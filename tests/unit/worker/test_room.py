@@ -387,7 +387,7 @@ class Telling(Engine):
 
 def two_models(done, **options) -> tuple[EngineRoom, dict[str, Telling]]:
     engines = {name: Telling(name, **options) for name in ("builtin", "mine")}
-    room = EngineRoom(engines, lanes=1, decoders=2, started=list, done=done)
+    room = EngineRoom(engines, lanes=1, decoders=2, started=list, done=done, cores=two)
     room.start()
     return room, engines
 
