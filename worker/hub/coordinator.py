@@ -269,6 +269,7 @@ class Coordinator:
         elif outcome.error is None:
             request.ready(successful=True)
             request.acknowledge_here()
+            request.forget()
             return True
         else:
             logger.info("%s failed: %r", request, outcome.error)

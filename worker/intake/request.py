@@ -22,12 +22,16 @@ def describe(argument: object, digest: bytes | None = None) -> str:
     `digest`: its SHA-256, if it is known.
     """
     if isinstance(argument, bytes | bytearray | memoryview):
-        digest = digest or hashlib.sha256(argument).digest()
-        return f"<{len(argument)} bytes, sha256 {digest.hex()[:8]}…>"
+        return image(len(argument), digest or hashlib.sha256(argument).digest())
     if isinstance(argument, list | tuple):
         total = sum(len(each) for each in argument if isinstance(each, bytes))
         return f"<{len(argument)} images, {total} bytes>"
     return f"<{type(argument).__name__}>"
+
+
+def image(size: int, digest: bytes) -> str:
+    """How an image of that size, bytes, with this SHA-256 is described."""
+    return f"<{size} bytes, sha256 {digest.hex()[:8]}…>"
 
 
 def moment(value: Any) -> datetime | None:
@@ -129,6 +133,9 @@ class CaptchaRequest(Request):
         if not self.acknowledged:
             self.message.ack_log_error(logger, self.connection_errors)
             self.acknowledged = True
+
+    def forget(self) -> None:
+        """It is answered: let go of what is large and not needed any more."""
 
     def info(self, safe: bool = False) -> dict[str, Any]:
         """For ``inspect`` and Flower, which would send the image over the wire otherwise."""

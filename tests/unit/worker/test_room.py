@@ -351,6 +351,40 @@ def test_a_lane_that_has_the_only_core_decodes_what_it_reads():
     assert len(done) == 201
 
 
+class Interrupted(Engine):
+    """While it decodes the first of many, somebody sends one more."""
+
+    def prepare(self, data):
+        if data == b"image 0":
+            self.interrupt()
+        return data
+
+
+def test_who_comes_while_bulk_captchas_are_decoded_is_in_the_next_pass():
+    engine, done = Interrupted(), []
+    room = EngineRoom(
+        {"null": engine},
+        lanes=1,
+        decoders=1,
+        started=list,
+        done=done.extend,
+        cores=lambda: 1,
+    )
+    (urgent,) = jobs_of(b"urgent")
+    engine.interrupt = lambda: room.submit([urgent])
+    room.start()
+    room.submit(jobs_of(b"wait"))
+    assert engine.waiting.wait(10)
+    bulk = jobs_of(*different(40))
+    for job in bulk:
+        job.bulk = True
+    room.submit(bulk, bulk=True)
+    engine.go_on.set()
+    room.close()
+    assert done[1] is urgent
+    assert len(done) == 42
+
+
 def test_what_waits_for_room_is_forgotten_with_the_rest():
     engine, done = Counting(), []
     room = EngineRoom(
