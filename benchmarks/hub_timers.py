@@ -58,6 +58,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     ],
     "events: made": [
         (SampledDispatcher, "tell"),
+        (SampledDispatcher, "tell_all"),
         (SampledDispatcher, "_event"),
     ],
     "events: published": [(SampledDispatcher, "flush")],

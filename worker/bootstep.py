@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 #: Most messages that a worker claims, whatever its lanes have use for.
 _MOST_CLAIMED = 50_000
+#: Containers that Python makes before its collector looks at the young ones: a claim's requests and
+#: events are gone by themselves by then.
+_YOUNG = 10_000
 #: Seconds between renewals of leases while a stopping worker finishes what it claimed.
 _RENEWAL_S = 1.0
 
@@ -131,6 +134,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         # What is there now stays: the collector need not go through it again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
         # Enough for every lane to be busy with one full pass while the next one waits, and a third
         # for captchas that somebody waits for. At least one: zero would be no limit at all.
         # More than Celery can count would be none, too.

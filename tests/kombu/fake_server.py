@@ -15,7 +15,8 @@ from worker.transport import scripts
 def exchange(client: Any, keys: list[str], arguments: list[Any]) -> list[Any]:
     """What `scripts.EXCHANGE` does, on the fake's queues, hashes and sets."""
     (unacked, index, *lists), (prefix, number, most, *more) = keys, arguments
-    most_of_rest, few, _, *rest = more
+    # Nothing on top of a long list: what is claimed so is seen with a server.
+    most_of_rest, few, _, _, _, *rest = more
     for tag in rest[len(lists) :]:
         client.hdel(unacked, tag)
         client.sets[index].discard(tag)

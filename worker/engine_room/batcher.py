@@ -97,19 +97,24 @@ class Batcher(Generic[Item]):
             return True
 
     def take(
-        self, cap: int | Callable[[Item], int], may: Callable[[bool], bool] = _always
+        self,
+        cap: int | Callable[[Item], int],
+        may: Callable[[bool], bool] = _always,
+        *,
+        wait: bool = True,
     ) -> list[Item]:
         """Wait for something, then take all that waits of one group, up to `cap`; [] once closed
         and empty.
 
         `cap`: of all batches, or of that whose first item it is asked about.
         `may`: whether any may be taken now that are bulk, or not; `look_again` when that changes.
+        `wait`: False gives [], too, if there is nothing now.
         """
         with self._changed:
             while True:
                 first = bool(self._first) and may(False)
                 bulk = bool(self._bulk) and may(True)
-                if first or bulk or (self._closed and not len(self)):
+                if first or bulk or not wait or (self._closed and not len(self)):
                     break
                 self._idle += 1
                 self._changed.wait()
@@ -123,7 +128,7 @@ class Batcher(Generic[Item]):
     def look_again(self) -> None:
         """Have takers ask anew what they may take."""
         with self._changed:
-            if len(self):
+            if len(self) or self._closed:
                 self._changed.notify_all()
 
     def count(self, *, bulk: bool) -> int:

@@ -14,6 +14,7 @@ room, each exactly once, with an answer, an error, or neither when nobody wants 
 """
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from threading import Thread, get_ident
@@ -37,9 +38,31 @@ _PASSES_DECODED, _LEAST_DECODED = 4, 64
 #: Seconds for which what a decoder has done may wait for what it does next, and most captchas that
 #: it takes for that.
 _DECODING_S, _MOST_AT_ONCE = 0.0005, 16
+#: Most captchas that a lane decodes in a row where no core is left for a decoder, and after how
+#: many of these it looks for more urgent ones.
+_MOST_IN_A_ROW, _LOOKS_EVERY = 32, 4
+
+#: Seconds from the beginning of a pass for which what it has read may wait for further passes, to
+#: be handed on together: then the writer and the hub are woken once, and more is claimed once, for
+#: all of them. Each time they find the processor's caches full of networks.
+_TOGETHER_S = 0.025
 
 #: What the room tells about jobs, on one of its threads.
 Done = Callable[[Sequence[Job]], None]
+
+
+def _cap(job: Job) -> int:
+    """Most captchas in a pass with this one."""
+    most: int = job.held.engine.max_batch
+    return most
+
+
+def _bulk_only(bulk: bool) -> bool:
+    return bulk
+
+
+def _no_bulk(bulk: bool) -> bool:
+    return not bulk
 
 
 class EngineRoom:
@@ -54,13 +77,16 @@ class EngineRoom:
         started: Done,
         done: Done,
         keep_s: float = 0.0,
+        cores: Callable[[], int] = lambda: len(os.sched_getaffinity(0)),
     ) -> None:
         """Make `lanes` warm lanes; raises ModelError. Nothing runs before `start`.
 
         `engines` by the names of their models; the first reads what names none.
         `started` gets the jobs of a pass that begins, `done` those that are finished.
         `keep_s`: seconds for which an answer is kept for captchas with the same bytes.
+        `cores`: how many this process may use now.
         """
+        self._cores = cores
         self.held = HeldModels(engines, sessions=lanes, keep_s=keep_s)
         #: Passes that run side by side.
         self.lanes = lanes
@@ -73,6 +99,9 @@ class EngineRoom:
         self._most_decoded = max(_LEAST_DECODED, _PASSES_DECODED * most * lanes)
         #: Of each captcha: decoding, from its arrival to the start of its pass, and the pass.
         self.durations = {"decode": Durations(), "wait": Durations(), "pass": Durations()}
+        #: Threads of lanes that wait for captchas, and whether the others keep all cores busy.
+        self._idle: set[int] = set()
+        self._no_core_left = False
         #: Captchas that are being read, by the lane's thread.
         self._in_pass: dict[int, int] = {}
         self._decoders = [
@@ -177,16 +206,21 @@ class EngineRoom:
         at_once = 1
         while jobs := self._arrived.take(at_once, self._may_decode):
             started = monotonic()
-            to_read = [job for job in jobs if self._decode_one(job)]
-            for bulk in (False, True):
-                if some := [job for job in to_read if job.bulk is bulk]:
-                    self._decoded.put(some, bulk=bulk)
+            self._decode_all(jobs)
             took_s = max(monotonic() - started, 1e-6) / len(jobs)
             at_once = min(max(1, int(_DECODING_S / took_s)), _MOST_AT_ONCE)
 
+    def _decode_all(self, jobs: Sequence[Job]) -> None:
+        to_read = [job for job in jobs if self._decode_one(job)]
+        for bulk in (False, True):
+            if some := [job for job in to_read if job.bulk is bulk]:
+                self._decoded.put(some, bulk=bulk)
+
     def _may_decode(self, bulk: bool) -> bool:
-        """Not far ahead of the passes: pixels take ten times the memory of a picture's bytes."""
-        return self._decoded.count(bulk=bulk) < self._most_decoded
+        """Not far ahead of the passes: pixels take ten times the memory of a picture's bytes. Not
+        on a core that a lane has, either."""
+        has_core = bool(self._idle) or not self._no_core_left
+        return has_core and self._decoded.count(bulk=bulk) < self._most_decoded
 
     def _decode_one(self, job: Job) -> bool:
         """Whether it needs a pass now; what is done without one is handed on."""
@@ -225,17 +259,63 @@ class EngineRoom:
 
     def _run(self) -> None:
         """On a lane's thread."""
-        while batch := self._decoded.take(lambda job: job.held.engine.max_batch):
-            self._arrived.look_again()
+        read: list[Job] = []
+        since = 0.0
+        while True:
+            if read and (monotonic() - since >= _TOGETHER_S or not self._more_than(read)):
+                self._hand_on(read)
+                read = []
+            self._decode_ahead()
+            batch = self._decoded.take(_cap, wait=False) or ([] if read else self._wait())
+            if not batch:
+                if not read:
+                    return
+                self._hand_on(read)
+                read = []
+                continue
+            if not self._no_core_left:
+                self._arrived.look_again()
+            since = since if read else monotonic()
             # What was offered to this thread is not decoded yet.
             jobs = [job for job in batch if job.decoded or self._decode_one(job)]
             if not jobs:
                 continue
             try:
-                done = self._pass(jobs)
+                read += self._pass(jobs)
             except Exception as error:
-                done = self.given_up(jobs, error)
-            self._hand_on(done)
+                read += self.given_up(jobs, error)
+
+    def _wait(self) -> list[Job]:
+        """What to read next; decoders may have this lane's core meanwhile. [] once closed."""
+        self._idle.add(get_ident())
+        self._arrived.look_again()
+        batch = self._decoded.take(_cap)
+        self._idle.discard(get_ident())
+        return batch
+
+    def _decode_ahead(self) -> None:
+        """Where the lanes keep all cores busy: decode for the next passes, in a row. In turns with
+        a decoder, on one core, each would throw the other's code and weights out of the caches."""
+        self._no_core_left = self._cores() <= self.lanes
+        bulk = not self._arrived.count(bulk=False)
+        if not self._no_core_left or self._decoded.count(bulk=bulk):
+            return
+        left = min(_MOST_IN_A_ROW, -(-self._arrived.count(bulk=bulk) // self.lanes))
+        while jobs := self._arrived.take(
+            min(left, _LOOKS_EVERY), _bulk_only if bulk else _no_bulk, wait=False
+        ):
+            self._decode_all(jobs)
+            left -= len(jobs)
+            if bulk and self._arrived.count(bulk=False):
+                # Somebody waits for these: they are in the next pass.
+                bulk, left = False, _LOOKS_EVERY
+
+    def _more_than(self, read: Sequence[Job]) -> bool:
+        """Whether the lanes have as much to do yet as each of them has read, and as urgent: who
+        waits for a window of answers gets the first of them while the others are read."""
+        bulk = all(job.bulk for job in read)
+        waiting = self._arrived.count(bulk=bulk) + self._decoded.count(bulk=bulk)
+        return waiting >= len(read) * self.lanes
 
     def _pass(self, batch: Sequence[Job]) -> Sequence[Job]:
         held: Held = batch[0].held

@@ -16,9 +16,10 @@ threads leave what they have to say in an inbox and ring the waker.
 import logging
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from threading import Lock
-from time import monotonic, time
+from time import monotonic
 from typing import Any, Protocol
 
 from celery import signals
@@ -64,6 +65,25 @@ _HubCall = tuple[Callable[[Sequence[Delivery]], None], Sequence[Delivery]]
 
 #: One who has nothing to say.
 _ONCE: Sequence[Any] = (None,)
+
+
+def _tell_all(
+    type: str, told: Sequence[tuple[Any, Any]], fields: Callable[[Any, float], Mapping[str, Any]]
+) -> None:
+    """An event of each of these requests, with what its fields are made of."""
+    # Those of an earlier connection have its own.
+    for teller, some in groupby(told, lambda each: each[0].teller):
+        if teller is not None:
+            teller.tell_all(type, [(request.id, about) for request, about in some], fields)
+
+
+def _nothing(_: None, told: float) -> dict[str, Any]:
+    return {}
+
+
+def _succeeded(about: tuple[str, float], told: float) -> dict[str, Any]:
+    shown, started = about
+    return {"result": shown, "runtime": told - started}
 
 
 class Coordinator:
@@ -197,34 +217,45 @@ class Coordinator:
         self._execution.wait(deadline)
 
     def _accept(self, deliveries: Sequence[Delivery]) -> None:
+        accepted = []
         for delivery in deliveries:
             try:
-                self._accept_one(delivery)
+                if self._accept_one(delivery):
+                    accepted.append((delivery.request, None))
             except Exception:
                 logger.exception("Announcing %s failed", delivery)
+        _tell_all("task-started", accepted, _nothing)
 
-    def _accept_one(self, delivery: Delivery) -> None:
+    def _accept_one(self, delivery: Delivery) -> bool:
+        """Whether that is to be told."""
         request = delivery.request
-        if request.time_start is None:
-            if len(delivery.jobs) == 1:
-                request.digest = delivery.jobs[0].digest
-            request.on_accepted(os.getpid(), delivery.begun or monotonic())
+        if request.time_start is not None:
+            return False
+        if len(delivery.jobs) == 1:
+            request.digest = delivery.jobs[0].digest
+        accepted: bool = request.accept(os.getpid(), delivery.begun or monotonic())
+        return accepted
 
     def _conclude(self, deliveries: Sequence[Delivery]) -> None:
-        only_answers = self.only_answers
+        only_answers, succeeded = self.only_answers, []
         for delivery in deliveries:
             try:
-                self._conclude_one(delivery, only_answers=only_answers)
+                if self._conclude_one(delivery, only_answers=only_answers):
+                    request = delivery.request
+                    shown = request.task.describe(delivery.outcome.result)
+                    succeeded.append((request, (shown, request.time_start)))
             except Exception as error:
                 self._give_up(delivery, error)
+        _tell_all("task-succeeded", succeeded, _succeeded)
 
-    def _conclude_one(self, delivery: Delivery, *, only_answers: bool) -> None:
+    def _conclude_one(self, delivery: Delivery, *, only_answers: bool) -> bool:
+        """Whether it is to be told that it succeeded."""
         self.claimed -= 1
         request, outcome = delivery.request, delivery.outcome
         if self._tracing is not None and delivery.trace is not None:
             self._tracing.end(delivery, delivery.trace)
-        if not outcome.dropped:
-            self._accept_one(delivery)
+        if not outcome.dropped and self._accept_one(delivery):
+            request.send_event("task-started")
         # A job refers to its delivery: as a circle they would keep message and image until the next
         # collection, many captchas later.
         delivery.jobs = []
@@ -233,17 +264,13 @@ class Coordinator:
             if not request.revoked():
                 logger.error("%s was not read, and is not revoked: it goes back", request)
                 request.reject(requeue=True)
-            return
-        if not (only_answers and request.alone):
+        elif not (only_answers and request.alone):
             self._execution.begin(delivery)
         elif outcome.error is None:
             request.ready(successful=True)
             request.acknowledge_here()
-            request.send_event(
-                "task-succeeded",
-                result=request.task.describe(outcome.result),
-                runtime=time() - request.time_start,
-            )
+            request.forget()
+            return True
         else:
             logger.info("%s failed: %r", request, outcome.error)
             request.ready()
@@ -252,6 +279,7 @@ class Coordinator:
                 self._failed(delivery)
             shown = repr(outcome.error)
             request.send_event("task-failed", exception=shown, traceback=shown)
+        return False
 
     def _give_up(self, delivery: Delivery, error: BaseException) -> None:
         """What it asks for beside its result cannot be done; it must not stay claimed for ever."""

@@ -9,8 +9,9 @@ for each captcha. Here they wait up to `PAUSE_S` for others; nobody but monitors
 what nobody hears is not made: the server says how many have heard what was published.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from threading import Lock
 from time import time
 from typing import Any, Final, NamedTuple
@@ -39,14 +40,28 @@ class Events(events.Events):
 
 
 class Waiting(NamedTuple):
-    """An event of a task that waits for others."""
+    """Events of tasks, told together, that wait for others: a few objects for all of them."""
 
     type: str
-    task_id: str
-    #: Its own fields, or what gives them.
-    fields: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+    #: Of each its task's id, and what its fields are made of.
+    told: Sequence[tuple[str, Any]]
+    #: What makes them, of that and the time at which it was told.
+    fields: Callable[[Any, float], Mapping[str, Any]]
     timestamp: float
+    #: Of the first; the others' follow.
     clock: int
+
+
+def _its_own(
+    fields: Mapping[str, Any] | Callable[[], Mapping[str, Any]], _: float
+) -> Mapping[str, Any]:
+    return fields() if callable(fields) else fields
+
+
+def _each(waiting: Waiting) -> Iterator[Waiting]:
+    """One by one."""
+    for number, one in enumerate(waiting.told):
+        yield waiting._replace(told=(one,), clock=waiting.clock + number)
 
 
 class SampledDispatcher(EventDispatcher):
@@ -58,6 +73,8 @@ class SampledDispatcher(EventDispatcher):
         self._below = self.app.settings.events * _CHECKSUMS
         self._fleet = self.app.settings.fleet
         self._waiting: list[Waiting] = []
+        #: How many events these are.
+        self._count = 0
         self._taking = Lock()
         #: Whether anybody may hear what is published next.
         self._heard = True
@@ -76,16 +93,33 @@ class SampledDispatcher(EventDispatcher):
         fields: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
     ) -> None:
         """An event of a task; `fields`, or what gives them, are looked at when it is published."""
-        if self._below < _CHECKSUMS and crc32(str(task_id).encode()) >= self._below:
+        self.tell_all(type, [(task_id, fields)], _its_own)
+
+    def tell_all(
+        self,
+        type: str,
+        told: Sequence[tuple[str, Any]],
+        fields: Callable[[Any, float], Mapping[str, Any]],
+    ) -> None:
+        """An event of each of these tasks, in this order: `told` has its id, and what `fields` is
+        called with when it is published, together with the Unix time of now."""
+        if self._below < _CHECKSUMS:
+            told = [each for each in told if crc32(str(each[0]).encode()) < self._below]
+        if not told or not self.enabled:
             return
+        now = time()
         if self.groups or _GROUP not in self.buffer_group:
-            its_own = fields() if callable(fields) else fields
-            super().send(type, uuid=task_id, **its_own, fleet=self._fleet)
+            for task_id, about in told:
+                its_own = fields(about, now)
+                super().send(type, uuid=task_id, **its_own, fleet=self._fleet)
             return
-        if not self.enabled:
-            return
-        self._waiting.append(Waiting(type, task_id, fields, time(), self.clock.forward()))
-        if len(self._waiting) >= self.buffer_limit:
+        with self.clock.mutex:
+            clock = self.clock.value + 1
+            self.clock.value += len(told)
+        self._waiting.append(Waiting(type, told, fields, now, clock))
+        self._count += len(told)
+        # While nobody hears them they are not published, however many they are.
+        if self._count >= self.buffer_limit and (self._heard or not self.on_send_buffered):
             self.flush()
         elif self.on_send_buffered:
             self.on_send_buffered()
@@ -98,11 +132,12 @@ class SampledDispatcher(EventDispatcher):
         """
         if not self._closed and (waiting := self._taken()):
             offset = utcoffset()
+            ones = (one for some in waiting for one in _each(some))
             if not self._heard:
-                self._publish_all(waiting[:1], offset)
-                waiting = waiting[1:] if self._heard else []
-            if waiting:
-                self._publish_all(waiting, offset)
+                self._publish_all([next(ones)], offset)
+            if self._heard:
+                while some := list(islice(ones, max(1, self.buffer_limit))):
+                    self._publish_all(some, offset)
         super().flush(*args, **options)
 
     def _taken(self) -> list[Waiting]:
@@ -110,6 +145,7 @@ class SampledDispatcher(EventDispatcher):
         with self._taking:
             waiting = list(self._waiting)
             del self._waiting[: len(waiting)]
+            self._count = 0
         return waiting
 
     def _publish_all(self, waiting: Sequence[Waiting], offset: int) -> None:
@@ -126,10 +162,10 @@ class SampledDispatcher(EventDispatcher):
 
     def _event(self, waiting: Waiting, offset: int) -> dict[str, Any]:
         """What Celery's `send` makes of an event of a task, with our fleet."""
-        fields = waiting.fields() if callable(waiting.fields) else waiting.fields
+        ((task_id, about),) = waiting.told
         return {
-            "uuid": waiting.task_id,
-            **fields,
+            "uuid": task_id,
+            **waiting.fields(about, waiting.timestamp),
             "fleet": self._fleet,
             "type": waiting.type,
             "timestamp": waiting.timestamp,

@@ -13,7 +13,7 @@ from typing import Any
 from celery.worker import state
 
 from worker.intake.plain_message import NO_EMBED, PlainMessage
-from worker.intake.request import CaptchaRequest, describe
+from worker.intake.request import CaptchaRequest, describe, image
 
 
 def plain_requests(task: Any, consumer: Any) -> type["PlainRequest"]:
@@ -47,7 +47,7 @@ class PlainRequest(CaptchaRequest):
         headers, properties = message.headers, message.properties
         info = properties["delivery_info"]
         self.id = message.id
-        self._plain = message
+        self._headers, self._properties = headers, properties
         self._tag, self._qos = tag, qos
         self._root_id, self._parent_id = headers.get("root_id"), headers.get("parent_id")
         ignored = headers.get("ignore_result")
@@ -68,8 +68,11 @@ class PlainRequest(CaptchaRequest):
     @property
     def _argsrepr(self) -> str:  # type: ignore[override]
         """Hashed when somebody looks, unless the engine room has hashed it by then."""
-        if not self._described:
-            argument = self._plain.argument
+        if not self._described and not self._args:
+            assert self.digest is not None
+            self._described = f"({image(self._size, self.digest)})"
+        elif not self._described:
+            (argument,) = self._args
             if self.digest is None and isinstance(argument, bytes):
                 self.digest = hashlib.sha256(argument).digest()
             self._described = f"({describe(argument, self.digest)})"
@@ -85,9 +88,9 @@ class PlainRequest(CaptchaRequest):
     def _request_dict(self) -> dict[str, Any]:
         """What Celery's constructor makes of the headers; for all who want more than an answer."""
         if not self._fields:
-            properties = self._plain.properties
+            properties = self._properties
             self._fields = {
-                **self._plain.headers,
+                **self._headers,
                 "properties": properties,
                 "reply_to": properties.get("reply_to"),
                 "correlation_id": properties.get("correlation_id"),
@@ -115,8 +118,12 @@ class PlainRequest(CaptchaRequest):
         state.reserved_requests.add(self)
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
+        if self.accept(pid, time_accepted):
+            self.send_event("task-started")
+
+    def accept(self, pid: int, time_accepted: float) -> bool:
         if self.time_start is not None:
-            return
+            return False
         self.worker_pid = pid
         self.time_start = time() - (monotonic() - time_accepted)
         # As Celery's `task_accepted`.
@@ -124,9 +131,11 @@ class PlainRequest(CaptchaRequest):
         state.active_requests.add(self)
         state.total_count[self.name] += 1
         state.all_total_count[0] += 1
+        if self._terminate_on_ack is None:
+            return True
         self.send_event("task-started")
-        if self._terminate_on_ack is not None:
-            self.terminate(*self._terminate_on_ack)
+        self.terminate(*self._terminate_on_ack)
+        return False
 
     def ready(self, *, successful: bool = False) -> None:
         """As Celery's `task_ready`, which also remembers what succeeded, for its own execution."""
@@ -138,6 +147,14 @@ class PlainRequest(CaptchaRequest):
         if not self.acknowledged:
             self._qos.ack(self._tag)
             self.acknowledged = True
+
+    def forget(self) -> None:
+        """The image: who hears of it later is told its size and hash. Kept until then, those of
+        50 ms are more than a processor's caches hold."""
+        argument = self._args[0] if self._args else None
+        if isinstance(argument, bytes) and self.digest is not None:
+            self._size = len(argument)
+            self._args = []
 
     def _late_s(self) -> float:
         return -1.0 if self._expires_at is None else time() - self._expires_at

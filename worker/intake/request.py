@@ -22,12 +22,16 @@ def describe(argument: object, digest: bytes | None = None) -> str:
     `digest`: its SHA-256, if it is known.
     """
     if isinstance(argument, bytes | bytearray | memoryview):
-        digest = digest or hashlib.sha256(argument).digest()
-        return f"<{len(argument)} bytes, sha256 {digest.hex()[:8]}…>"
+        return image(len(argument), digest or hashlib.sha256(argument).digest())
     if isinstance(argument, list | tuple):
         total = sum(len(each) for each in argument if isinstance(each, bytes))
         return f"<{len(argument)} images, {total} bytes>"
     return f"<{type(argument).__name__}>"
+
+
+def image(size: int, digest: bytes) -> str:
+    """How an image of that size, bytes, with this SHA-256 is described."""
+    return f"<{size} bytes, sha256 {digest.hex()[:8]}…>"
 
 
 def moment(value: Any) -> datetime | None:
@@ -87,6 +91,16 @@ class CaptchaRequest(Request):
         if self.sends_events:
             self._eventer.tell(type, self.id, fields)
 
+    @property
+    def teller(self) -> Any:
+        """What its events are told to (`worker.hub.events`); None if nobody may see it."""
+        return self._eventer if self.sends_events else None
+
+    def accept(self, pid: int, time_accepted: float) -> bool:
+        """A pass begins with it, which is said once; whether its event is to be told."""
+        self.on_accepted(pid, time_accepted)
+        return False
+
     def maybe_expire(self) -> bool:
         """Celery counts it as revoked too; here there is room for those that somebody revoked."""
         return self._late_s() > 0
@@ -119,6 +133,9 @@ class CaptchaRequest(Request):
         if not self.acknowledged:
             self.message.ack_log_error(logger, self.connection_errors)
             self.acknowledged = True
+
+    def forget(self) -> None:
+        """It is answered: let go of what is large and not needed any more."""
 
     def info(self, safe: bool = False) -> dict[str, Any]:
         """For ``inspect`` and Flower, which would send the image over the wire otherwise."""

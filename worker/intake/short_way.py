@@ -12,7 +12,6 @@ request that is due is done here in the same order.
 
 import logging
 from datetime import timedelta
-from functools import partial
 from time import time
 from typing import Any, Final, Protocol
 
@@ -93,8 +92,10 @@ class PlainTaker:
         for request in taken:
             if logs:
                 _log(request)
-            request.tell("task-received", partial(_received, request))
             request.reserve()
+        told = [(request.id, request) for request in taken if request.sends_events]
+        if told:
+            self._consumer.event_dispatcher.tell_all("task-received", told, _received)
         self._admission.admit_all(taken)
 
     def _may(self, task: Any) -> bool:
@@ -116,7 +117,7 @@ def _log(request: PlainRequest) -> None:
     _LOG.info(trace.LOG_RECEIVED, context, extra={"data": context})
 
 
-def _received(request: PlainRequest) -> dict[str, Any]:
+def _received(request: PlainRequest, _: float) -> dict[str, Any]:
     """The event's fields, as Celery's strategy has them."""
     return {
         "name": request.name,

@@ -229,7 +229,7 @@ class Channel(redis.Channel):
     def basic_get(self, queue: str, no_ack: bool = False, **options: Any) -> Any:
         """One message, at once or not at all."""
         self._got_from.add(queue)
-        claim = self._new_claim([queue], 1, 1, [])
+        claim = self._new_claim([queue], 1, 1, 0, [])
         reply = self.run_script(scripts.EXCHANGE, claim.keys, claim.arguments)
         with self.conn_or_acquire() as client:
             self._maybe_update_queues_expire(client, queue)
@@ -269,21 +269,25 @@ class Channel(redis.Channel):
         super().basic_qos(prefetch_size, prefetch_count, apply_global)
         self._least_prefetch = min(prefetch_count, self._least_prefetch or prefetch_count)
 
-    def _room(self, pending: int) -> tuple[int, int]:
-        """How much may be claimed: from the first queues, and from all the others.
+    def _room(self, pending: int) -> tuple[int, int, int]:
+        """How much may be claimed: from the first queues, from all the others, and on top of that
+        from long ones.
 
         A third of the prefetch is the first queues' alone: however much of the others is in the
-        worker already, what comes there is claimed at once.
+        worker already, what comes there is claimed at once. While much waits anyway it is claimed
+        in larger parts, each of which costs as much as a small one.
         """
         prefetch = self.qos.prefetch_count
         if not prefetch:
-            return _MOST_CLAIMED, _MOST_CLAIMED
+            return _MOST_CLAIMED, _MOST_CLAIMED, 0
         room = max(0, prefetch - self.qos.held_count - pending)
         of_the_rest = 0 if self.qos.is_crowded else max(0, room - self._least_prefetch // 3)
-        return min(room, _MOST_CLAIMED), min(of_the_rest, _MOST_CLAIMED)
+        most = min(room, _MOST_CLAIMED)
+        on_top = 0 if self.qos.is_crowded else _MOST_CLAIMED - max(most, len(self.qos.on_top))
+        return most, min(of_the_rest, _MOST_CLAIMED), max(0, on_top)
 
     def _new_claim(
-        self, queues: Sequence[str], most: int, most_of_rest: int, tags: Sequence[str]
+        self, queues: Sequence[str], most: int, most_of_rest: int, on_top: int, tags: Sequence[str]
     ) -> Claim:
         """Each queue is emptied, priority by priority, before the next one is looked at.
 
@@ -299,11 +303,12 @@ class Channel(redis.Channel):
             few=(first or 1) * len(self.priority_steps) if len(queues) > 1 else len(lists),
             most=most,
             most_of_rest=most_of_rest,
+            on_top=on_top,
             tags=tags,
             prefix=self._tag_prefix,
             before_first=self._last_tag,
         )
-        self._last_tag += most
+        self._last_tag += most + on_top
         return claim
 
     def _read_claim(self) -> list[Claimed]:
@@ -323,6 +328,7 @@ class Channel(redis.Channel):
         self._claim = None
         self.qos.confirm(claim.acknowledged)
         claimed = list(claim.read(reply))
+        self.qos.on_top.update(each.tag for each in claimed if each.on_top)
         counts.exchanges += 1
         counts.claimed += len(claimed)
         self._armed, self._tracking.told = claim.has_all(reply), False

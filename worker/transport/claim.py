@@ -8,6 +8,9 @@ from kombu.utils.json import dumps
 
 #: Bytes of messages after which no further one is claimed at once.
 MOST_BYTES: Final = 8 << 20
+#: Of what waits in a list, the share that a worker takes on top of what it has room for: as many
+#: others find as much.
+SHARE: Final = 0.25
 
 
 @cache
@@ -22,6 +25,8 @@ class Claimed(NamedTuple):
     queue: str
     tag: str
     text: bytes
+    #: Of a long list: the prefetch does not count it.
+    on_top: bool = False
 
 
 class Claim(NamedTuple):
@@ -46,6 +51,7 @@ class Claim(NamedTuple):
         few: int,
         most: int,
         most_of_rest: int,
+        on_top: int = 0,
         tags: Sequence[str],
         prefix: str,
         before_first: int,
@@ -54,14 +60,18 @@ class Claim(NamedTuple):
 
         `unacked`: the keys of what is claimed, the hash and the index. `lists`: (queue, key) in
         the order in which they are emptied; the first `few` are the first queues'. At most `most`
-        messages are claimed, and `most_of_rest` of them from the others. `tags` are acknowledged.
+        messages are claimed, and `most_of_rest` of them from the others; and `on_top` more of lists
+        that are long. `tags` are acknowledged.
         What is claimed gets the tags `prefix` and a number, the first `before_first` + 1.
         """
         queues = [queue for queue, _ in lists]
         records = map(_end, queues)
         return cls(
             keys=[*unacked, *(key for _, key in lists)],
-            arguments=[prefix, before_first, most, most_of_rest, few, MOST_BYTES, *records, *tags],
+            arguments=[
+                *(prefix, before_first, most, most_of_rest, few, MOST_BYTES, on_top, SHARE),
+                *(*records, *tags),
+            ],
             queues=queues,
             prefix=prefix,
             before_first=before_first,
@@ -71,10 +81,12 @@ class Claim(NamedTuple):
 
     def has_all(self, reply: Sequence[Any]) -> bool:
         """Whether nothing was left that could have been claimed."""
-        return len(reply) % 2 == 0 and len(reply) < 2 * self.most
+        asked_for = sum(index > 0 for index in reply[::2])
+        return len(reply) % 2 == 0 and asked_for < self.most
 
     def read(self, reply: Sequence[Any]) -> Iterator[Claimed]:
         """The messages in a reply, in the order of their tags."""
         pairs = zip(reply[::2], reply[1::2], strict=False)
         for number, (index, text) in enumerate(pairs, self.before_first + 1):
-            yield Claimed(self.queues[index - 1], f"{self.prefix}{number}", text)
+            queue, on_top = self.queues[abs(index) - 1], index < 0
+            yield Claimed(queue, f"{self.prefix}{number}", text, on_top)

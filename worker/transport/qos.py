@@ -35,6 +35,8 @@ class QoS(redis.QoS):
         super().__init__(*args, **options)
         #: Tags that the server has not been told about yet.
         self.acknowledged: deque[str] = deque()
+        #: Tags of what was claimed of a long queue, on top of the prefetch.
+        self.on_top: set[str] = set()
         #: Messages that are to be parked: tag, the end of their list's name, Unix time.
         self._parking: list[tuple[str, str, float]] = []
         #: Bytes of what is held, by tag and together.
@@ -61,7 +63,7 @@ class QoS(redis.QoS):
 
     def can_consume(self) -> bool:
         """Neither too many messages nor too many bytes are held."""
-        room: bool = super().can_consume()
+        room = not self.prefetch_count or self.held_count < self.prefetch_count
         return room and self.held_bytes < _MOST_BYTES
 
     @property
@@ -104,6 +106,7 @@ class QoS(redis.QoS):
 
     def _let_go(self, tag: str) -> None:
         self.held_bytes -= self._sizes.pop(tag, 0)
+        self.on_top.discard(tag)
         virtual.QoS.ack(self, tag)
 
     def flush_parked(self) -> None:
@@ -140,7 +143,8 @@ class QoS(redis.QoS):
 
     @property
     def held_count(self) -> int:
-        return len(self._delivered) - len(self._dirty)
+        """Messages, without those on top."""
+        return len(self._delivered) - len(self._dirty) - len(self.on_top)
 
     def held(self) -> list[str]:
         """Tags of what is delivered here and neither acknowledged nor given back."""
@@ -165,6 +169,7 @@ class QoS(redis.QoS):
         self.restore(list(self._delivered))
         self._delivered.clear()
         self._sizes.clear()
+        self.on_top.clear()
         self.held_bytes = 0
 
     def restore(self, tags: Iterable[str], *, leftmost: bool = False) -> int:

@@ -15,16 +15,18 @@ from typing import Final
 #: KEYS: unacked, unacked_index, then the lists to take from, in order of importance.
 #: ARGV: 1 prefix of the new tags, 2 number before the first of them, 3 most to claim,
 #: 4 most to claim from all lists but the first few, 5 how many these few are, 6 bytes after which
-#: no further one is claimed, then for each list what follows the message in its record, then the
-#: tags to acknowledge.
+#: no further one is claimed, 7 how many may be claimed on top of a long list, 8 the share of a list
+#: that this is at most, with the others of it, then for each list what follows the message in its
+#: record, then the tags to acknowledge.
 #: Returns a flat array: index of a list (from 1), message, … The n-th one's tag is prefix + number.
+#: The index is negative for what was claimed on top.
 #: A last single 0 says that the bytes were reached: there may be more.
 #:
 #: The lists that have no more are looked at once again by a reading command: that makes the server
 #: tell a connection with tracking when one of them changes.
 EXCHANGE: Final = """
 local lists = #KEYS - 2
-for first = 7 + lists, #ARGV, 1000 do
+for first = 9 + lists, #ARGV, 1000 do
   local last = math.min(first + 999, #ARGV)
   redis.call('ZREM', KEYS[2], unpack(ARGV, first, last))
   redis.call('HDEL', KEYS[1], unpack(ARGV, first, last))
@@ -33,12 +35,17 @@ local number, most = tonumber(ARGV[2]), tonumber(ARGV[3])
 local most_of_rest, few = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
-local bytes = tonumber(ARGV[6])
+local bytes, on_top, share = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local claimed, empty = {}, {}
 for list = 1, lists do
   local wanted = most
   if list > few then wanted = math.min(most, most_of_rest) end
-  local found = 0
+  local sure, found = wanted, 0
+  if sure > 0 and on_top > 0 then
+    -- Before anything is popped: it is not for being told of changes.
+    local waiting = redis.call('LLEN', KEYS[list + 2])
+    wanted = math.max(sure, math.min(sure + on_top, math.floor(waiting * share)))
+  end
   while found < wanted and bytes > 0 do
     local message = redis.call('RPOP', KEYS[list + 2])
     if not message then
@@ -47,13 +54,15 @@ for list = 1, lists do
     end
     number = number + 1
     local tag = ARGV[1] .. string.format('%d', number)
-    redis.call('HSET', KEYS[1], tag, '[' .. message .. ARGV[list + 6])
+    redis.call('HSET', KEYS[1], tag, '[' .. message .. ARGV[list + 8])
     redis.call('ZADD', KEYS[2], now, tag)
-    claimed[#claimed + 1] = list
+    found = found + 1
+    claimed[#claimed + 1] = found > sure and -list or list
     claimed[#claimed + 1] = message
     bytes = bytes - #message
-    found = found + 1
   end
+  on_top = on_top - math.max(0, found - sure)
+  found = math.min(found, sure)
   most = most - found
   if list > few then most_of_rest = most_of_rest - found end
 end

@@ -11,6 +11,8 @@ from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support import accounts
 from tests.support.fleet import NULL, another_app, ask, wait_until
+from worker.transport import scripts
+from worker.transport.claim import Claim
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,51 @@ def test_messages_are_claimed_many_at_once(server):
             transport = transport_of(server.url)
     assert transport["claimed"] == 300
     assert transport["exchanges"] <= 0.2 * 300
+
+
+@pytest.mark.parametrize(
+    ("waiting", "bulk", "claimed", "on_top"),
+    [(100, 0, 25, 22), (9, 0, 3, 0), (0, 100, 25, 23), (1000, 1000, 64, 61), (3, 100, 3, 0)],
+)
+def test_of_a_long_list_more_is_claimed_than_there_is_room_for(
+    server, waiting, bulk, claimed, on_top
+):
+    # A quarter at most: as many others find as much. Where there is no room, nothing.
+    claim = Claim.make(
+        ("unacked", "unacked_index"),
+        [("first", "first"), ("rest", "rest")],
+        few=1,
+        most=3,
+        most_of_rest=2,
+        on_top=61,
+        tags=(),
+        prefix="mine:",
+        before_first=0,
+    )
+    with Redis(port=server.port, db=5) as redis:
+        redis.flushdb()
+        for name, count in (("first", waiting), ("rest", bulk)):
+            if count:
+                redis.lpush(name, *(f"{name} {number}" for number in range(count)))
+        reply = redis.eval(scripts.EXCHANGE, len(claim.keys), *claim.keys, *claim.arguments)
+        got = list(claim.read(reply))
+        assert (len(got), sum(each.on_top for each in got)) == (claimed, on_top)
+        assert redis.hlen("unacked") == redis.zcard("unacked_index") == claimed
+        assert set(redis.hkeys("unacked")) == {each.tag.encode() for each in got}
+        assert redis.llen("first") + redis.llen("rest") == waiting + bulk - claimed
+
+
+def test_a_long_queue_is_claimed_in_larger_parts_than_a_short_one(server):
+    environ = {**NULL, "TILEFLEET_MAX_BATCH": "1"}
+    with Client(server.url) as fleet:
+        pending = [fleet.submit(b"waiting %d" % number) for number in range(300)]
+        bulk = [fleet.submit(b"bulk %d" % number, bulk=True) for number in range(300)]
+        # Three at a time are what it has room for.
+        with WorkerProcess(server.url, "-c", "1", environ=environ):
+            assert all(each.result(10) for each in [*pending, *bulk])
+            transport = transport_of(server.url)
+    assert transport["claimed"] == 600
+    assert transport["exchanges"] <= 0.2 * 600
 
 
 def test_an_idle_worker_hardly_asks(server):

@@ -124,3 +124,43 @@ def test_where_the_transport_does_not_say_who_hears_all_is_published(make):
         dispatcher.send("task-succeeded", uuid="1")
         dispatcher.flush()
     assert published == [2, 2, 2]
+
+
+def test_events_told_together_are_those_told_one_by_one(make, monkeypatch):
+    together, apart, published = make(SampledDispatcher), make(SampledDispatcher), {}
+    for dispatcher in (together, apart):
+        events = published[dispatcher] = []
+        dispatcher._publish = lambda some, producer, routing_key, to=events: to.extend(some)
+    monkeypatch.setattr("worker.hub.events.time", lambda: 1000.0)
+    for dispatcher in (together, apart):
+        dispatcher.clock.value = 7
+        told = [(str(number), number) for number in range(5)]
+        if dispatcher is together:
+            dispatcher.tell_all("task-received", told, lambda about, now: {"n": about, "at": now})
+        else:
+            for task_id, about in told:
+                dispatcher.tell("task-received", task_id, {"n": about, "at": 1000.0})
+        dispatcher.tell("task-failed", "5", {"exception": "no"})
+        assert dispatcher.clock.value == 13
+        dispatcher.flush()
+    assert published[together] == published[apart]
+    assert [event["clock"] for event in published[together]] == [8, 9, 10, 11, 12, 13]
+
+
+def test_what_nobody_hears_is_published_in_parts_once_somebody_does(make):
+    dispatcher = make(SampledDispatcher, buffer_limit=4, on_send_buffered=lambda: None)
+    published, receivers = [], [0]
+
+    def publish(events, producer, routing_key):
+        published.append([event["uuid"] for event in events])
+        dispatcher.producer.channel.receivers = [receivers[0]]
+
+    dispatcher._publish = publish
+    dispatcher.send("task-started", uuid="first")
+    dispatcher.flush()
+    told = [(str(number), {}) for number in range(10)]
+    dispatcher.tell_all("task-started", told, lambda fields, _: fields)
+    assert published == [["first"]]
+    receivers[0] = 1
+    dispatcher.flush()
+    assert published == [["first"], ["0"], ["1", "2", "3", "4"], ["5", "6", "7", "8"], ["9"]]

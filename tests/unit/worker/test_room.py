@@ -24,6 +24,11 @@ class Delivery:
         return self._dropped
 
 
+def two() -> int:
+    """One core for the lane, one for the decoders."""
+    return 2
+
+
 class Engine(NullEngine):
     """Reads bytes: b"bad" cannot be decoded, a batch with b"poison" breaks, b"wait" waits."""
 
@@ -56,7 +61,9 @@ def run(
     `waiting`: how many of the rest will wait for a pass of their own; all, if not given.
     """
     done: list[Job] = []
-    room = EngineRoom({"null": engine}, lanes=1, decoders=1, started=list, done=done.extend)
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
+    )
     room.start()
     for number, job in enumerate(jobs):
         if before_the_rest and number == before_the_rest:
@@ -117,7 +124,9 @@ class Named(Engine):
 
 def test_an_idle_lane_decodes_what_it_reads_and_a_busy_one_has_it_decoded():
     engine, done = Named(), []
-    room = EngineRoom({"null": engine}, lanes=1, decoders=1, started=list, done=done.extend)
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
+    )
     room.start()
     wait_until(lambda: room._decoded._idle)
     jobs = jobs_of(b"wait", b"a", b"bad")
@@ -134,7 +143,9 @@ def test_an_idle_lane_decodes_what_it_reads_and_a_busy_one_has_it_decoded():
 @pytest.mark.parametrize("image", [b"bad", None])
 def test_whatever_an_idle_lane_is_given_to_decode_it_goes_on(image):
     engine, done = Named(), []
-    room = EngineRoom({"null": engine}, lanes=1, decoders=1, started=list, done=done.extend)
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
+    )
     room.start()
     jobs = [Job(data=image, delivery=Delivery()), *jobs_of(b"a")]
     for number, job in enumerate(jobs, 1):
@@ -242,7 +253,9 @@ class Counting(Engine):
 @pytest.mark.parametrize("bulk", [False, True])
 def test_a_long_list_is_not_decoded_far_ahead_of_its_passes(bulk):
     engine, done = Counting(), []
-    room = EngineRoom({"null": engine}, lanes=1, decoders=2, started=list, done=done.extend)
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=2, started=list, done=done.extend, cores=two
+    )
     room.start()
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
@@ -252,7 +265,8 @@ def test_a_long_list_is_not_decoded_far_ahead_of_its_passes(bulk):
     room.submit(many, bulk=bulk)
     wait_until(lambda: engine.decoded > 60)
     sleep(0.1)
-    assert engine.decoded < 80
+    # One, what waits for passes, and what both decoders had taken when there was room.
+    assert engine.decoded <= 1 + 63 + 2 * 16
     if bulk:
         # One that somebody waits for is decoded all the same, and is in the next pass.
         (urgent,) = jobs_of(b"urgent")
@@ -266,9 +280,116 @@ def test_a_long_list_is_not_decoded_far_ahead_of_its_passes(bulk):
         assert done.index(urgent) <= 8
 
 
+def handed_on(engine: Engine, jobs: list[Job]) -> list[list[Job]]:
+    """What is handed on together of `jobs` that waited, decoded, for the end of a pass."""
+    parts: list[list[Job]] = []
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=list, done=parts.append, cores=two
+    )
+    room.start()
+    room.submit(jobs_of(b"wait"))
+    assert engine.waiting.wait(10)
+    for job in jobs:
+        room.submit([job], bulk=job.bulk)
+    wait_until(lambda: len(room._decoded) == len(jobs))
+    engine.go_on.set()
+    room.close()
+    return [list(part) for part in parts]
+
+
+def test_passes_that_follow_each_other_are_handed_on_together_while_as_much_waits(monkeypatch):
+    monkeypatch.setattr("worker.engine_room.room._TOGETHER_S", 60.0)
+    jobs = jobs_of(*different(40))
+    parts = handed_on(Engine(), jobs)
+    assert [len(part) for part in parts] == [1 + 3 * 8, 2 * 8]
+    assert {job.answer.timing.pass_size for job in jobs} == {8}
+
+
+def test_what_takes_long_to_read_is_handed_on_at_once(monkeypatch):
+    monkeypatch.setattr("worker.engine_room.room._TOGETHER_S", 0.0)
+    parts = handed_on(Engine(), jobs_of(*different(24)))
+    assert [len(part) for part in parts] == [1, 8, 8, 8]
+
+
+def test_who_waits_does_not_wait_for_bulk_captchas(monkeypatch):
+    monkeypatch.setattr("worker.engine_room.room._TOGETHER_S", 60.0)
+    (urgent,), others = jobs_of(b"urgent"), jobs_of(*different(40))
+    for job in others:
+        job.bulk = True
+    parts = handed_on(Engine(max_batch=1), [*others, urgent])
+    # With the one before it that somebody waits for, too.
+    assert [len(part) for part in parts if urgent in part] == [2]
+
+
+def test_a_lane_that_has_the_only_core_decodes_what_it_reads():
+    engine, done = Named(), []
+    room = EngineRoom(
+        {"null": engine},
+        lanes=1,
+        decoders=1,
+        started=list,
+        done=done.extend,
+        cores=lambda: 1,
+    )
+    room.start()
+    room.submit(jobs_of(b"wait"))
+    assert engine.waiting.wait(10)
+    before = len(engine.decoders)
+    jobs = jobs_of(*different(200))
+    for job in jobs[100:]:
+        job.bulk = True
+    room.submit(jobs[100:], bulk=True)
+    room.submit(jobs[:100])
+    sleep(0.05)
+    assert len(engine.decoders) == before
+    engine.go_on.set()
+    room.close()
+    assert {*engine.decoders[before:]} == {"lane-1"}
+    assert all(job.answer for job in jobs)
+    # Those that somebody waits for go first.
+    assert not any(job.bulk for job in done[:101])
+    assert len(done) == 201
+
+
+class Interrupted(Engine):
+    """While it decodes the first of many, somebody sends one more."""
+
+    def prepare(self, data):
+        if data == b"image 0":
+            self.interrupt()
+        return data
+
+
+def test_who_comes_while_bulk_captchas_are_decoded_is_in_the_next_pass():
+    engine, done = Interrupted(), []
+    room = EngineRoom(
+        {"null": engine},
+        lanes=1,
+        decoders=1,
+        started=list,
+        done=done.extend,
+        cores=lambda: 1,
+    )
+    (urgent,) = jobs_of(b"urgent")
+    engine.interrupt = lambda: room.submit([urgent])
+    room.start()
+    room.submit(jobs_of(b"wait"))
+    assert engine.waiting.wait(10)
+    bulk = jobs_of(*different(40))
+    for job in bulk:
+        job.bulk = True
+    room.submit(bulk, bulk=True)
+    engine.go_on.set()
+    room.close()
+    assert done[1] is urgent
+    assert len(done) == 42
+
+
 def test_what_waits_for_room_is_forgotten_with_the_rest():
     engine, done = Counting(), []
-    room = EngineRoom({"null": engine}, lanes=1, decoders=2, started=list, done=done.extend)
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=2, started=list, done=done.extend, cores=two
+    )
     room.start()
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
@@ -300,7 +421,7 @@ class Telling(Engine):
 
 def two_models(done, **options) -> tuple[EngineRoom, dict[str, Telling]]:
     engines = {name: Telling(name, **options) for name in ("builtin", "mine")}
-    room = EngineRoom(engines, lanes=1, decoders=2, started=list, done=done)
+    room = EngineRoom(engines, lanes=1, decoders=2, started=list, done=done, cores=two)
     room.start()
     return room, engines
 
