@@ -19,6 +19,7 @@ from PIL import Image
 from producer.reading import sixel
 from producer.terminal import picture
 from tests.conftest import SAMPLES
+from tests.support.fleet import interruptible
 from tilefleet.testing import AnswerFactory
 
 SAMPLE = SAMPLES / "002.jpg"
@@ -93,7 +94,7 @@ def on_a_terminal(*command, replies, interrupt=False, columns=80, width=0):
 
     began, came, done = monotonic(), b"", 0
     process = subprocess.Popen(
-        [sys.executable, *map(str, command)],
+        interruptible([sys.executable, *map(str, command)]),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
