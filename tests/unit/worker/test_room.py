@@ -298,7 +298,7 @@ def handed_on(engine: Engine, jobs: list[Job]) -> list[list[Job]]:
 
 
 def test_passes_that_follow_each_other_are_handed_on_together_while_as_much_waits(monkeypatch):
-    monkeypatch.setattr("worker.engine_room.room._TOGETHER_S", 60.0)
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 60.0)
     jobs = jobs_of(*different(40))
     parts = handed_on(Engine(), jobs)
     assert [len(part) for part in parts] == [1 + 3 * 8, 2 * 8]
@@ -306,13 +306,13 @@ def test_passes_that_follow_each_other_are_handed_on_together_while_as_much_wait
 
 
 def test_what_takes_long_to_read_is_handed_on_at_once(monkeypatch):
-    monkeypatch.setattr("worker.engine_room.room._TOGETHER_S", 0.0)
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 0.0)
     parts = handed_on(Engine(), jobs_of(*different(24)))
     assert [len(part) for part in parts] == [1, 8, 8, 8]
 
 
 def test_who_waits_does_not_wait_for_bulk_captchas(monkeypatch):
-    monkeypatch.setattr("worker.engine_room.room._TOGETHER_S", 60.0)
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 60.0)
     (urgent,), others = jobs_of(b"urgent"), jobs_of(*different(40))
     for job in others:
         job.bulk = True
@@ -397,7 +397,7 @@ def test_what_waits_for_room_is_forgotten_with_the_rest():
     wait_until(lambda: engine.decoded > 60)
     room.abandon()
     engine.go_on.set()
-    for thread in room._decoders:
+    for thread in room._decoding.threads:
         thread.join(10)
         assert not thread.is_alive()
 
