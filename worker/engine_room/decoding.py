@@ -119,18 +119,24 @@ class Decoding:
 
     # On a lane's thread ---------------------------------------------------------------------------
 
-    def decode_ahead(self) -> None:
+    def decode_ahead(self, between: Callable[[], None]) -> None:
         """Where the lanes keep all cores busy: decode for the next passes, in a row. In turns with
-        a decoder, on one core, each would throw the other's code and weights out of the caches."""
+        a decoder, on one core, each would throw the other's code and weights out of the caches.
+
+        `between` is called after every few: large pictures take long.
+        """
         self._no_core_left = self._cores() <= self._lanes
         bulk = not self._arrived.count(bulk=False)
         if not self._no_core_left or self._decoded.count(bulk=bulk):
             return
         left = min(_MOST_IN_A_ROW, -(-self._arrived.count(bulk=bulk) // self._lanes))
-        while jobs := self._arrived.take(
-            min(left, _LOOKS_EVERY), _bulk_only if bulk else _no_bulk, wait=False
+        while left and (
+            jobs := self._arrived.take(
+                min(left, _LOOKS_EVERY), _bulk_only if bulk else _no_bulk, wait=False
+            )
         ):
             self._decode_all(jobs)
+            between()
             left -= len(jobs)
             if bulk and self._arrived.count(bulk=False):
                 # Somebody waits for these: they are in the next pass.

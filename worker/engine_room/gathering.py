@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from worker.engine_room.completion import Completion
+from worker.engine_room.exclusive import SharedExclusiveLock
 from worker.engine_room.job import Job
 
 #: Seconds from the beginning of a pass for which what it has read may wait for further passes, to
@@ -15,8 +16,9 @@ _TOGETHER_S = 0.025
 class Gathering:
     """One lane's jobs that are read and not handed on yet; on its thread only."""
 
-    def __init__(self, completion: Completion) -> None:
+    def __init__(self, completion: Completion, exclusion: SharedExclusiveLock) -> None:
         self._completion = completion
+        self._exclusion = exclusion
         self._read: list[Job] = []
         #: When the first of these passes began, by the monotonic clock.
         self._since = 0.0
@@ -29,11 +31,6 @@ class Gathering:
         """Whether nobody waits for any of them."""
         return all(job.bulk for job in self._read)
 
-    @property
-    def is_late(self) -> bool:
-        """Whether these have waited for as long as they may."""
-        return monotonic() - self._since >= _TOGETHER_S
-
     def begin(self) -> None:
         """A pass begins."""
         if not self._read:
@@ -42,6 +39,12 @@ class Gathering:
     def add(self, jobs: Sequence[Job]) -> None:
         """A pass is done with these."""
         self._read += jobs
+
+    def hand_on_if_due(self) -> None:
+        """Hand these on if they have waited for as long as they may, or if one is to be read alone:
+        that may end the process, or take long."""
+        if self._read and (self._exclusion.is_wanted or monotonic() - self._since >= _TOGETHER_S):
+            self.hand_on()
 
     def hand_on(self) -> None:
         read, self._read = self._read, []

@@ -184,11 +184,12 @@ class EngineRoom:
 
     def _run(self) -> None:
         """On a lane's thread."""
-        read = Gathering(self._completion)
+        read = Gathering(self._completion, self._exclusion)
         while True:
-            if read and (read.is_late or not self._more_than(read)):
+            if read and not self._more_than(read):
                 read.hand_on()
-            self._decoding.decode_ahead()
+            read.hand_on_if_due()
+            self._decoding.decode_ahead(read.hand_on_if_due)
             batch = self._decoded.take(_cap, wait=False) or ([] if read else self._wait())
             if not batch:
                 if not read:
@@ -199,12 +200,8 @@ class EngineRoom:
             read.begin()
             # What was offered to this thread is not decoded yet.
             jobs = [job for job in batch if job.decoded or self._decoding.decode(job)]
-            if not jobs:
-                continue
-            try:
+            if jobs:
                 read.add(self._pass(jobs))
-            except Exception as error:
-                read.add(give_up(jobs, error))
 
     def _wait(self) -> list[Job]:
         """What to read next; [] once closed."""
@@ -218,17 +215,23 @@ class EngineRoom:
         waiting = self._arrived.count(bulk=bulk) + self._decoded.count(bulk=bulk)
         return waiting >= len(read) * self.lanes
 
-    def _pass(self, batch: Sequence[Job]) -> Sequence[Job]:
-        held: Held = batch[0].held
-        # As late as possible: what expired while it waited costs no engine time.
-        jobs, dropped = held.coalescer.begin(batch)
-        if jobs:
-            with self._exclusion.shared(), held.sessions.taken() as session:
-                self._in_pass[get_ident()] = len(jobs)
-                self._started(jobs)
-                self._read(session, jobs)
-                del self._in_pass[get_ident()]
-        return [*held.coalescer.part(jobs), *dropped]
+    def _pass(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Jobs of one model, with those that joined them: whatever happens, all are done."""
+        held: Held = jobs[0].held
+        dropped: Sequence[Job] = []
+        try:
+            # As late as possible: what expired while it waited costs no engine time.
+            jobs, dropped = held.coalescer.begin(jobs)
+            if jobs:
+                with self._exclusion.shared(), held.sessions.taken() as session:
+                    self._in_pass[get_ident()] = len(jobs)
+                    self._started(jobs)
+                    self._read(session, jobs)
+            return [*held.coalescer.part(jobs), *dropped]
+        except Exception as error:
+            return [*give_up(jobs, error), *dropped]
+        finally:
+            self._in_pass.pop(get_ident(), None)
 
     def _read(self, session: Session, jobs: Sequence[Job]) -> None:
         """One pass; one that fails is halved until only the captchas at fault fail."""

@@ -1,7 +1,7 @@
 """The engine room without Celery: every job comes out once, with its own fate."""
 
 from dataclasses import replace
-from threading import Event, current_thread
+from threading import Event, Thread, current_thread
 from time import monotonic, sleep
 
 import pytest
@@ -349,6 +349,107 @@ def test_a_lane_that_has_the_only_core_decodes_what_it_reads():
     # Those that somebody waits for go first.
     assert not any(job.bulk for job in done[:101])
     assert len(done) == 201
+
+
+class Slow(Engine):
+    """Decodes one of many slowly, and notes how many were done when it decodes a later one."""
+
+    def prepare(self, data):
+        if data == b"image 36":
+            sleep(0.1)
+        if data == b"image 50":
+            self.done_by_then = len(self.done)
+        return data
+
+
+def test_what_is_read_does_not_wait_for_many_that_are_decoded_slowly(monkeypatch):
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 0.05)
+    engine, done = Slow(), []
+    engine.done = done
+    room = EngineRoom(
+        {"null": engine},
+        lanes=1,
+        decoders=1,
+        started=list,
+        done=done.extend,
+        cores=lambda: 1,
+    )
+    room.start()
+    room.submit(jobs_of(b"wait"))
+    assert engine.waiting.wait(10)
+    room.submit(jobs_of(*different(100)))
+    engine.go_on.set()
+    room.close()
+    assert engine.done_by_then == 1 + 32
+    assert len(done) == 101
+
+
+class Alone(Engine):
+    """Reads one, b"suspect", until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_alone, self.ends = Event(), Event()
+
+    def read(self, batch):
+        if b"suspect" in batch:
+            self.is_alone.set()
+            self.ends.wait(10)
+        return super().read(batch)
+
+
+def test_what_is_read_is_handed_on_before_a_suspect_is_read_alone(monkeypatch):
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 60.0)
+    engine, done = Alone(), []
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
+    )
+    room.start()
+    first, (suspect,) = jobs_of(b"wait"), jobs_of(b"suspect")
+    room.submit(first)
+    assert engine.waiting.wait(10)
+    room.submit(jobs_of(*different(24)))
+    wait_until(lambda: len(room._decoded) == 24)
+    room.held.bind([suspect])
+    alone = Thread(target=room.read_alone, args=[suspect])
+    alone.start()
+    wait_until(lambda: room._exclusion.is_wanted)
+    engine.go_on.set()
+    assert engine.is_alone.wait(10)
+    wait_until(lambda: done == first)
+    engine.ends.set()
+    alone.join()
+    room.close()
+    assert suspect.answer
+    assert len(done) == 25
+
+
+class Short(Engine):
+    """Gives no answer to the last of a pass."""
+
+    def read(self, batch):
+        return super().read(batch)[: None if b"wait" in batch else -1]
+
+
+def test_a_pass_that_breaks_keeps_nobody_and_is_not_counted_as_running():
+    leader, unwanted, follower = jobs_of(b"a", b"a", b"a")
+    unwanted.delivery = Delivery(dropped=True)
+    jobs = [*jobs_of(b"wait"), leader, unwanted, follower]
+    engine, done = Short(), []
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
+    )
+    room.start()
+    room.submit(jobs[:1])
+    assert engine.waiting.wait(10)
+    room.submit(jobs[1:])
+    wait_until(lambda: room.stats()["joined"] == 2)
+    engine.go_on.set()
+    wait_until(lambda: len(done) == 4)
+    assert room.running == 0
+    room.close()
+    assert [type(job.error) for job in (leader, follower)] == [EngineError] * 2
+    assert unwanted.error is None
 
 
 class Interrupted(Engine):
