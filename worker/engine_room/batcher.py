@@ -120,7 +120,7 @@ class Batcher(Generic[Item]):
                 self._changed.wait()
                 self._idle -= 1
             batch = self._pop(cap, first=first, bulk=bulk)
-            if len(self):
+            if wait and len(self):
                 # One `put` woke one taker, who left something behind.
                 self._changed.notify()
             return batch

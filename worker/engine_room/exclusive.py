@@ -18,6 +18,11 @@ class SharedExclusiveLock:
         self._working = 0
         self._exclusive = 0
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether one holds `exclusive`, or waits for it."""
+        return self._exclusive > 0
+
     @contextmanager
     def shared(self) -> Iterator[None]:
         with self._changed:

@@ -23,46 +23,23 @@ from typing import Any
 
 from models.engines import Engine, Session
 from tilefleet.answer import Timing
-from tilefleet.errors import EngineError, TilefleetError, reason
+from tilefleet.errors import EngineError, reason
 from worker.engine_room.batcher import Batcher
-from worker.engine_room.coalescing import Coalescer
+from worker.engine_room.completion import Completion, Done, give_up
+from worker.engine_room.decoding import Decoding
 from worker.engine_room.durations import Durations
 from worker.engine_room.exclusive import SharedExclusiveLock
+from worker.engine_room.gathering import Gathering
 from worker.engine_room.held import Held, HeldModels
 from worker.engine_room.job import Job
 
 logger = logging.getLogger(__name__)
-
-#: Captchas are decoded for so many passes of each lane ahead, and for at least so many captchas.
-_PASSES_DECODED, _LEAST_DECODED = 4, 64
-#: Seconds for which what a decoder has done may wait for what it does next, and most captchas that
-#: it takes for that.
-_DECODING_S, _MOST_AT_ONCE = 0.0005, 16
-#: Most captchas that a lane decodes in a row where no core is left for a decoder, and after how
-#: many of these it looks for more urgent ones.
-_MOST_IN_A_ROW, _LOOKS_EVERY = 32, 4
-
-#: Seconds from the beginning of a pass for which what it has read may wait for further passes, to
-#: be handed on together: then the writer and the hub are woken once, and more is claimed once, for
-#: all of them. Each time they find the processor's caches full of networks.
-_TOGETHER_S = 0.025
-
-#: What the room tells about jobs, on one of its threads.
-Done = Callable[[Sequence[Job]], None]
 
 
 def _cap(job: Job) -> int:
     """Most captchas in a pass with this one."""
     most: int = job.held.engine.max_batch
     return most
-
-
-def _bulk_only(bulk: bool) -> bool:
-    return bulk
-
-
-def _no_bulk(bulk: bool) -> bool:
-    return not bulk
 
 
 class EngineRoom:
@@ -86,35 +63,39 @@ class EngineRoom:
         `keep_s`: seconds for which an answer is kept for captchas with the same bytes.
         `cores`: how many this process may use now.
         """
-        self._cores = cores
         self.held = HeldModels(engines, sessions=lanes, keep_s=keep_s)
         #: Passes that run side by side.
         self.lanes = lanes
         self._started = started
-        self._done = done
+        self._completion = Completion(done, self.held)
         self._exclusion = SharedExclusiveLock()
         self._arrived: Batcher[Job] = Batcher()
         self._decoded: Batcher[Job] = Batcher(lambda job: job.held)
-        most = max(engine.max_batch for engine in engines.values())
-        self._most_decoded = max(_LEAST_DECODED, _PASSES_DECODED * most * lanes)
+        self._decoding = Decoding(
+            self._arrived,
+            self._decoded,
+            self._completion,
+            self._exclusion,
+            decoders=decoders,
+            lanes=lanes,
+            max_batch=max(engine.max_batch for engine in engines.values()),
+            cores=cores,
+        )
         #: Of each captcha: decoding, from its arrival to the start of its pass, and the pass.
-        self.durations = {"decode": Durations(), "wait": Durations(), "pass": Durations()}
-        #: Threads of lanes that wait for captchas, and whether the others keep all cores busy.
-        self._idle: set[int] = set()
-        self._no_core_left = False
+        self.durations = {
+            "decode": self._decoding.durations,
+            "wait": Durations(),
+            "pass": Durations(),
+        }
         #: Captchas that are being read, by the lane's thread.
         self._in_pass: dict[int, int] = {}
-        self._decoders = [
-            Thread(target=self._decode, name=f"decoder-{number}", daemon=True)
-            for number in range(1, decoders + 1)
-        ]
         self._readers = [
             Thread(target=self._run, name=f"lane-{number}", daemon=True)
             for number in range(1, lanes + 1)
         ]
 
     def start(self) -> None:
-        for thread in [*self._decoders, *self._readers]:
+        for thread in [*self._decoding.threads, *self._readers]:
             thread.start()
 
     def submit(self, jobs: Sequence[Job], *, bulk: bool = False) -> None:
@@ -133,7 +114,7 @@ class EngineRoom:
         For a captcha that may end the process: whatever happens then is its doing.
         """
         with self._exclusion.exclusive():
-            self._prepare(job)
+            self._decoding.prepare(job)
             if job.error is None:
                 self._started([job])
                 with job.held.sessions.taken() as session:
@@ -147,7 +128,7 @@ class EngineRoom:
     def close(self) -> None:
         """Finish what was submitted, then end the threads."""
         for batcher, threads in (
-            (self._arrived, self._decoders),
+            (self._arrived, self._decoding.threads),
             (self._decoded, self._readers),
         ):
             batcher.close()
@@ -201,156 +182,56 @@ class EngineRoom:
             "models": {each.name: each.stats() for each in self.held},
         }
 
-    def _decode(self) -> None:
-        """On a decoder's thread."""
-        at_once = 1
-        while jobs := self._arrived.take(at_once, self._may_decode):
-            started = monotonic()
-            self._decode_all(jobs)
-            took_s = max(monotonic() - started, 1e-6) / len(jobs)
-            at_once = min(max(1, int(_DECODING_S / took_s)), _MOST_AT_ONCE)
-
-    def _decode_all(self, jobs: Sequence[Job]) -> None:
-        to_read = [job for job in jobs if self._decode_one(job)]
-        for bulk in (False, True):
-            if some := [job for job in to_read if job.bulk is bulk]:
-                self._decoded.put(some, bulk=bulk)
-
-    def _may_decode(self, bulk: bool) -> bool:
-        """Not far ahead of the passes: pixels take ten times the memory of a picture's bytes. Not
-        on a core that a lane has, either."""
-        has_core = bool(self._idle) or not self._no_core_left
-        return has_core and self._decoded.count(bulk=bulk) < self._most_decoded
-
-    def _decode_one(self, job: Job) -> bool:
-        """Whether it needs a pass now; what is done without one is handed on."""
-        coalescer: Coalescer = job.held.coalescer
-        try:
-            if fate := coalescer.settle(job):
-                job.data = None
-                done: Sequence[Job] = [job] if fate == "kept" else []
-            else:
-                with self._exclusion.shared():
-                    self._prepare(job)
-                if job.error is None:
-                    return True
-                done = coalescer.part([job])
-        except Exception as error:
-            done = self.given_up([job], error)
-        self._hand_on(done)
-        return False
-
-    def _prepare(self, job: Job) -> None:
-        started = monotonic()
-        try:
-            job.prepared = job.held.engine.prepare(job.data)
-        except TilefleetError as error:
-            # Without its traceback, whose frames hold the image.
-            job.error = error.with_traceback(None)
-        except Exception as error:
-            logger.exception("%s: its image broke the decoder", job)
-            job.error = EngineError(f"decoding failed: {reason(error)}")
-        # The image is many times the size of everything else in flight.
-        job.data = None
-        job.decoded = True
-        ended = monotonic()
-        self.durations["decode"].add(ended - started)
-        job.mark("decode", started, ended)
-
     def _run(self) -> None:
         """On a lane's thread."""
-        read: list[Job] = []
-        since = 0.0
+        read = Gathering(self._completion, self._exclusion)
         while True:
-            if read and (monotonic() - since >= _TOGETHER_S or not self._more_than(read)):
-                self._hand_on(read)
-                read = []
-            self._decode_ahead()
+            if read and not self._more_than(read):
+                read.hand_on()
+            read.hand_on_if_due()
+            self._decoding.decode_ahead(read.hand_on_if_due)
             batch = self._decoded.take(_cap, wait=False) or ([] if read else self._wait())
             if not batch:
                 if not read:
                     return
-                self._hand_on(read)
-                read = []
+                read.hand_on()
                 continue
-            if not self._no_core_left:
-                self._arrived.look_again()
-            since = since if read else monotonic()
+            self._decoding.go_on()
+            read.begin()
             # What was offered to this thread is not decoded yet.
-            jobs = [job for job in batch if job.decoded or self._decode_one(job)]
-            if not jobs:
-                continue
-            try:
-                read += self._pass(jobs)
-            except Exception as error:
-                read += self.given_up(jobs, error)
+            jobs = [job for job in batch if job.decoded or self._decoding.decode(job)]
+            if jobs:
+                read.add(self._pass(jobs))
 
     def _wait(self) -> list[Job]:
-        """What to read next; decoders may have this lane's core meanwhile. [] once closed."""
-        self._idle.add(get_ident())
-        self._arrived.look_again()
-        batch = self._decoded.take(_cap)
-        self._idle.discard(get_ident())
-        return batch
+        """What to read next; [] once closed."""
+        with self._decoding.on_idle_core():
+            return self._decoded.take(_cap)
 
-    def _decode_ahead(self) -> None:
-        """Where the lanes keep all cores busy: decode for the next passes, in a row. In turns with
-        a decoder, on one core, each would throw the other's code and weights out of the caches."""
-        self._no_core_left = self._cores() <= self.lanes
-        bulk = not self._arrived.count(bulk=False)
-        if not self._no_core_left or self._decoded.count(bulk=bulk):
-            return
-        left = min(_MOST_IN_A_ROW, -(-self._arrived.count(bulk=bulk) // self.lanes))
-        while jobs := self._arrived.take(
-            min(left, _LOOKS_EVERY), _bulk_only if bulk else _no_bulk, wait=False
-        ):
-            self._decode_all(jobs)
-            left -= len(jobs)
-            if bulk and self._arrived.count(bulk=False):
-                # Somebody waits for these: they are in the next pass.
-                bulk, left = False, _LOOKS_EVERY
-
-    def _more_than(self, read: Sequence[Job]) -> bool:
+    def _more_than(self, read: Gathering) -> bool:
         """Whether the lanes have as much to do yet as each of them has read, and as urgent: who
         waits for a window of answers gets the first of them while the others are read."""
-        bulk = all(job.bulk for job in read)
+        bulk = read.bulk
         waiting = self._arrived.count(bulk=bulk) + self._decoded.count(bulk=bulk)
         return waiting >= len(read) * self.lanes
 
-    def _pass(self, batch: Sequence[Job]) -> Sequence[Job]:
-        held: Held = batch[0].held
-        # As late as possible: what expired while it waited costs no engine time.
-        jobs, dropped = held.coalescer.begin(batch)
-        if jobs:
-            with self._exclusion.shared(), held.sessions.taken() as session:
-                self._in_pass[get_ident()] = len(jobs)
-                self._started(jobs)
-                self._read(session, jobs)
-                del self._in_pass[get_ident()]
-        return [*held.coalescer.part(jobs), *dropped]
-
-    def given_up(self, jobs: Sequence[Job], error: Exception) -> Sequence[Job]:
-        """A mistake of ours: a thread that ended of it would leave the worker alive and deaf.
-
-        `jobs`: of one model.
-        """
-        logger.exception("%d captchas are given up: %s", len(jobs), ", ".join(map(str, jobs)))
-        for job in jobs:
-            job.answer, job.error = None, EngineError(f"the worker failed: {reason(error)}")
-        coalescer: Coalescer = jobs[0].held.coalescer
-        return coalescer.part(jobs)
-
-    def _hand_on(self, done: Sequence[Job]) -> None:
-        if not done:
-            return
+    def _pass(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Jobs of one model, with those that joined them: whatever happens, all are done."""
+        held: Held = jobs[0].held
+        dropped: Sequence[Job] = []
         try:
-            self._done(done)
-        except Exception:
-            logger.exception(
-                "%d captchas could not be handed on: %s", len(done), ", ".join(map(str, done))
-            )
+            # As late as possible: what expired while it waited costs no engine time.
+            jobs, dropped = held.coalescer.begin(jobs)
+            if jobs:
+                with self._exclusion.shared(), held.sessions.taken() as session:
+                    self._in_pass[get_ident()] = len(jobs)
+                    self._started(jobs)
+                    self._read(session, jobs)
+            return [*held.coalescer.part(jobs), *dropped]
+        except Exception as error:
+            return [*give_up(jobs, error), *dropped]
         finally:
-            self.held.release(done)
+            self._in_pass.pop(get_ident(), None)
 
     def _read(self, session: Session, jobs: Sequence[Job]) -> None:
         """One pass; one that fails is halved until only the captchas at fault fail."""

@@ -16,8 +16,9 @@ from redis.exceptions import RedisError
 
 from tilefleet.errors import GivenUp
 from worker.engine_room.batcher import Batcher
+from worker.engine_room.completion import Done, give_up
 from worker.engine_room.job import Delivery, Job, Outcome
-from worker.engine_room.room import Done, EngineRoom
+from worker.engine_room.room import EngineRoom
 from worker.results.attempts import Attempts
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Quarantine:
             try:
                 done = self._try(delivery)
             except Exception as error:
-                done = self._room.given_up(delivery.jobs, error)
+                done = give_up(delivery.jobs, error)
             self._done(done)
             self._room.held.release(done)
 

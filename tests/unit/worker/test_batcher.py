@@ -1,6 +1,7 @@
 """The batcher: everything that waits, oldest first, up to the cap, and never a timer."""
 
 from threading import Thread
+from time import sleep
 
 from tests.support.fleet import wait_until
 from worker.engine_room.batcher import Batcher
@@ -114,6 +115,25 @@ def test_a_taker_is_offered_nothing_while_others_wait_for_it():
     batcher.put(["may"], bulk=True)
     thread.join(5)
     assert results == [["may"]]
+
+
+def test_who_does_not_wait_wakes_nobody_for_what_it_leaves():
+    batcher, looks = Batcher(), []
+    batcher.put([1, 2, 3])
+
+    def never(bulk: bool) -> bool:
+        looks.append(bulk)
+        return False
+
+    thread, results = in_thread(batcher.take, 10, never)
+    wait_until(lambda: batcher._idle)
+    assert batcher.take(1, wait=False) == [1]
+    sleep(0.05)
+    assert len(looks) == 1
+    batcher.clear()
+    batcher.close()
+    thread.join(5)
+    assert results == [[]]
 
 
 def test_what_is_forgotten_is_not_given_out():

@@ -1,7 +1,7 @@
 """The engine room without Celery: every job comes out once, with its own fate."""
 
 from dataclasses import replace
-from threading import Event, current_thread
+from threading import Event, Thread, current_thread
 from time import monotonic, sleep
 
 import pytest
@@ -298,7 +298,7 @@ def handed_on(engine: Engine, jobs: list[Job]) -> list[list[Job]]:
 
 
 def test_passes_that_follow_each_other_are_handed_on_together_while_as_much_waits(monkeypatch):
-    monkeypatch.setattr("worker.engine_room.room._TOGETHER_S", 60.0)
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 60.0)
     jobs = jobs_of(*different(40))
     parts = handed_on(Engine(), jobs)
     assert [len(part) for part in parts] == [1 + 3 * 8, 2 * 8]
@@ -306,13 +306,13 @@ def test_passes_that_follow_each_other_are_handed_on_together_while_as_much_wait
 
 
 def test_what_takes_long_to_read_is_handed_on_at_once(monkeypatch):
-    monkeypatch.setattr("worker.engine_room.room._TOGETHER_S", 0.0)
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 0.0)
     parts = handed_on(Engine(), jobs_of(*different(24)))
     assert [len(part) for part in parts] == [1, 8, 8, 8]
 
 
 def test_who_waits_does_not_wait_for_bulk_captchas(monkeypatch):
-    monkeypatch.setattr("worker.engine_room.room._TOGETHER_S", 60.0)
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 60.0)
     (urgent,), others = jobs_of(b"urgent"), jobs_of(*different(40))
     for job in others:
         job.bulk = True
@@ -349,6 +349,107 @@ def test_a_lane_that_has_the_only_core_decodes_what_it_reads():
     # Those that somebody waits for go first.
     assert not any(job.bulk for job in done[:101])
     assert len(done) == 201
+
+
+class Slow(Engine):
+    """Decodes one of many slowly, and notes how many were done when it decodes a later one."""
+
+    def prepare(self, data):
+        if data == b"image 36":
+            sleep(0.1)
+        if data == b"image 50":
+            self.done_by_then = len(self.done)
+        return data
+
+
+def test_what_is_read_does_not_wait_for_many_that_are_decoded_slowly(monkeypatch):
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 0.05)
+    engine, done = Slow(), []
+    engine.done = done
+    room = EngineRoom(
+        {"null": engine},
+        lanes=1,
+        decoders=1,
+        started=list,
+        done=done.extend,
+        cores=lambda: 1,
+    )
+    room.start()
+    room.submit(jobs_of(b"wait"))
+    assert engine.waiting.wait(10)
+    room.submit(jobs_of(*different(100)))
+    engine.go_on.set()
+    room.close()
+    assert engine.done_by_then == 1 + 32
+    assert len(done) == 101
+
+
+class Alone(Engine):
+    """Reads one, b"suspect", until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_alone, self.ends = Event(), Event()
+
+    def read(self, batch):
+        if b"suspect" in batch:
+            self.is_alone.set()
+            self.ends.wait(10)
+        return super().read(batch)
+
+
+def test_what_is_read_is_handed_on_before_a_suspect_is_read_alone(monkeypatch):
+    monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 60.0)
+    engine, done = Alone(), []
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
+    )
+    room.start()
+    first, (suspect,) = jobs_of(b"wait"), jobs_of(b"suspect")
+    room.submit(first)
+    assert engine.waiting.wait(10)
+    room.submit(jobs_of(*different(24)))
+    wait_until(lambda: len(room._decoded) == 24)
+    room.held.bind([suspect])
+    alone = Thread(target=room.read_alone, args=[suspect])
+    alone.start()
+    wait_until(lambda: room._exclusion.is_wanted)
+    engine.go_on.set()
+    assert engine.is_alone.wait(10)
+    wait_until(lambda: done == first)
+    engine.ends.set()
+    alone.join()
+    room.close()
+    assert suspect.answer
+    assert len(done) == 25
+
+
+class Short(Engine):
+    """Gives no answer to the last of a pass."""
+
+    def read(self, batch):
+        return super().read(batch)[: None if b"wait" in batch else -1]
+
+
+def test_a_pass_that_breaks_keeps_nobody_and_is_not_counted_as_running():
+    leader, unwanted, follower = jobs_of(b"a", b"a", b"a")
+    unwanted.delivery = Delivery(dropped=True)
+    jobs = [*jobs_of(b"wait"), leader, unwanted, follower]
+    engine, done = Short(), []
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
+    )
+    room.start()
+    room.submit(jobs[:1])
+    assert engine.waiting.wait(10)
+    room.submit(jobs[1:])
+    wait_until(lambda: room.stats()["joined"] == 2)
+    engine.go_on.set()
+    wait_until(lambda: len(done) == 4)
+    assert room.running == 0
+    room.close()
+    assert [type(job.error) for job in (leader, follower)] == [EngineError] * 2
+    assert unwanted.error is None
 
 
 class Interrupted(Engine):
@@ -397,7 +498,7 @@ def test_what_waits_for_room_is_forgotten_with_the_rest():
     wait_until(lambda: engine.decoded > 60)
     room.abandon()
     engine.go_on.set()
-    for thread in room._decoders:
+    for thread in room._decoding.threads:
         thread.join(10)
         assert not thread.is_alive()
 
