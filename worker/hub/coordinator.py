@@ -101,7 +101,6 @@ class Coordinator:
             request.ready()
             request.reject(requeue=True)
             return
-        self._conclusion.claimed += 1
         delivery = Delivery(request, many=request.task.many)
         if self._tracing is not None:
             self._tracing.begin(delivery)
@@ -119,6 +118,8 @@ class Coordinator:
         ]
         self._room.held.bind(delivery.jobs, model)
         delivery.open = len(delivery.jobs)
+        # From here on it is concluded, whatever happens.
+        self._conclusion.claimed += 1
         if not delivery.jobs:
             self._pass_on([delivery], self._writer.put)
         elif came_back and self._conclusion.fast_backend:
