@@ -20,6 +20,7 @@ from celery.worker import request as celery_request
 
 from worker.engine_room.coalescing import Coalescer
 from worker.engine_room.job import Delivery
+from worker.hub.conclusion import Conclusion
 from worker.hub.coordinator import Coordinator
 from worker.hub.events import SampledDispatcher
 from worker.intake import consumer, plain_request, request, short_way, validation
@@ -68,8 +69,8 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
         (Coordinator, "hand_on"),
     ],
     "result: started and concluded": [
-        (Coordinator, "_accept"),
-        (Coordinator, "_conclude"),
+        (Conclusion, "accept"),
+        (Conclusion, "conclude"),
     ],
     "acknowledgement": [(QoS, "ack")],
     "delivery: the rest of it": [(Channel, "_brpop_read")],
@@ -176,12 +177,12 @@ if os.environ.get("HUB_TIMERS"):
 for _what in filter(None, os.environ.get("HUB_WITHOUT", "").split(",")):
     _without(_what)
 _count = Count(_timers)
-_conclude = Coordinator._conclude
+_conclude = Conclusion.conclude
 
 
-def _counted(self: Coordinator, deliveries: Any) -> None:
+def _counted(self: Conclusion, deliveries: Any) -> None:
     _conclude(self, deliveries)
     _count.add(len(deliveries))
 
 
-Coordinator._conclude = _counted  # type: ignore[method-assign]
+Conclusion.conclude = _counted  # type: ignore[method-assign]
