@@ -119,14 +119,16 @@ def test_two_workers_with_different_models_never_get_each_others(server, transpo
 @pytest.mark.parametrize("transport", ["batch", "stock"])
 def test_a_flood_for_one_model_does_not_hold_up_another(server, transport):
     null = {**NULL, "TILEFLEET_TRANSPORT": transport, "TILEFLEET_MAX_BATCH": "1"}
+    # Long enough that what passes of 25 ms answer together is a small part of it.
+    count = 4000
     with Client(server.url) as fleet:
-        flood = [fleet.submit(b"%d" % number) for number in range(600)]
+        flood = [fleet.submit(b"%d" % number) for number in range(count)]
         few = [fleet.submit(b"few %d" % number, model="mine") for number in range(10)]
         with holding(server, "builtin", "mine", **null):
             for each in few:
                 each.result(30)
             answered = sum(each.ready() for each in flood)
-            assert answered < 300
+            assert answered < count / 2
             for each in flood:
                 each.result(60)
 
