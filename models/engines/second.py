@@ -26,8 +26,8 @@ from tilefleet.errors import ModelError
 
 #: An answer that is less confident is looked at again.
 UNSURE: Final = 0.9
-#: What makes the right picks of captchas most probable that no network was calibrated on twice: of
-#: 85 of 2016 to 2020, the built-in's in front of Cracking-12306's (M2).
+#: What made the right picks most probable of the captchas that networks are calibrated on (85 of
+#: 2016 to 2020), with Cracking-12306's M2 behind the built-in model.
 _POWER: Final = 0.8
 _LEAST: Final = 1e-7
 

@@ -165,10 +165,11 @@ def train(
     history: dict[str, dict[str, list[float]]] = {}
     schedules = phases.schedules()
 
+    drawn = views.drawn_together(sources, mixture)
     names = [
         views.ANSWERS,
         *(
-            opinions.add(shards, teacher, number, mixture=mixture, say=say)
+            opinions.add(shards, teacher, number, drawn=drawn, say=say)
             for number, teacher in enumerate(others, 1)
         ),
     ]

@@ -63,8 +63,8 @@ def train_pair(
                 f"{teacher.identity} cannot teach: it knows other words than {data} has"
             )
     begun = store.find(base, root=teacher_root) if base else None
-    by_blocks = kind == BUILTIN and not begun and _have_maps(taught)
-    if len(taught) > 1 and not by_blocks:
+    by_blocks = "tiles" in wanted and kind == BUILTIN and not begun and _have_maps(taught)
+    if "tiles" in wanted and len(taught) > 1 and not by_blocks:
         raise ModelError(
             f"only by blocks do several teach: from random weights, the built-in's words, and with "
             f"a first teacher that has the maps for it, not {taught[0].identity}"

@@ -1,12 +1,9 @@
 """What further teachers answer to views that are there: a file in every shard for each of them.
 
-They are asked in int8, which takes a third of the time; the answers of the network that is learned
-from differ from its own by 0.005 nats. Drawn tiles keep their labels' answers.
+They are asked in int8: such teachers are large, and there are hundreds of thousands of views. Drawn
+tiles keep their labels' answers.
 """
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from models.runtimes import litert
 from models.runtimes.convert import to_litert
 from models.runtimes.quantise import quantise
 from models.training.teachers import views
+from models.training.teachers.shards import make_all
 from tilefleet.errors import ModelError
 
 #: Pictures in one call.
@@ -33,13 +31,14 @@ def add(
     teacher: store.Entry,
     number: int,
     *,
-    mixture: views.Mixture,
+    drawn: int,
     say: Callable[[str], None],
 ) -> str:
     """Let a teacher answer for all views; returns the name of the array in each shard, float16
     (views, labels), logarithms of probabilities.
 
-    `number`: which of the further teachers it is, from 1; `mixture`: that the views were made of.
+    `number`: which of the further teachers it is, from 1; `drawn`: how many of the views that were
+    made together show drawn tiles (`views.drawn_together`).
     Raises ModelError if Keras does not run on TensorFlow.
     """
     name = f"{views.ANSWERS}-{number}"
@@ -54,16 +53,7 @@ def add(
     say(f"{teacher.identity} answers for {len(missing) * views.SHARD:,} views, too")
     network = to_litert(store.load_network(teacher, "tiles"), _CALL)
     file = quantise(network, np.load(shards[0] / f"{views.PIXELS}.npy")[:_MEASURED])
-    task = (file, name, mixture.drawn_of(views.TOGETHER))
-    if len(missing) == 1:
-        # Sooner answered than a process is started that loads Keras.
-        _Answerer(*task)(missing[0])
-        return name
-    workers = min(len(missing), os.cpu_count() or 1)
-    with multiprocessing.get_context("spawn").Pool(workers, _begin, task) as pool:
-        for done, _ in enumerate(pool.imap_unordered(_answer, missing), 1):
-            if done % 10 == 0 or done == len(missing):
-                say(f"{done} of {len(missing)} shards")
+    make_all(_Answerer, (file, name, drawn), missing, say=say)
     return name
 
 
@@ -71,7 +61,6 @@ class _Answerer:
     """Answers for shards in one process."""
 
     def __init__(self, file: bytes, name: str, drawn: int) -> None:
-        """`drawn`: of the views that are made together, how many, at the end, show drawn tiles."""
         self._name = name
         self._drawn = drawn
         self._runner = litert.load(file)
@@ -97,18 +86,3 @@ class _Answerer:
             for start in range(0, len(pixels), _CALL)
         ]
         return np.concatenate(parts)
-
-
-_answerer: _Answerer | None = None
-
-
-def _begin(*given: Any) -> None:
-    global _answerer
-    # Ctrl-C is the business of who began this.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _answerer = _Answerer(*given)
-
-
-def _answer(shard: Path) -> None:
-    assert _answerer is not None
-    _answerer(shard)

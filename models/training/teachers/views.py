@@ -8,10 +8,7 @@ The teacher shows its maps and answers for every view. Drawn tiles are answered 
 teacher has seen their like.
 """
 
-import multiprocessing
-import os
 import shutil
-import signal
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +22,7 @@ from models import store
 from models.datasets.tiles import Pictures
 from models.networks.chain import MAPS
 from models.training import augment
+from models.training.teachers.shards import make_all
 from models.training.teachers.teacher import look
 
 #: Views in a shard.
@@ -54,10 +52,6 @@ class Mixture:
     #: Share of the views that show drawn tiles, where there are some.
     drawn: float = 0.05
 
-    def drawn_of(self, views: int) -> int:
-        """How many of so many show drawn tiles."""
-        return round(views * self.drawn)
-
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -66,6 +60,11 @@ class Sources:
     tiles: Pictures
     photographs: Pictures | None = None
     drawn: Pictures | None = None
+
+
+def drawn_together(sources: Sources, mixture: Mixture) -> int:
+    """Of the views that are made together, how many show drawn tiles: the last ones."""
+    return round(TOGETHER * mixture.drawn) if sources.drawn else 0
 
 
 def milestones(teacher: keras.Model) -> dict[str, object]:
@@ -104,17 +103,7 @@ def make(
         return shards
     directory.mkdir(parents=True, exist_ok=True)
     say(f"making {len(missing) * SHARD:,} views as {teacher.identity} sees them")
-    tasks = (sources, mixture, teacher, directory, seed, SHARD)
-    if len(missing) == 1:
-        # Sooner made than a process is started that loads Keras.
-        _Maker(*tasks)(missing[0])
-        return shards
-    workers = min(len(missing), os.cpu_count() or 1)
-    # Spawned: TensorFlow does not survive a fork.
-    with multiprocessing.get_context("spawn").Pool(workers, _begin, tasks) as pool:
-        for done, number in enumerate(pool.imap_unordered(_make, missing), 1):
-            if done % 10 == 0 or done == len(missing):
-                say(f"{done} of {len(missing)} shards, the last number {number}")
+    make_all(_Maker, (sources, mixture, teacher, directory, seed, SHARD), missing, say=say)
     return shards
 
 
@@ -133,8 +122,7 @@ class _Maker:
         self._size = size
         self._sources = (sources.tiles, sources.photographs or sources.tiles)
         self._drawn = sources.drawn
-        #: Of the views that are made together, the last ones show drawn tiles.
-        self._are_drawn = mixture.drawn_of(TOGETHER) if sources.drawn else 0
+        self._are_drawn = drawn_together(sources, mixture)
         self._mixture = mixture
         self._directory = directory
         self._seed = seed
@@ -142,7 +130,7 @@ class _Maker:
         shown = {ANSWERS: network.output, **milestones(network)}
         self._look = look(keras.Model(network.input, shown), _CALL)
 
-    def __call__(self, number: int) -> int:
+    def __call__(self, number: int) -> None:
         random = np.random.default_rng([self._seed, number])
         parts: list[NDArray[np.uint8]] = []
         labels: dict[int, NDArray[np.float32]] = {}
@@ -166,7 +154,6 @@ class _Maker:
             stored = logarithms(values) if name == ANSWERS else values.astype(np.float16)
             np.save(draft / f"{name}.npy", stored)
         draft.rename(shard)
-        return number
 
     def _views(self, random: np.random.Generator) -> list[NDArray[np.uint8]]:
         """As they are, and altered."""
@@ -204,24 +191,6 @@ class _Maker:
     def _shown(self, views: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         parts = [self._look(views[start : start + _CALL]) for start in range(0, len(views), _CALL)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-_maker: _Maker | None = None
-
-
-def _begin(*given: object) -> None:
-    global _maker
-    # Ctrl-C is the business of who began this.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from models.runtimes.installed import choose_keras_backend
-
-    choose_keras_backend()
-    _maker = _Maker(*given)  # type: ignore[arg-type]
-
-
-def _make(number: int) -> int:
-    assert _maker is not None
-    return _maker(number)
 
 
 def logarithms(probabilities: NDArray[np.float32]) -> NDArray[np.float16]:
