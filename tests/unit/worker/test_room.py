@@ -24,9 +24,19 @@ class Delivery:
         return self._dropped
 
 
-def two() -> int:
-    """One core for the lane, one for the decoders."""
-    return 2
+def started(engines, done, *, decoders: int = 1, cores: int = 2, keep_s: float = 0.0) -> EngineRoom:
+    """A room with one lane; `engines`: one, or several by the names of their models."""
+    room = EngineRoom(
+        engines if isinstance(engines, dict) else {"null": engines},
+        lanes=1,
+        decoders=decoders,
+        started=list,
+        done=done,
+        keep_s=keep_s,
+        cores=lambda: cores,
+    )
+    room.start()
+    return room
 
 
 class Engine(NullEngine):
@@ -61,10 +71,7 @@ def run(
     `waiting`: how many of the rest will wait for a pass of their own; all, if not given.
     """
     done: list[Job] = []
-    room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
-    )
-    room.start()
+    room = started(engine, done.extend)
     for number, job in enumerate(jobs):
         if before_the_rest and number == before_the_rest:
             assert engine.waiting.wait(10)
@@ -124,10 +131,7 @@ class Named(Engine):
 
 def test_an_idle_lane_decodes_what_it_reads_and_a_busy_one_has_it_decoded():
     engine, done = Named(), []
-    room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
-    )
-    room.start()
+    room = started(engine, done.extend)
     wait_until(lambda: room._decoded._idle)
     jobs = jobs_of(b"wait", b"a", b"bad")
     room.submit(jobs[:1])
@@ -143,10 +147,7 @@ def test_an_idle_lane_decodes_what_it_reads_and_a_busy_one_has_it_decoded():
 @pytest.mark.parametrize("image", [b"bad", None])
 def test_whatever_an_idle_lane_is_given_to_decode_it_goes_on(image):
     engine, done = Named(), []
-    room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
-    )
-    room.start()
+    room = started(engine, done.extend)
     jobs = [Job(data=image, delivery=Delivery()), *jobs_of(b"a")]
     for number, job in enumerate(jobs, 1):
         wait_until(lambda: room._decoded._idle)
@@ -225,10 +226,7 @@ def test_what_joined_and_is_not_wanted_any_more_gets_nothing():
 def test_answers_are_kept_only_where_that_is_switched_on(keep_s, passes):
     engine = Engine()
     done: list[Job] = []
-    room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, keep_s=keep_s
-    )
-    room.start()
+    room = started(engine, done.extend, keep_s=keep_s)
     for number in range(1, 4):
         room.submit(jobs_of(b"a"))
         deadline = monotonic() + 10
@@ -253,10 +251,7 @@ class Counting(Engine):
 @pytest.mark.parametrize("bulk", [False, True])
 def test_a_long_list_is_not_decoded_far_ahead_of_its_passes(bulk):
     engine, done = Counting(), []
-    room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=2, started=list, done=done.extend, cores=two
-    )
-    room.start()
+    room = started(engine, done.extend, decoders=2)
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
     many = jobs_of(*(b"%d" % number for number in range(500)))
@@ -283,10 +278,7 @@ def test_a_long_list_is_not_decoded_far_ahead_of_its_passes(bulk):
 def handed_on(engine: Engine, jobs: list[Job]) -> list[list[Job]]:
     """What is handed on together of `jobs` that waited, decoded, for the end of a pass."""
     parts: list[list[Job]] = []
-    room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=1, started=list, done=parts.append, cores=two
-    )
-    room.start()
+    room = started(engine, parts.append)
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
     for job in jobs:
@@ -323,15 +315,7 @@ def test_who_waits_does_not_wait_for_bulk_captchas(monkeypatch):
 
 def test_a_lane_that_has_the_only_core_decodes_what_it_reads():
     engine, done = Named(), []
-    room = EngineRoom(
-        {"null": engine},
-        lanes=1,
-        decoders=1,
-        started=list,
-        done=done.extend,
-        cores=lambda: 1,
-    )
-    room.start()
+    room = started(engine, done.extend, cores=1)
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
     before = len(engine.decoders)
@@ -366,15 +350,7 @@ def test_what_is_read_does_not_wait_for_many_that_are_decoded_slowly(monkeypatch
     monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 0.05)
     engine, done = Slow(), []
     engine.done = done
-    room = EngineRoom(
-        {"null": engine},
-        lanes=1,
-        decoders=1,
-        started=list,
-        done=done.extend,
-        cores=lambda: 1,
-    )
-    room.start()
+    room = started(engine, done.extend, cores=1)
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
     room.submit(jobs_of(*different(100)))
@@ -401,10 +377,7 @@ class Alone(Engine):
 def test_what_is_read_is_handed_on_before_a_suspect_is_read_alone(monkeypatch):
     monkeypatch.setattr("worker.engine_room.gathering._TOGETHER_S", 60.0)
     engine, done = Alone(), []
-    room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
-    )
-    room.start()
+    room = started(engine, done.extend)
     first, (suspect,) = jobs_of(b"wait"), jobs_of(b"suspect")
     room.submit(first)
     assert engine.waiting.wait(10)
@@ -436,10 +409,7 @@ def test_a_pass_that_breaks_keeps_nobody_and_is_not_counted_as_running():
     unwanted.delivery = Delivery(dropped=True)
     jobs = [*jobs_of(b"wait"), leader, unwanted, follower]
     engine, done = Short(), []
-    room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=1, started=list, done=done.extend, cores=two
-    )
-    room.start()
+    room = started(engine, done.extend)
     room.submit(jobs[:1])
     assert engine.waiting.wait(10)
     room.submit(jobs[1:])
@@ -463,17 +433,9 @@ class Interrupted(Engine):
 
 def test_who_comes_while_bulk_captchas_are_decoded_is_in_the_next_pass():
     engine, done = Interrupted(), []
-    room = EngineRoom(
-        {"null": engine},
-        lanes=1,
-        decoders=1,
-        started=list,
-        done=done.extend,
-        cores=lambda: 1,
-    )
+    room = started(engine, done.extend, cores=1)
     (urgent,) = jobs_of(b"urgent")
     engine.interrupt = lambda: room.submit([urgent])
-    room.start()
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
     bulk = jobs_of(*different(40))
@@ -488,10 +450,7 @@ def test_who_comes_while_bulk_captchas_are_decoded_is_in_the_next_pass():
 
 def test_what_waits_for_room_is_forgotten_with_the_rest():
     engine, done = Counting(), []
-    room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=2, started=list, done=done.extend, cores=two
-    )
-    room.start()
+    room = started(engine, done.extend, decoders=2)
     room.submit(jobs_of(b"wait"))
     assert engine.waiting.wait(10)
     room.submit(jobs_of(*(b"%d" % number for number in range(500))), bulk=True)
@@ -522,9 +481,7 @@ class Telling(Engine):
 
 def two_models(done, **options) -> tuple[EngineRoom, dict[str, Telling]]:
     engines = {name: Telling(name, **options) for name in ("builtin", "mine")}
-    room = EngineRoom(engines, lanes=1, decoders=2, started=list, done=done, cores=two)
-    room.start()
-    return room, engines
+    return started(engines, done, decoders=2), engines
 
 
 def test_each_captcha_is_prepared_and_read_by_its_own_model_and_passes_never_mix():
