@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from producer.terminal.options import MODEL
+from producer.terminal.options import MODEL, Within
 
 
 @click.command()
@@ -20,26 +20,26 @@ from producer.terminal.options import MODEL
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Within(min=0, min_open=True),
     help="Open loop: captchas a second, at random (Poisson), answered or not.",
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Within(min=0, min_open=True),
     default=10.0,
     show_default=True,
     help="How long to send.",
 )
 @click.option(
     "--duplicates",
-    type=click.FloatRange(0, 1),
+    type=Within(0, 1),
     default=0.0,
     help="Share that repeats a recent one.",
 )
-@click.option("--bad", type=click.FloatRange(0, 1), default=0.0, help="Share that is no captcha.")
+@click.option("--bad", type=Within(0, 1), default=0.0, help="Share that is no captcha.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Within(min=0, min_open=True),
     default=30.0,
     show_default=True,
     help="Seconds to wait for each answer.",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from producer.terminal.options import Within
+
 
 @click.command()
 @click.option(
@@ -23,7 +25,7 @@ import click
 )
 @click.option(
     "--header-errors",
-    type=click.FloatRange(0, 0.5),
+    type=Within(0, 0.5),
     default=0.0,
     show_default=True,
     help="With --repeats: share of headers' words that name another thing.",

@@ -16,7 +16,7 @@ import pybase64
 
 from tilefleet import errors, wire
 from tilefleet.answer import Answer
-from tilefleet.errors import EngineError, Revoked, TilefleetError
+from tilefleet.errors import BadMessage, EngineError, Revoked, TilefleetError
 
 from .source import describe
 
@@ -151,7 +151,10 @@ def _task(
     task_id: str,
 ) -> Message:
     task_id = task_id or str(uuid4())
-    until = datetime.fromtimestamp(now + expires, UTC)
+    try:
+        until = datetime.fromtimestamp(now + expires, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise BadMessage(f"a captcha cannot expire in {expires:g} s: no date is then") from None
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     headers = {
         "lang": "py",

@@ -1,5 +1,6 @@
 """Kinds of arguments that several commands take."""
 
+from math import isnan
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +9,16 @@ from click.shell_completion import CompletionItem
 
 from tilefleet.errors import TilefleetError, did_you_mean
 from tilefleet.settings import Settings
+
+
+class Within(click.FloatRange):
+    """A number of a range. "nan" is none, though no bound keeps it out."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
 
 
 class _Folder(click.Path):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.terminal.options import FOLDER, MODEL, OUT
+from producer.terminal.options import FOLDER, MODEL, OUT, Within
 from producer.terminal.text import printable
 from tilefleet.settings import Settings
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--weight",
     "weights",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Within(min=0, max=1000, min_open=True),
     multiple=True,
     help="What its answers weigh, one for each --teacher in their order; without: alike.",
 )

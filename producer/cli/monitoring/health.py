@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from producer.terminal.options import Within
 from tilefleet.settings import Settings
 
 
@@ -11,7 +12,7 @@ from tilefleet.settings import Settings
 @click.option("--live", is_flag=True, help="Only whether it lives, ready or not.")
 @click.option(
     "--stale",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Within(min=0, min_open=True),
     default=15.0,
     show_default=True,
     help="How old a worker's heartbeat may be, seconds.",
@@ -19,7 +20,7 @@ from tilefleet.settings import Settings
 @click.option("--gateway", metavar="URL", help="Ask a gateway instead.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Within(min=0, min_open=True),
     default=3.0,
     show_default=True,
     help="With --gateway: seconds to wait.",

@@ -2,6 +2,7 @@
 
 import click
 
+from producer.terminal.options import Within
 from tilefleet.settings import Settings
 
 #: As `producer.monitoring.workers` sorts; named here, so that --help needs no Rich.
@@ -10,7 +11,7 @@ ORDERS = ("name", "rate", "wait", "oldest", "failed", "up")
 
 @click.command()
 @click.argument("node", required=False)
-@click.option("--every", type=click.FloatRange(0.2, 60), default=1.0, show_default=True)
+@click.option("--every", type=Within(0.2, 60), default=1.0, show_default=True)
 @click.option(
     "--sort",
     type=click.Choice(ORDERS),

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -142,3 +143,19 @@ def test_every_command_has_help_and_says_what_it_does(run, command):
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: main {' '.join(command)}".rstrip())
     assert commands()[command].help
+
+
+RANGES = [
+    pytest.param(path, option.opts[0], id=" ".join((*path, option.opts[0])))
+    for path, command in sorted(commands().items())
+    for option in command.params
+    if isinstance(option.type, click.FloatRange)
+]
+
+
+@pytest.mark.parametrize(("path", "option"), RANGES)
+def test_what_is_no_number_is_none_for_any_option(run, path, option):
+    result = run(*path, option, "nan")
+    assert result.exit_code == 2
+    assert f"invalid value for '{option}': 'nan' is no number" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
