@@ -199,7 +199,7 @@ def train(
         "by": "blocks alone, then whole",
         "schedule": asdict(phases),
         "mixture": views.described(mixture, phases.shards),
-        "teacher": [teacher.identity for teacher in teachers],
+        "teacher": ", ".join(teacher.identity for teacher in teachers),
         "weights": [round(share, 3) for share in answers.values()],
         "pictures": {
             "tiles": len(sources.tiles),

@@ -106,7 +106,8 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(
     network, made = blocks.train(sources, directory=tmp_path / "state", **arguments)
     assert network.output.shape == (None, len(BUILTIN.labels))
     assert made["mixture"]["views"] == 512
-    assert made["teacher"] == [teacher.identity for teacher in teachers]
+    assert made["teacher"] == ", ".join(teacher.identity for teacher in teachers)
+    assert made["weights"] == [0.5, 0.5]
     assert list(made["last"]) == ["alone", "whole"]
     shard = views.read(tmp_path / "state" / "views" / "00000")
     assert shard[views.PIXELS].shape == (256, 67, 67, 3)
