@@ -63,7 +63,6 @@ def tests(_: Path) -> Iterator[Row]:
 def engine(data: Path) -> Iterator[Row]:
     """Captchas a second of a pass, decoded beforehand, by its size."""
     # Only here: where TensorFlow is missing, the other parts say so themselves.
-    import numpy as np
 
     from models import engines, store
     from models.engines.keras import KerasSession, compiled
@@ -95,14 +94,12 @@ def engine(data: Path) -> Iterator[Row]:
                 )
                 for size in _SIZES:
                     batch = [crops[number % len(crops)] for number in range(size)]
-                    headers = np.stack([each.header for each in batch])
-                    pictures = np.stack([each.tiles for each in batch])
                     # Compiles.
-                    session.infer(headers, pictures)
+                    session.look(batch)
                     seconds = []
                     for _ in range(_ROUNDS):
                         begun = perf_counter()
-                        session.infer(headers, pictures)
+                        session.look(batch)
                         seconds.append(perf_counter() - begun)
                     yield {
                         "part": "engine",

@@ -49,7 +49,7 @@ class Engine(Protocol):
 
 
 class NetworkSession(ABC):
-    """A session over two networks: probabilities by `infer`, answers by the decision."""
+    """A session over two networks, `words` and `tiles`; answers by the decision."""
 
     def __init__(self, model: str, kind: Kind, *, sharpness: float) -> None:
         """`sharpness`: see `models.recognition.decision.sharpened`."""
@@ -58,11 +58,12 @@ class NetworkSession(ABC):
         self._sharpness = sharpness
 
     @abstractmethod
-    def infer(
-        self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]
-    ) -> tuple[Probabilities, Probabilities]:
-        """uint8 (n, h, w, 3) and (n, tiles, h, w, 3) → float32
-        (n, words, labels + 1) and (n, tiles, labels)."""
+    def words(self, headers: NDArray[np.uint8]) -> Probabilities:
+        """uint8 (n, h, w, 3) → float32 (n, words, labels + 1); at most `max_batch` of them."""
+
+    @abstractmethod
+    def tiles(self, tiles: NDArray[np.uint8]) -> Probabilities:
+        """uint8 (n, h, w, 3) → float32 (n, labels); at most those of `max_batch` captchas."""
 
     def read(self, batch: Sequence[Crops]) -> list[Answer]:
         words, labels = self.look(batch)
@@ -72,9 +73,11 @@ class NetworkSession(ABC):
         ]
 
     def look(self, batch: Sequence[Crops]) -> tuple[Probabilities, Probabilities]:
-        """What the networks say, as `infer` gives it."""
-        headers = np.stack([crops.header for crops in batch])
-        return self.infer(headers, np.stack([crops.tiles for crops in batch]))
+        """What the networks say of each captcha, float32 (n, words, labels + 1) and
+        (n, tiles, labels)."""
+        words = self.words(np.stack([crops.header for crops in batch]))
+        labels = self.tiles(np.concatenate([crops.tiles for crops in batch]))
+        return words, labels.reshape(len(batch), self.kind.layout.count, -1)
 
     def decided(
         self, crops: Crops, words: Probabilities, labels: Probabilities, *, model: str

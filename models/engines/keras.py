@@ -78,21 +78,22 @@ class KerasSession(NetworkSession):
         self._words, self._tiles, self._buckets = words, tiles, buckets
 
     def warm_up(self) -> None:
-        taken, tiles = inputs(self.kind), self.kind.layout.count
+        taken = inputs(self.kind)
         for size in self._buckets:
-            self.infer(
-                np.zeros((size, *taken["words"]), np.uint8),
-                np.zeros((size, tiles, *taken["tiles"]), np.uint8),
-            )
+            self.words(np.zeros((size, *taken["words"]), np.uint8))
+            self.tiles(np.zeros((size * self.kind.layout.count, *taken["tiles"]), np.uint8))
 
-    def infer(
-        self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]
-    ) -> tuple[Probabilities, Probabilities]:
-        count = len(headers)
-        size = next(bucket for bucket in self._buckets if bucket >= count)
-        words = self._words(padded(headers, size))
-        labels = self._tiles(padded(tiles, size).reshape(-1, *tiles.shape[2:]))
-        return words[:count], labels.reshape(size, tiles.shape[1], -1)[:count]
+    def words(self, headers: NDArray[np.uint8]) -> Probabilities:
+        return self._padded(self._words, headers, 1)
+
+    def tiles(self, tiles: NDArray[np.uint8]) -> Probabilities:
+        return self._padded(self._tiles, tiles, self.kind.layout.count)
+
+    def _padded(self, network: Network, pictures: NDArray[np.uint8], each: int) -> Probabilities:
+        """What a network says of pictures, `each` to a captcha, in the next larger bucket."""
+        count = len(pictures)
+        size = next(bucket * each for bucket in self._buckets if bucket * each >= count)
+        return network(padded(pictures, size))[:count]
 
 
 def _load(entry: Entry, name: str) -> keras.Model:

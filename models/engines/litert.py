@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.engines.base import NetworkSession
 from models.engines.precision import Unreadable, fastest
 from models.engines.tile_cache import TileCache
-from models.recognition.crops import Crops
+from models.recognition.crops import Crops, padded
 from models.recognition.decision import Probabilities
 from models.runtimes import idle, litert
 from models.runtimes.mapped import Mapped, mapped
@@ -153,22 +153,20 @@ class LiteRTSession(NetworkSession):
 
     def warm_up(self) -> None:
         taken = inputs(self.kind)
-        self.infer(
-            np.zeros((1, *taken["words"]), np.uint8),
-            np.zeros((1, self.kind.layout.count, *taken["tiles"]), np.uint8),
-        )
+        self.words(np.zeros((1, *taken["words"]), np.uint8))
+        self.tiles(np.zeros((1, *taken["tiles"]), np.uint8))
 
-    def infer(
-        self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]
-    ) -> tuple[Probabilities, Probabilities]:
-        words = np.concatenate([self._words(header[np.newaxis]) for header in headers])
+    def words(self, headers: NDArray[np.uint8]) -> Probabilities:
+        return self._words(headers)
+
+    def tiles(self, tiles: NDArray[np.uint8]) -> Probabilities:
         if self.tile_cache is not None:
-            return words, self.tile_cache.read(tiles, self._tiles)
-        return words, np.stack([self._tiles(each) for each in tiles])
+            return self.tile_cache.read(tiles, self._tiles)
+        return self._tiles(tiles)
 
 
 class _Network:
-    """One interpreter with its fixed input and output."""
+    """One interpreter with its fixed input and output, called as often as the pictures need."""
 
     def __init__(self, name: str, contents: Mapped | bytes, kind: Kind) -> None:
         try:
@@ -177,9 +175,9 @@ class _Network:
             raise BadManifest(f"{name}.tflite cannot be loaded: {error}") from None
         given = self._only(name, self._interpreter.get_input_details())
         wanted = self._only(name, self._interpreter.get_output_details())
-        batch = litert_batch(kind)[name]
-        _check(f"{name}.tflite takes", given, (batch, *inputs(kind)[name]), np.uint8)
-        _check(f"{name}.tflite gives", wanted, (batch, *outputs(kind)[name]), np.float32)
+        self._batch = litert_batch(kind)[name]
+        _check(f"{name}.tflite takes", given, (self._batch, *inputs(kind)[name]), np.uint8)
+        _check(f"{name}.tflite gives", wanted, (self._batch, *outputs(kind)[name]), np.float32)
         self._input, self._output = given["index"], wanted["index"]
 
     @staticmethod
@@ -189,7 +187,12 @@ class _Network:
         return tensors[0]
 
     def __call__(self, pictures: NDArray[np.uint8]) -> Probabilities:
-        self._interpreter.set_tensor(self._input, pictures)
+        starts = range(0, len(pictures), self._batch)
+        parts = [self._call(pictures[start : start + self._batch]) for start in starts]
+        return np.concatenate(parts)[: len(pictures)]
+
+    def _call(self, pictures: NDArray[np.uint8]) -> Probabilities:
+        self._interpreter.set_tensor(self._input, padded(pictures, self._batch))
         self._interpreter.invoke()
         output: Probabilities = self._interpreter.get_tensor(self._output)
         return output

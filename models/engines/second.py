@@ -2,7 +2,8 @@
 same pass, and answered by what both see.
 
 A small network in front of a large one costs little more than the small one, where that is mostly
-sure, and is nearly as often right as both.
+sure, and is nearly as often right as both. Of an unsure captcha the second one sees the header, and
+those tiles only that may or may not be picked: two of eight on average.
 
 Two networks are two witnesses of a tile: by Bayes' rule, with all labels alike beforehand,
 
@@ -17,10 +18,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.engines.base import Engine, NetworkSession
 from models.recognition.crops import Crops
+from models.recognition.decision import Probabilities, undecided
 from tilefleet.answer import Answer
 from tilefleet.errors import ModelError
 
@@ -80,16 +81,32 @@ class SecondSession:
         ]
         unsure = [row for row, answer in enumerate(answers) if answer.confidence < UNSURE]
         if unsure:
-            seen = self._second.look([batch[row] for row in unsure])
-            for row, word, labels in zip(unsure, *seen, strict=True):
-                both = (words[row] + word) / 2, agreed(tiles[row], labels)
-                answers[row] = self._first.decided(batch[row], *both, model=self._both)
+            again = [batch[row] for row in unsure]
+            both = self._look_again(again, words[unsure], tiles[unsure])
+            for row, crops, word, labels in zip(unsure, again, *both, strict=True):
+                answers[row] = self._first.decided(crops, word, labels, model=self._both)
         return answers
 
+    def _look_again(
+        self, batch: Sequence[Crops], words: Probabilities, tiles: Probabilities
+    ) -> tuple[Probabilities, Probabilities]:
+        """What both say of captchas: of their headers, and of the tiles that are undecided."""
+        headers = np.stack([crops.header for crops in batch])
+        read = (words + self._second.words(headers)) / np.float32(2)
+        kind = self._first.kind
+        chosen = np.stack(
+            [undecided(word, seen, kind=kind) for word, seen in zip(read, tiles, strict=True)]
+        )
+        labels = tiles.copy()
+        if chosen.any():
+            pictures = np.stack([crops.tiles for crops in batch])[chosen]
+            labels[chosen] = agreed(tiles[chosen], self._second.tiles(pictures))
+        return read, labels
 
-def agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+
+def agreed(first: Probabilities, second: Probabilities) -> Probabilities:
     """What two networks see together: float32 (tiles, labels) each, and each row sums to 1."""
     one, other = (np.maximum(each.astype(np.float64), _LEAST) for each in (first, second))
     product = (one * other) ** _POWER
-    shares: NDArray[np.float32] = (product / product.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: Probabilities = (product / product.sum(axis=1, keepdims=True)).astype(np.float32)
     return shares

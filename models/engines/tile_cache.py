@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recognition import fingerprint
-from models.recognition.crops import padded
 from models.recognition.decision import Probabilities
 from tilefleet.kind import Kind
 
@@ -31,7 +30,7 @@ class TileCache:
     def __init__(self, size: int, kind: Kind) -> None:
         self.hits = self.misses = 0
         self._size = size
-        self._labels, self._tiles = len(kind.labels), kind.layout.count
+        self._labels = len(kind.labels)
         self._lock = Lock()
         # Fixed, so that every worker knows the same pictures again.
         length = fingerprint.colour(np.zeros((1, *kind.layout.tile_shape, 3), np.uint8)).shape[1]
@@ -49,19 +48,15 @@ class TileCache:
     def read(
         self, tiles: NDArray[np.uint8], network: Callable[[NDArray[np.uint8]], Probabilities]
     ) -> Probabilities:
-        """uint8 (n, tiles, h, w, 3) → float32 (n, tiles, labels); `network` reads the tiles
-        of one captcha a call."""
-        flat = tiles.reshape(-1, *tiles.shape[2:])
-        vectors = fingerprint.colour(flat)
+        """uint8 (n, h, w, 3) → float32 (n, labels), by `network` what was not seen before."""
+        vectors = fingerprint.colour(tiles)
         keys = fingerprint.keys(vectors, self._directions, tables=_TABLES)
-        answers = np.empty((len(flat), self._labels), np.float32)
+        answers = np.empty((len(tiles), self._labels), np.float32)
         unknown = self._look_up(vectors, keys, answers)
-        # Those of several captchas share calls.
-        for start in range(0, len(unknown), self._tiles):
-            part = unknown[start : start + self._tiles]
-            answers[part] = network(padded(flat[part], self._tiles))[: len(part)]
-        self._keep(vectors[unknown], keys[unknown], answers[unknown])
-        return answers.reshape(*tiles.shape[:2], -1)
+        if unknown:
+            answers[unknown] = network(tiles[unknown])
+            self._keep(vectors[unknown], keys[unknown], answers[unknown])
+        return answers
 
     def stats(self) -> dict[str, int]:
         """For ``celery inspect stats``."""

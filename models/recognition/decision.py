@@ -38,6 +38,8 @@ Probabilities = NDArray[np.float32]
 
 #: Networks are never this sure: keeps quotients finite and one wild tile from deciding alone.
 _LEAST = 1e-5
+#: With this probability or less, or all but this, a tile is decided.
+_DECIDED = 0.01
 #: How much tiles speak for a header, and how much likelier they make it at the most: no tiles make
 #: a word of nothing.
 _POWER, _MOST = 0.6, 30.0
@@ -82,6 +84,14 @@ def decide(
         model=model,
         grid=grid,
     )
+
+
+def undecided(words: Probabilities, tiles: Probabilities, *, kind: Kind) -> NDArray[np.bool_]:
+    """Which tiles another look could decide, bool (tiles,): those that are picked with a
+    probability of 1 to 99 %. Takes what `decide` takes."""
+    asked, _ = _read_words(words, kind.none)
+    picked = posterior(tiles[:, sorted({word for word, _ in asked})], kind) @ _sets(len(tiles))
+    return np.asarray((picked > _DECIDED) & (picked < 1 - _DECIDED))
 
 
 def sharpened(confidence: float, sharpness: float) -> float:

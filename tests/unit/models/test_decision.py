@@ -48,6 +48,19 @@ def test_tiles_that_show_the_word_are_picked():
     assert answer.model == "m@1"
 
 
+def test_undecided_are_tiles_that_may_or_may_not_be_picked():
+    labels = tiles(t1={TIGER: 0.97}, t2={TIGER: 0.3}, t3={LION: 0.5}, t7={TIGER: 0.9995})
+    found = decision.undecided(header(TIGER), labels, kind=BUILTIN)
+    assert np.flatnonzero(found).tolist() == [1]
+
+
+def test_the_only_tile_that_may_show_a_word_is_not_undecided_and_two_are():
+    one = tiles(t1={TIGER: 0.97}, t3={LION: 0.5})
+    two = tiles(t1={TIGER: 0.97}, t3={LION: 0.5}, t4={LION: 0.5})
+    found = [decision.undecided(header(TIGER, LION), each, kind=BUILTIN) for each in (one, two)]
+    assert [np.flatnonzero(each).tolist() for each in found] == [[], [2, 3]]
+
+
 def test_two_words_pick_for_both():
     labels = tiles(t1={TIGER: 0.9}, t5={LION: 0.9}, t6={LION: 0.8})
     answer = decide(header(TIGER, LION), labels)

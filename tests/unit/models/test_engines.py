@@ -35,11 +35,8 @@ def test_litert_and_keras_agree_on_the_real_captchas(data_folder, litert, keras)
     same = 0
     for start in range(0, 50, 8):
         batch = crops[start : start + 8]
-        headers = np.stack([crop.header for crop in batch])
-        tiles = np.stack([crop.tiles for crop in batch])
-        for one, other in zip(
-            litert._session.infer(headers, tiles), keras._session.infer(headers, tiles), strict=True
-        ):
+        both = litert._session.look(batch), keras._session.look(batch)
+        for one, other in zip(*both, strict=True):
             assert np.abs(one - other).mean() < 0.01
             np.testing.assert_allclose(one.sum(axis=-1), 1, atol=1e-4)
         same += sum(

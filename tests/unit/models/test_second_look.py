@@ -9,6 +9,7 @@ from models import engines, store
 from models.datasets.truth import truths
 from models.engines.second import UNSURE, SecondLook, agreed
 from models.recognition.crops import Crops
+from models.recognition.decision import undecided
 from tests.conftest import SAMPLES
 from tilefleet.errors import ModelError, ModelNotFound
 from tilefleet.kind import BUILTIN
@@ -18,12 +19,20 @@ from tilefleet.settings import Settings
 class Blind:
     """Looks as often as it is counted, and sees every label alike."""
 
-    model, kind, looks = "blind@0", BUILTIN, 0
+    model, kind = "blind@0", BUILTIN
 
-    def look(self, batch):
-        self.looks += len(batch)
-        words = np.full((len(batch), 2, len(BUILTIN.labels) + 1), 1 / 81, np.float32)
-        return words, np.full((len(batch), 8, len(BUILTIN.labels)), 1 / 80, np.float32)
+    def __init__(self):
+        #: How many it saw.
+        self.headers = 0
+        self.pictures = np.zeros((0, *BUILTIN.layout.tile_shape, 3), np.uint8)
+
+    def words(self, headers):
+        self.headers += len(headers)
+        return np.full((len(headers), 2, len(BUILTIN.labels) + 1), 1 / 81, np.float32)
+
+    def tiles(self, tiles):
+        self.pictures = np.concatenate([self.pictures, tiles])
+        return np.full((len(tiles), len(BUILTIN.labels)), 1 / 80, np.float32)
 
 
 class BlindEngine:
@@ -52,7 +61,7 @@ def test_what_is_sure_is_answered_by_the_first_alone(first, crops, monkeypatch):
     monkeypatch.setattr("models.engines.second.UNSURE", 0.0)
     second = BlindEngine()
     answers = SecondLook(first, second).session().read(crops)
-    assert second.only.looks == 0
+    assert second.only.headers == len(second.only.pictures) == 0
     assert answers == first.session().read(crops)
 
 
@@ -60,7 +69,7 @@ def test_what_is_unsure_is_answered_by_both(first, crops, monkeypatch):
     monkeypatch.setattr("models.engines.second.UNSURE", 2.0)
     second = BlindEngine()
     both, alone = SecondLook(first, second).session().read(crops), first.session().read(crops)
-    assert second.only.looks == len(crops)
+    assert second.only.headers == len(crops)
     for one, other in zip(both, alone, strict=True):
         assert one.model == f"{first.model}+blind@0"
         assert [word.label for word in one.words] == [word.label for word in other.words]
@@ -98,9 +107,37 @@ def test_only_the_unsure_ones_of_a_pass_are_looked_at_again(first, crops):
     second = BlindEngine()
     answers = SecondLook(first, second).session().read(crops)
     unsure = [answer.confidence < UNSURE for answer in alone]
-    assert second.only.looks == sum(unsure)
+    assert second.only.headers == sum(unsure)
     for answer, other, again in zip(answers, alone, unsure, strict=True):
         assert again or answer == other
+
+
+def test_of_an_unsure_one_only_undecided_tiles_are_looked_at_again(first, crops, monkeypatch):
+    monkeypatch.setattr("models.engines.second.UNSURE", 2.0)
+    words, tiles = (np.concatenate(each) for each in zip(*_seen_by(first, crops), strict=True))
+    chosen = np.stack(
+        [undecided(*seen, kind=BUILTIN) for seen in zip((words + 1 / 81) / 2, tiles, strict=True)]
+    )
+    second = BlindEngine()
+    SecondLook(first, second).session().read(crops)
+    wanted = np.stack([each.tiles for each in crops])[chosen]
+    assert np.array_equal(second.only.pictures, wanted)
+    assert 0 < len(wanted) < chosen.size / 2
+
+
+def _seen_by(engine, crops):
+    session = engine.session()
+    return [session.look([each]) for each in crops]
+
+
+def test_where_every_tile_is_decided_the_second_one_sees_none(first, crops, monkeypatch):
+    monkeypatch.setattr("models.engines.second.UNSURE", 2.0)
+    monkeypatch.setattr("models.recognition.decision._DECIDED", 1.0)
+    second = BlindEngine()
+    answers = SecondLook(first, second).session().read(crops)
+    assert len(second.only.pictures) == 0
+    alone = first.session().read(crops)
+    assert [one.tiles for one in answers] == [one.tiles for one in alone]
 
 
 def test_the_settings_name_a_model_of_the_store_that_reads_the_same_captchas(tmp_path, first):

@@ -38,10 +38,8 @@ def test_float32_answers_as_keras_does(both):
     litert = reader(both["float32"])
     for truth in truths(SAMPLES)[:4]:
         crops = Crops.from_bytes(truth.path.read_bytes(), BUILTIN.layout, max_bytes=1 << 20)
-        pair = crops.header[np.newaxis], crops.tiles[np.newaxis]
-        for one, other in zip(
-            litert._session.infer(*pair), keras._session.infer(*pair), strict=True
-        ):
+        both = litert._session.look([crops]), keras._session.look([crops])
+        for one, other in zip(*both, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-3)
 
 
