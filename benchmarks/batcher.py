@@ -8,7 +8,7 @@ from statistics import quantiles
 from threading import Thread
 from time import perf_counter, sleep
 
-from benchmarks import report
+from benchmarks.support import report
 from worker.engine_room.batcher import Batcher
 
 

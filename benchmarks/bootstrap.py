@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import report
-from benchmarks.truth import tiles_right
+from benchmarks.support import report
+from benchmarks.support.truth import tiles_right
 from models.bootstrap import dataset, run
 from models.bootstrap.estimation import cooccurrence
 from models.bootstrap.estimation.beliefs import Sightings

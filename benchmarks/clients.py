@@ -14,8 +14,8 @@ from time import perf_counter
 
 from celery import Celery
 
-from benchmarks import report
 from benchmarks.endtoend import images
+from benchmarks.support import report
 from producer import AsyncClient, Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess

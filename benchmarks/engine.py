@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import report
 from benchmarks.endtoend import images
+from benchmarks.support import report
 from models import engines, store
 from models.recognition.crops import Crops
 from models.runtimes.installed import choose_keras_backend

@@ -5,8 +5,8 @@
 Everything shares two cores: the server, one worker, one gateway process, and the load. First with
 a worker that answers without looking, 64 keep-alive connections and a picture in each request that
 no other one has; then with the real engine, `POST /check` as 12306-ocr's clients send it, beside
-the old servers' path (`benchmarks.old_server`) with the same captchas: with its own networks from
-the folder --legacy, else with ours.
+the old servers' path (`benchmarks.support.old_server`) with the same captchas: with its own
+networks from the folder --legacy, else with ours.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from statistics import median, quantiles
 from time import sleep
 from urllib.parse import quote_plus
 
-from benchmarks import load, report
 from benchmarks.endtoend import images
+from benchmarks.support import load, report
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 
@@ -116,7 +116,7 @@ def real(
                         port, make, connections=_CONNECTIONS, seconds=seconds, warm_s=1
                     )
                 )
-            with listening(server.url, "benchmarks.old_server", *networks) as port:
+            with listening(server.url, "benchmarks.support.old_server", *networks) as port:
                 old.append(
                     load.closed_loop(
                         port, make, connections=_OLD_CONNECTIONS, seconds=seconds, warm_s=2

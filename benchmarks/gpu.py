@@ -24,8 +24,8 @@ from statistics import median
 from time import monotonic, perf_counter
 from typing import Any
 
-from benchmarks import report
 from benchmarks.endtoend import images
+from benchmarks.support import report
 
 _DEVICE = Path("/dev/nvidiactl")
 _SIZES = tuple(1 << power for power in range(11))

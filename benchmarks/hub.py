@@ -4,8 +4,8 @@
 
 One worker process with the engine that answers without looking, from a full queue of different
 13.5 kB pictures, one in a message. Times are CPU times of the hub thread by its own clock
-(`benchmarks.hub_timers`), so what else runs on the machine matters little; those of the stages are
-from runs of their own, without what the timers themselves take.
+(`benchmarks.support.hub_timers`), so what else runs on the machine matters little; those of the
+stages are from runs of their own, without what the timers themselves take.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from typing import Any
 
 from redis import Redis
 
-from benchmarks import report
-from benchmarks.listener import listening
+from benchmarks.support import report
+from benchmarks.support.listener import listening
 from producer.client import message
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
@@ -40,13 +40,15 @@ _WITHOUT: Mapping[str, Mapping[str, str]] = {
 
 
 def measure(url: str, messages: int, environ: Mapping[str, str], *, expire: bool = True) -> Any:
-    """What `benchmarks.hub_timers` counts of one run: microseconds a captcha."""
+    """What `benchmarks.support.hub_timers` counts of one run: microseconds a captcha."""
     with Redis.from_url(url) as redis, tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "figures.json"
         _fill(redis, messages, expire=expire)
         counting = {"HUB_OUT": str(out), "HUB_COUNT": str(messages)}
         environ = {"TILEFLEET_ENGINE": "null", **environ, **counting}
-        with WorkerProcess(url, "--include", "benchmarks.hub_timers", environ=environ) as worker:
+        with WorkerProcess(
+            url, "--include", "benchmarks.support.hub_timers", environ=environ
+        ) as worker:
             deadline = monotonic() + 120
             while not out.exists():
                 if monotonic() > deadline:

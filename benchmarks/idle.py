@@ -16,8 +16,8 @@ from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
-from benchmarks import report
 from benchmarks.endtoend import OTHER_CORE, WORKER_CORE, images, offline
+from benchmarks.support import report
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
@@ -50,7 +50,7 @@ def measure(engine: str, rounds: int, count: int) -> list[list[Moments]]:
             "TILEFLEET_TRACES": "1",
             "BENCHMARK_MARKS": str(marks),
         }
-        options = ("-c", "1", "--include", "benchmarks.marked")
+        options = ("-c", "1", "--include", "benchmarks.support.marked")
         with WorkerProcess(server.url, *options, environ=environ) as worker:
             assert worker.process is not None
             for task in Path(f"/proc/{worker.process.pid}/task").iterdir():

@@ -17,8 +17,8 @@ from statistics import median
 from threading import Barrier, Thread
 from time import monotonic
 
-from benchmarks import report
 from benchmarks.endtoend import images
+from benchmarks.support import report
 from benchmarks.switching import second_model
 from producer import Client
 from producer.local.server import EmbeddedServer

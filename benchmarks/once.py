@@ -21,8 +21,8 @@ import msgpack
 import pybase64
 from redis import Redis
 
-from benchmarks import report
 from benchmarks.peers.work import PICTURE_BYTES, pictures
+from benchmarks.support import report
 from producer import Client
 from producer.client import message
 from producer.local.server import EmbeddedServer

@@ -27,8 +27,9 @@ from time import monotonic
 from unittest.mock import patch
 from urllib.request import urlopen
 
-from benchmarks import queue, report
+from benchmarks import queue
 from benchmarks.endtoend import images
+from benchmarks.support import report
 from producer import Client
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer

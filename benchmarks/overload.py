@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from statistics import median
 
-from benchmarks import report
 from benchmarks.endtoend import images
+from benchmarks.support import report
 from producer.bench import load
 from producer.bench.load import Plan, Tally
 from producer.local.server import EmbeddedServer

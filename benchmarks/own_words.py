@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks.support import report
 from models.bootstrap import run
 from models.datasets.beginning import look
 from models.datasets.collections import MEASURED

@@ -4,8 +4,8 @@
 
 Every contender reads the same 13.5 kB picture against the same server, in turns. A queue is filled
 first, then the worker is started; the rate is that of the last nine tenths, so starting up does not
-count. Somebody listens to the events, as Flower does (`benchmarks.listener`). What is not Celery's
-is in `benchmarks.peers`, installed by pip into the user's cache.
+count. Somebody listens to the events, as Flower does (`benchmarks.support.listener`). What is not
+Celery's is in `benchmarks.peers`, installed by pip into the user's cache.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from typing import Any
 from celery import Celery
 from redis import Redis
 
-from benchmarks import report
-from benchmarks.listener import listening
 from benchmarks.peers.contender import Contender, NotInstallable, interpreter
 from benchmarks.peers.others import others
 from benchmarks.peers.work import PICTURE_BYTES, pictures
+from benchmarks.support import report
+from benchmarks.support.listener import listening
 from producer.local.server import EmbeddedServer
 from tilefleet import wire
 
@@ -60,7 +60,7 @@ def contenders() -> list[Contender]:
 def _plain(name: str, *options: str, **more: Any) -> Contender:
     return Contender(
         name,
-        ["-m", "celery", "-A", "benchmarks.plain", "worker", *options],
+        ["-m", "celery", "-A", "benchmarks.support.plain", "worker", *options],
         _fill("plain.solve", "plain"),
         _unacked("plain"),
         **more,

@@ -14,8 +14,8 @@ from time import monotonic, sleep
 
 from redis import Redis
 
-from benchmarks import report
 from benchmarks.endtoend import images
+from benchmarks.support import report
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import thread_time
 
-from benchmarks import report
 from benchmarks.endtoend import images
+from benchmarks.support import report
 from models import engines
 from models.engines.base import Session
 from models.engines.second import UNSURE

@@ -24,7 +24,7 @@ from kombu.transport import virtual
 from kombu.utils.json import dumps, loads
 from redis import Redis
 
-from benchmarks import report
+from benchmarks.support import report
 from producer.client import message
 from producer.gateway import body
 from tilefleet import wire

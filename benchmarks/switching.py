@@ -23,9 +23,9 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
-from benchmarks import report
 from benchmarks.endtoend import images
 from benchmarks.overload import capacity
+from benchmarks.support import report
 from models import store
 from producer import Client
 from producer.client import Pending

@@ -10,8 +10,8 @@ import sys
 from statistics import quantiles
 from time import perf_counter, sleep
 
-from benchmarks import report
 from benchmarks.endtoend import images
+from benchmarks.support import report
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 

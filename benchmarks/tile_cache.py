@@ -11,7 +11,7 @@ from time import process_time
 
 import numpy as np
 
-from benchmarks import report
+from benchmarks.support import report
 from models import engines
 from models.drawing.collection import Collection, plan
 from models.engines.litert import LiteRTEngine

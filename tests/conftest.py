@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.support import accounts
+from tests.support.running import accounts
 from tilefleet.testing import EmbeddedServer, WorkerProcess
 
 pytest_plugins = ["tilefleet.testing.plugin"]

@@ -23,11 +23,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import sleep
 
-from benchmarks import report
 from benchmarks.attack import loop, memory, waits
 from benchmarks.attack.attacker import AT_ONCE, COUNTED_AT_ONCE, LINK_MBIT_S
 from benchmarks.attack.kept import ATTACKS
 from benchmarks.attack.processes import PLAIN, Attacked, gateway
+from benchmarks.support import report
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 

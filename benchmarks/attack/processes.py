@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.beside import beside
+from benchmarks.support.beside import beside
 from producer.gateway.keys import Key, changing
 from producer.local.ports import free_port
 

@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 
 from producer import Client
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import wait_until
-from tests.support.servers import FragileServer, stopped
+from tests.support.running.fleet import wait_until
+from tests.support.running.servers import FragileServer, stopped
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable, Overloaded
 

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support import accounts
-from tests.support.fleet import NULL, wait_until
+from tests.support.running import accounts
+from tests.support.running.fleet import NULL, wait_until
 
 RIGHTS = ("on", ">pw", "~*", "&*", "+@all")
 #: Seconds that it lasts.

@@ -13,8 +13,8 @@ from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.fuzz.effort import corpus, fuzz
 from tests.fuzz.http import streams
-from tests.support.fleet import NULL, wait_until
-from tests.support.watchdog import watched_gateway
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.watchdog import watched_gateway
 
 #: What may be said to anything; no 500: that would be a fault of ours.
 STATUSES = {100, 200, 308, 400, 401, 403, 404, 405, 408, 409, 413, 422, 431, 503, 504}

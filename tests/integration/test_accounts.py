@@ -25,11 +25,11 @@ from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from producer.monitoring.watch import Watch
 from tests.conftest import REPOSITORY
-from tests.support import accounts
-from tests.support.fleet import NULL, another_app, null_fleet, solve, wait_until
-from tests.support.flower import flower
-from tests.support.gateway import gateway
-from tests.support.servers import FragileServer
+from tests.support.running import accounts
+from tests.support.running.fleet import NULL, another_app, null_fleet, solve, wait_until
+from tests.support.running.flower import flower
+from tests.support.running.gateway import gateway
+from tests.support.running.servers import FragileServer
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 from tilefleet.settings import Settings
@@ -88,7 +88,7 @@ def guarded(passwords, tmp_path_factory):
 def at_work(guarded, request):
     """Workers that claim in our way, and in kombu's."""
     environ = {**NULL, "TILEFLEET_TRANSPORT": request.param, "TILEFLEET_LEASE_S": "2"}
-    extra = ("--include", "tests.support.extra_tasks")
+    extra = ("--include", "tests.support.included.extra_tasks")
     with WorkerProcess(guarded.url("worker"), *extra, environ=environ) as worker:
         guarded.environ = environ
         guarded.worker = worker

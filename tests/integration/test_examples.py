@@ -17,8 +17,8 @@ from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY, SAMPLES
-from tests.support.fleet import wait_until
-from tests.support.gateway import gateway
+from tests.support.running.fleet import wait_until
+from tests.support.running.gateway import gateway
 
 EXAMPLES = REPOSITORY / "examples"
 PAGE = (EXAMPLES / "README.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from models.datasets.truth import truths
 from models.engines.reader import Reader
 from producer import Answer, Client
 from tests.conftest import SAMPLES
-from tests.support import accounts
+from tests.support.running import accounts
 from tilefleet import errors, wire
 from tilefleet.settings import Settings
 

@@ -14,7 +14,7 @@ from celery.app.task import Context
 from redis import Redis
 
 from producer.client import message
-from tests.support.fleet import another_app, wait_until
+from tests.support.running.fleet import another_app, wait_until
 from tilefleet import wire
 from tilefleet.errors import NotAnImage
 from worker import fast_json

@@ -8,9 +8,9 @@ from producer import Client
 from producer.client.asynchronous import AsyncClient
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.authority import Authority
-from tests.support.fleet import NULL, wait_until
-from tests.support.servers import Wire
+from tests.support.running.authority import Authority
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.servers import Wire
 from tilefleet.errors import FleetUnreachable
 
 

@@ -15,11 +15,11 @@ from producer.local.server import EmbeddedServer, find_binary
 from producer.local.worker import WorkerProcess
 from producer.monitoring.remote import Remote
 from producer.monitoring.watch import Watch
-from tests.support.authority import Authority
-from tests.support.fleet import NULL, wait_until
-from tests.support.flower import flower
-from tests.support.gateway import gateway
-from tests.support.servers import Wire
+from tests.support.running.authority import Authority
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.flower import flower
+from tests.support.running.gateway import gateway
+from tests.support.running.servers import Wire
 from tilefleet import wire
 from tilefleet.errors import Overloaded
 from tilefleet.settings import Settings
@@ -114,7 +114,7 @@ def test_it_works_for_everybody(name, tmp_path, monkeypatch):
         for variable, value in environ.items():
             monkeypatch.setenv(variable, value)
         few = {**NULL, **environ, "TILEFLEET_MAX_WAITING": "5", "TILEFLEET_MAX_BATCH": "1"}
-        options = ("-c", "1", "--include", "tests.support.strange_engine")
+        options = ("-c", "1", "--include", "tests.support.included.strange_engine")
         worker = WorkerProcess("", *options, environ=few)
         fleet = stack.enter_context(Client())
         with worker:

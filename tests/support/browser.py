@@ -187,8 +187,8 @@ def browser(address: str) -> Iterator[Page]:
 def main() -> None:
     from producer.local.server import EmbeddedServer
     from producer.local.worker import WorkerProcess
-    from tests.support.fleet import wait_until
-    from tests.support.gateway import gateway
+    from tests.support.running.fleet import wait_until
+    from tests.support.running.gateway import gateway
 
     out = Path(sys.argv[1])
     samples = [path.read_bytes() for path in sorted(Path("samples").glob("*.jpg"))]

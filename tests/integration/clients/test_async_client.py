@@ -15,12 +15,12 @@ from producer.client.spares import MOST
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support import accounts
-from tests.support.fleet import NULL, another_app, solve, wait_until
-from tests.support.servers import FragileServer
+from tests.support.running import accounts
+from tests.support.running.fleet import NULL, another_app, solve, wait_until
+from tests.support.running.servers import FragileServer
 from tilefleet import errors, wire
 
-STRANGE = ("--include", "tests.support.strange_engine", "-c", "1")
+STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 
 
 @pytest.fixture(scope="module")

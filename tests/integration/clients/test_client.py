@@ -13,11 +13,11 @@ from producer import Client
 from producer.client.spares import MOST
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, wait_until
-from tests.support.servers import stopped
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.servers import stopped
 from tilefleet import errors
 
-STRANGE = ("--include", "tests.support.strange_engine", "-c", "2")
+STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "2")
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from producer.monitoring.health import of_gateway
-from tests.support.fleet import NULL
-from tests.support.gateway import gateway
+from tests.support.running.fleet import NULL
+from tests.support.running.gateway import gateway
 from tilefleet.errors import FleetError, TooLarge
 from tilefleet.wire import MOST_IMAGE_BYTES
 

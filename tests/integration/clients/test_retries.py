@@ -15,8 +15,8 @@ from producer.client.connection import connect
 from producer.client.transport.outbox import NOTE, Batch, Sending
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, wait_until
-from tests.support.servers import FragileServer, Wire
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.servers import FragileServer, Wire
 from tilefleet import FleetUnreachable, Overloaded, Retries, wire
 from tilefleet.settings import Settings
 

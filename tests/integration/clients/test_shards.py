@@ -13,8 +13,8 @@ from producer import AsyncClient, Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from producer.monitoring.watch import Watch
-from tests.support.fleet import NULL, wait_until
-from tests.support.servers import FragileServer, stopped
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.servers import FragileServer, stopped
 from tilefleet import wire
 from tilefleet.errors import FleetError, FleetUnreachable, SettingError
 from tilefleet.settings import Settings

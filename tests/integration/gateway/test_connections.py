@@ -11,7 +11,7 @@ import pytest
 
 from producer.gateway.connection import idle, protocol
 from producer.local.ports import free_port
-from tests.support.gateway import gateway
+from tests.support.running.gateway import gateway
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"POST /v1/solve HTTP/1.1\r\nHost: a\r\n"

@@ -10,8 +10,8 @@ from producer.local.worker import WorkerProcess
 from tests.conftest import SAMPLES
 from tests.integration.gateway.test_gateway_door import keys
 from tests.support import browser
-from tests.support.fleet import wait_until
-from tests.support.gateway import gateway
+from tests.support.running.fleet import wait_until
+from tests.support.running.gateway import gateway
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL
-from tests.support.watchdog import watched_gateway
+from tests.support.running.fleet import NULL
+from tests.support.running.watchdog import watched_gateway
 
 MIB = 1 << 20
 MOST_S = 0.05

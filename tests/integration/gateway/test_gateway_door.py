@@ -20,11 +20,11 @@ from producer.gateway.quota import BUCKET, Quota
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, wait_until
-from tests.support.gateway import gateway
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.gateway import gateway
 from tilefleet.errors import BadKeyFile
 
-STRANGE = ("--include", "tests.support.strange_engine", "-c", "1")
+STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 #: What a reverse proxy on this machine says of a request that came from another one.
 FAR = {"x-forwarded-for": "203.0.113.9"}
 

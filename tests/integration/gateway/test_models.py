@@ -8,8 +8,8 @@ import pytest
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.integration.gateway.test_gateway_door import bearer, keys
-from tests.support.fleet import NULL, wait_until
-from tests.support.gateway import gateway
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.gateway import gateway
 
 TEXT = base64.b64encode(b"any picture").decode()
 

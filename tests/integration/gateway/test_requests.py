@@ -21,10 +21,10 @@ from producer.client.spares import MOST
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
-from tests.support.fleet import NULL, wait_until
-from tests.support.gateway import gateway
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.gateway import gateway
 
-STRANGE = ("--include", "tests.support.strange_engine", "-c", "2")
+STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "2")
 #: So that what is slow keeps no others.
 SINGLE = {**NULL, "TILEFLEET_MAX_BATCH": "1"}
 NDJSON = {"accept": "application/x-ndjson"}

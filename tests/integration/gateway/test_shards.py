@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, wait_until
-from tests.support.gateway import gateway
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.gateway import gateway
 
 
 def test_a_gateway_reads_with_all_shards_and_goes_on_without_one():

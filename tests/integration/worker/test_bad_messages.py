@@ -10,7 +10,7 @@ from celery.result import AsyncResult
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import another_app, ask, null_fleet, solve, wait_until
+from tests.support.running.fleet import another_app, ask, null_fleet, solve, wait_until
 from tilefleet import errors, wire
 
 SECRET = b"secret image"

@@ -14,11 +14,11 @@ from redis import Redis
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support import accounts
-from tests.support.fleet import NULL, another_app, ask, solve, wait_until
+from tests.support.running import accounts
+from tests.support.running.fleet import NULL, another_app, ask, solve, wait_until
 from tilefleet import errors, wire
 
-EXTRA = ("--include", "tests.support.extra_tasks")
+EXTRA = ("--include", "tests.support.included.extra_tasks")
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +234,7 @@ def test_events_tell_each_step_of_a_captcha_and_never_its_bytes(app):
 
 def test_receivers_of_signals_are_called_around_each_captcha(server, worker, app):
     with EmbeddedServer() as own:
-        include = ("--include", f"{EXTRA[1]},tests.support.extra_receivers")
+        include = ("--include", f"{EXTRA[1]},tests.support.included.extra_receivers")
         with WorkerProcess(own.url, *include, environ=NULL), another_app(own.url) as other:
             assert solve(other).delay().get(timeout=10)
             with pytest.raises(errors.BadMessage):
@@ -251,7 +251,7 @@ def test_receivers_of_signals_are_called_around_each_captcha(server, worker, app
 
 
 def test_what_is_read_is_active_and_what_waits_is_reserved(server):
-    include = ("--include", "tests.support.strange_engine", "-c", "1")
+    include = ("--include", "tests.support.included.strange_engine", "-c", "1")
     environ = {**NULL, "TILEFLEET_MAX_BATCH": "1"}
     with (
         EmbeddedServer() as own,

@@ -16,8 +16,8 @@ from producer import Client
 from producer.local.server import EmbeddedServer, find_binary
 from producer.local.worker import WorkerProcess
 from tests.conftest import missing
-from tests.support import clock
-from tests.support.fleet import NULL, another_app, solve, wait_until
+from tests.support.running import clock
+from tests.support.running.fleet import NULL, another_app, solve, wait_until
 from tilefleet import wire
 from tilefleet.report import ServerClock
 
@@ -81,7 +81,7 @@ def test_what_a_killed_worker_had_is_read_though_the_servers_clock_is_set(
     tmp_path, monkeypatch, ahead_s, there
 ):
     short = {**NULL, "TILEFLEET_LEASE_S": "2", "TILEFLEET_MAX_BATCH": "1"}
-    options = ("-c", "1", "--include", "tests.support.strange_engine")
+    options = ("-c", "1", "--include", "tests.support.included.strange_engine")
     with server_with_a_clock(tmp_path, monkeypatch) as (server, its), ExitStack() as stack:
         redis = stack.enter_context(Redis.from_url(server.url))
         with (

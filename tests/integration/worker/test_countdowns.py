@@ -9,7 +9,7 @@ from redis import Redis
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, another_app, ask, solve, wait_until
+from tests.support.running.fleet import NULL, another_app, ask, solve, wait_until
 from tilefleet import wire
 from worker.intake import held_later
 
@@ -101,7 +101,7 @@ def test_what_is_parked_outlives_its_worker_and_keeps_its_queue_and_its_priority
 def test_a_worker_holds_so_many_bytes(own):
     many = [bytes([number]) * 4_000_000 for number in range(40)]
     environ = {**NULL, "TILEFLEET_MAX_BATCH": "1", "TILEFLEET_MAX_BYTES": "5000000"}
-    options = ("-c", "1", "--include", "tests.support.strange_engine")
+    options = ("-c", "1", "--include", "tests.support.included.strange_engine")
     with (
         another_app(own.url) as app,
         WorkerProcess(own.url, *options, environ=environ) as worker,

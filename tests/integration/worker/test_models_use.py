@@ -16,7 +16,7 @@ from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from producer.monitoring.remote import Remote
-from tests.support.fleet import NULL, wait_until
+from tests.support.running.fleet import NULL, wait_until
 from tilefleet.settings import Settings
 
 NODE = "first@here"

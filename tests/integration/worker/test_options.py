@@ -12,10 +12,10 @@ from redis import Redis
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, another_app, ask, solve, wait_until
+from tests.support.running.fleet import NULL, another_app, ask, solve, wait_until
 from tilefleet import errors, wire
 
-STRANGE = ("--include", "tests.support.strange_engine")
+STRANGE = ("--include", "tests.support.included.strange_engine")
 
 
 @pytest.fixture(scope="module")

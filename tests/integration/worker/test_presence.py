@@ -12,7 +12,7 @@ from redis import Redis
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, another_app, wait_until
+from tests.support.running.fleet import NULL, another_app, wait_until
 from tilefleet import report, wire
 from tilefleet.report import Fleet, Report, ServerClock
 from worker.monitoring import name

@@ -8,7 +8,7 @@ from celery.worker import state
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, another_app, ask, solve
+from tests.support.running.fleet import NULL, another_app, ask, solve
 from worker import control
 
 

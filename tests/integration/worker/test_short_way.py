@@ -15,7 +15,7 @@ from redis import Redis
 from producer.client import message
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, another_app, ask, wait_until
+from tests.support.running.fleet import NULL, another_app, ask, wait_until
 from tilefleet import wire
 
 #: What differs from run to run.
@@ -164,7 +164,7 @@ def run(short_way: str, folder) -> Seen:
         "-l",
         "INFO",
         "--include",
-        "tests.support.strange_engine",
+        "tests.support.included.strange_engine",
     )
     environ = {**NULL, "TILEFLEET_SHORT_WAY": short_way, "STRANGE_GATE": str(gate)}
     with EmbeddedServer() as server, another_app(server.url) as app:

@@ -14,8 +14,8 @@ from producer import Client
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.monitoring.health import of_worker
-from tests.support.fleet import NULL, wait_until
-from tests.support.many import Supervised
+from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.many import Supervised
 from tilefleet import report, wire
 
 

@@ -9,8 +9,8 @@ from redis import Redis
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support import accounts
-from tests.support.fleet import NULL, another_app, ask, wait_until
+from tests.support.running import accounts
+from tests.support.running.fleet import NULL, another_app, ask, wait_until
 from worker.transport import scripts
 from worker.transport.claim import Claim
 

@@ -16,7 +16,7 @@ from models import store
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL
+from tests.support.running.fleet import NULL
 from tilefleet import errors, wire
 
 
@@ -111,7 +111,7 @@ def test_memory_stays_flat_over_bad_images(own_server):
 
 
 def test_an_image_is_freed_when_it_is_answered_and_not_when_the_collector_comes_by(own_server):
-    include = ("--include", "tests.support.no_collector")
+    include = ("--include", "tests.support.included.no_collector")
     worker = WorkerProcess(own_server.url, *include, environ=NULL)
     with Client(own_server.url) as fleet, worker:
 

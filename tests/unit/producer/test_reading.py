@@ -19,7 +19,7 @@ from producer.reading.forms import Plain
 from producer.reading.run import Run
 from producer.terminal.inputs import Input
 from producer.terminal.text import columns, percent
-from tests.support.fleet import wait_until
+from tests.support.running.fleet import wait_until
 from tilefleet import FleetUnreachable, NotAnImage
 from tilefleet.answer import Grid, Reading
 from tilefleet.testing import AnswerFactory

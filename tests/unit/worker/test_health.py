@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.fleet import wait_until
+from tests.support.running.fleet import wait_until
 from worker.monitoring.health import Health
 
 

@@ -14,8 +14,8 @@ from models.bootstrap.estimation.beliefs import MOST, Rates, Sightings
 from models.bootstrap.estimation.counts import factors_of_one
 from models.datasets.kinds import kind_of
 from models.datasets.tiles import counted
-from tests.support import own as folder
-from tests.support.own import KIND
+from tests.support.data import own as folder
+from tests.support.data.own import KIND
 
 GROUPS, CAPTCHAS = 40, 600
 

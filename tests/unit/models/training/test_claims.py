@@ -7,7 +7,7 @@ import pytest
 from models.training import claims
 from models.training.claims import NOTE, claim
 from models.training.options import Options
-from tests.support import learnable
+from tests.support.data import learnable
 from tilefleet.errors import ModelError
 
 BEGUN = {"seed": 1, "epochs": None, "tiles": "800 pictures (ab)", "code of models/training": "12"}

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from models import store
 from producer.cli.main import main
-from tests.support import learnable
-from tests.support.fleet import interruptible, wait_until
+from tests.support.data import learnable
+from tests.support.running.fleet import interruptible, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from models.drawing.strips import UNKNOWN
 from models.store import find
-from tests.support import learnable
+from tests.support.data import learnable
 from tilefleet.errors import BadTiles, ModelError
 from tilefleet.kind import BUILTIN
 

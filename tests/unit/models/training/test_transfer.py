@@ -9,7 +9,7 @@ from models import store
 from models.datasets.tiles import open_captcha
 from models.recognition.crops import Crops
 from tests.conftest import SAMPLES
-from tests.support.own import KIND
+from tests.support.data.own import KIND
 from tilefleet.errors import ModelError
 from tilefleet.kind import BUILTIN
 

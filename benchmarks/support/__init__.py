@@ -1,0 +1,1 @@
+"""What several benchmarks use: their table, their load, what runs beside them."""

@@ -1,0 +1,1 @@
+"""What tests read: small folders to learn from, files of old networks."""

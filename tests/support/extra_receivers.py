@@ -1,5 +1,0 @@
-"""`extra_tasks` with receivers connected, for a worker of its own."""
-
-from tests.support.extra_tasks import connect_receivers
-
-connect_receivers()

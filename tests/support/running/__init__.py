@@ -1,0 +1,1 @@
+"""What tests start: servers, workers, gateways, proxies between them, clocks that are wrong."""

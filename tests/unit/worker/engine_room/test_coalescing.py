@@ -1,0 +1,74 @@
+"""Identical captchas are read once; answers are kept while their model reads."""
+
+import pytest
+
+from tests.support.included.jobs import job
+from tilefleet.testing import AnswerFactory
+from worker.engine_room.coalescing import Coalescer
+from worker.engine_room.tally import Tally
+
+
+@pytest.fixture
+def tally():
+    return Tally()
+
+
+@pytest.fixture
+def coalescer(tally):
+    return Coalescer(tally, keep_s=60)
+
+
+def answered(coalescer, data=b"image"):
+    """A job that was read."""
+    read = job(data)
+    assert not coalescer.settle(read)
+    read.answer = AnswerFactory().of(data)
+    return read
+
+
+def test_an_answer_is_kept_for_the_same_bytes_and_no_others(coalescer, tally):
+    read = answered(coalescer)
+    assert coalescer.part([read]) == [read]
+    again, other = job(b"image"), job(b"another")
+    assert coalescer.settle(again) == "kept"
+    assert again.answer.picks == read.answer.picks
+    assert again.answer.timing.pass_size == 0
+    assert not coalescer.settle(other)
+    assert (tally.kept, tally.joined) == (1, 0)
+
+
+def test_what_joined_gets_the_same_outcome(coalescer, tally):
+    read, twin = answered(coalescer), job(b"image")
+    assert coalescer.settle(twin) == "joined"
+    assert coalescer.part([read]) == [read, twin]
+    assert twin.answer is read.answer
+    assert (tally.kept, tally.joined) == (0, 1)
+
+
+def test_without_a_time_to_keep_nothing_is_kept(tally):
+    coalescer = Coalescer(tally)
+    coalescer.part([answered(coalescer)])
+    assert not coalescer.settle(job(b"image"))
+
+
+def test_a_captcha_that_is_not_wanted_is_read_for_those_that_joined_it(coalescer):
+    first, twin = job(b"image", wanted=False), job(b"image")
+    coalescer.settle(first)
+    coalescer.settle(twin)
+    assert coalescer.begin([first]) == ([first], [])
+    first.answer = AnswerFactory().of(b"image")
+    coalescer.part([first])
+    assert first.answer is None
+    assert twin.answer is not None
+
+
+def test_what_nobody_wants_is_not_read_and_what_comes_then_does_not_join_it(coalescer):
+    first = job(b"image", wanted=False)
+    coalescer.settle(first)
+    assert coalescer.begin([first]) == ([], [first])
+    assert not coalescer.settle(job(b"image"))
+
+
+def test_what_is_no_bytes_joins_nothing(coalescer):
+    assert not coalescer.settle(job("text"))
+    assert not coalescer.settle(job("text"))
