@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from producer.terminal.options import MODEL, Within
+from producer.terminal.options import MODEL, POSITIVE
 from tilefleet.errors import BadKeyFile
 from tilefleet.settings import Settings
 
@@ -38,7 +38,7 @@ def keys() -> None:
 @_option
 @click.option(
     "--rate",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     help="Quota: captchas a second; none if not given.",
 )
 @click.option(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from producer.terminal.options import MODEL, Within
+from producer.terminal.options import MODEL, POSITIVE
 from tilefleet.errors import FleetUnreachable, ModelError
 from tilefleet.settings import Settings
 
@@ -136,7 +136,7 @@ def remove(names: tuple[str, ...], force: bool) -> None:
 @click.option("--worker", "workers", multiple=True, metavar="NODE", help="Only this; repeatable.")
 @click.option(
     "--timeout",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     default=120.0,
     show_default=True,
     help="Seconds to wait for the workers.",

@@ -6,14 +6,14 @@ import sys
 import click
 
 from producer.terminal import verbosity
-from producer.terminal.options import MODEL, Within
+from producer.terminal.options import MODEL, POSITIVE
 
 
 @click.command()
 @click.option("--gateway", metavar="URL", help="The gateway to look at; else the one on port 8000.")
 @click.option(
     "--timeout",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     default=10.0,
     show_default=True,
     help="Seconds to wait for the answer to a captcha.",
