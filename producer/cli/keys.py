@@ -17,7 +17,7 @@ def _file(ctx: click.Context, _: click.Parameter, given: Path | None) -> Path:
     return Path(chosen)
 
 
-_option: Any = click.option(
+_file_option: Any = click.option(
     "--file",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_file,
@@ -35,7 +35,7 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@_option
+@_file_option
 @click.option(
     "--rate",
     type=POSITIVE,
@@ -62,7 +62,7 @@ def add(name: str, file: Path, rate: float | None, burst: int | None, model: str
 
 
 @keys.command("list")
-@_option
+@_file_option
 def list_keys(file: Path) -> None:
     """Show names, quotas, models and dates."""
     from producer.gateway.keys import read
@@ -75,11 +75,12 @@ def list_keys(file: Path) -> None:
 
 @keys.command()
 @click.argument("name")
-@_option
+@_file_option
 def remove(name: str, file: Path) -> None:
     """Take NAME's key away."""
     from producer.gateway.keys import changing, read
 
+    # One that is not there is an error: `changing` would make it.
     read(file)
     with changing(file) as kept:
         if kept.pop(name, None) is None:
