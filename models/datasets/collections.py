@@ -74,10 +74,11 @@ def to_learn(data: Path, kind: Kind = BUILTIN) -> tuple[Pictures, Pictures | Non
     return first, reduce(add, others) if others else None
 
 
-def unseen_tiles(data: Path) -> Pictures | None:
-    """The tiles that are kept out of every training by their file's hash; None if there are
-    none. Raises BadTiles."""
-    found = [pictures for pictures in _gathered(data, unseen) if len(pictures)]
+def unseen_tiles(data: Path, kind: Kind = BUILTIN) -> Pictures | None:
+    """The tiles that are kept out of every training by their hash; None if there are none. Raises
+    BadTiles."""
+    every = [own.labelled(data, kind).measured] if kind != BUILTIN else _gathered(data, unseen)
+    found = [pictures for pictures in every if len(pictures)]
     return reduce(add, found) if found else None
 
 
