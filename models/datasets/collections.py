@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from models.datasets import own
+from models.datasets.answers import ANSWERS
 from models.datasets.split import seen, twins, unseen
 from models.datasets.tiles import Pictures, cut, labelled, labelled_in
-from models.datasets.truth import ANSWERS, Truth, truths
+from models.datasets.truth import Truth, truths
 from tilefleet.kind import BUILTIN, Kind
 
 #: Captchas for measuring alone: nothing is ever trained on, or fitted to, any of them.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets import photographs
-from models.datasets.answers import FILENAME, Answers
+from models.datasets.answers import ANSWERS, Answers
 from models.datasets.collections import LEARNED, MEASURED
 from models.datasets.tiles import counted, labelled_in, named, open_captcha, open_tile
 from tilefleet.errors import BadCollection, TilefleetError, reason
@@ -119,7 +119,7 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
         before = done
         bad = unread(files, open_captcha, lambda n, b=before: tick(b + n, total))  # type: ignore[misc]
         done += len(files)
-        beside = [path for path in (data / name / FILENAME,) if path.is_file()]
+        beside = [path for path in (data / name / ANSWERS,) if path.is_file()]
         sources[name] = Source(len(files) - len(bad), digest([*files, *beside]), bad)
     if (data / photographs.FILENAME).is_file():
         count = photographs.count(data / photographs.FILENAME)
@@ -130,13 +130,13 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
 def check_answers(folder: Path, kind: Kind = BUILTIN) -> None:
     """Raise BadAnswers for an answers.csv that cannot be understood, BadCollection for one that
     names files that are not there."""
-    if not (folder / FILENAME).is_file():
+    if not (folder / ANSWERS).is_file():
         return
-    answers = Answers.read(folder / FILENAME, tiles=kind.layout.count)
+    answers = Answers.read(folder / ANSWERS, tiles=kind.layout.count)
     missing = [file for file in answers.known if not (folder / file).is_file()]
     if missing:
         raise BadCollection(
-            f"{folder / FILENAME} names {len(missing)} files that are not there: "
+            f"{folder / ANSWERS} names {len(missing)} files that are not there: "
             f"{', '.join(missing[:_NAMED])}"
         )
 

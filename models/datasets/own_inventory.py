@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 
 from models.datasets import own
+from models.datasets.answers import ANSWERS
 from models.datasets.collections import MEASURED
 from models.datasets.inventory import FEW, Inventory, Source, check_answers, digest, listed, unread
 from models.datasets.tiles import counted, open_captcha
-from models.datasets.truth import ANSWERS, truths
+from models.datasets.truth import truths
 from tilefleet.errors import BadTiles
 from tilefleet.kind import Kind
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.datasets.truth import ANSWERS, truths
+from models.datasets.answers import ANSWERS
+from models.datasets.truth import truths
 from models.recognition.image import decode
 from tilefleet.errors import BadImage, BadTiles, reason
 from tilefleet.files import atomic_write
