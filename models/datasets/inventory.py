@@ -6,6 +6,7 @@ What is found names a training's state, too: of other files, another training (`
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -103,6 +104,11 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
     labels = np.zeros(len(BUILTIN.labels), np.int64)
     total = sum(map(len, collections.values()))
     sources: dict[str, Source] = {}
+    done = 0
+
+    def tell(before: int, now: int) -> None:
+        tick(before + now, total)
+
     if tiles.suffix == ".npz":
         known = counted(tiles).labels
         np.add.at(labels, known[known >= 0], 1)
@@ -110,14 +116,13 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
     else:
         files, classes, _ = named(tiles)
         total += len(files)
-        bad = unread(files, open_tile, lambda done: tick(done, total))
+        bad = unread(files, open_tile, partial(tell, 0))
         readable = np.array([path.name not in dict(bad) for path in files])
         np.add.at(labels, classes[readable], 1)
         sources[tiles.name] = Source(int(readable.sum()), digest(files), bad)
-    done = total - sum(map(len, collections.values()))
+        done += len(files)
     for name, files in collections.items():
-        before = done
-        bad = unread(files, open_captcha, lambda n, b=before: tick(b + n, total))  # type: ignore[misc]
+        bad = unread(files, open_captcha, partial(tell, done))
         done += len(files)
         beside = [path for path in (data / name / ANSWERS,) if path.is_file()]
         sources[name] = Source(len(files) - len(bad), digest([*files, *beside]), bad)
