@@ -117,14 +117,16 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
         files, classes, _ = named(tiles)
         total += len(files)
         bad = unread(files, open_tile, partial(tell, 0))
-        readable = np.array([path.name not in dict(bad) for path in files])
+        unreadable = {name for name, _ in bad}
+        readable = np.array([path.name not in unreadable for path in files])
         np.add.at(labels, classes[readable], 1)
         sources[tiles.name] = Source(int(readable.sum()), digest(files), bad)
         done += len(files)
     for name, files in collections.items():
         bad = unread(files, open_captcha, partial(tell, done))
         done += len(files)
-        beside = [path for path in (data / name / ANSWERS,) if path.is_file()]
+        answers = data / name / ANSWERS
+        beside = [answers] if answers.is_file() else []
         sources[name] = Source(len(files) - len(bad), digest([*files, *beside]), bad)
     if (data / photographs.FILENAME).is_file():
         count = photographs.count(data / photographs.FILENAME)

@@ -69,7 +69,8 @@ def look(
             continue
         bad = unread(paths, partial(open_captcha, kind=kind), partial(tell, done))
         done += len(paths)
-        beside = [path for path in (folders[name] / ANSWERS,) if path.is_file()]
+        answers = folders[name] / ANSWERS
+        beside = [answers] if answers.is_file() else []
         sources[name] = Source(len(paths) - len(bad), digest([*paths, *beside]), bad)
         if name == HERE:
             unreadable = {each for each, _ in bad}
