@@ -294,5 +294,4 @@ def with_mirror(pixels: NDArray[np.uint8]) -> Image.Image:
 def _middle(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     width, height = size
     left, top = (image.width - width) // 2, (image.height - height) // 2
-    cut = image.convert("RGB").crop((left, top, left + width, top + height))
-    return np.asarray(cut)
+    return np.asarray(image.convert("RGB").crop((left, top, left + width, top + height)))
