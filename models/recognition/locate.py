@@ -200,13 +200,14 @@ def _around(
     """What is at that place with a border of `_BORDER`, in the layout's own pixels."""
     size = grey.size
     width, height = (length + 2 * _BORDER for length in layout.size)
-    data = (across, 0, left - _BORDER * across, 0, down, top - _BORDER * down)
+    reduced = 1.0
     if across >= 2:
         # A transformation takes single pixels: what is larger is made smaller first.
         small = grey.reduce(int(across))
-        by = grey.width / small.width
-        data = tuple(value / by for value in data)  # type: ignore[assignment]
+        reduced = grey.width / small.width
         grey = small
+    affine = (across, 0, left - _BORDER * across, 0, down, top - _BORDER * down)
+    data = [value / reduced for value in affine]
     moved = grey.transform(
         (width, height), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR, fillcolor=255
     )

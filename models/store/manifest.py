@@ -62,7 +62,7 @@ class Manifest:
         return [network for network in NETWORKS if f"{network}.{INT8}" in self.files]
 
     @property
-    def networks_files(self) -> list[str]:
+    def network_files(self) -> list[str]:
         """The files of its networks: those that every model has, then those in int8."""
         return [*file_names(), *(f"{network}.{INT8}" for network in self.in_int8)]
 
