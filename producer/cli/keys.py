@@ -46,7 +46,10 @@ def keys() -> None:
 )
 @click.option("--model", type=MODEL, metavar="NAME", help="The only model that reads for it.")
 def add(name: str, file: Path, rate: float | None, burst: int | None, model: str | None) -> None:
-    """Make a key for NAME and print it, once: the file holds only its hash."""
+    """Make a key for NAME and print it, this once.
+
+    The file holds only its hash.
+    """
     from producer.gateway.keys import Key, changing, readers
 
     if burst is not None and rate is None:

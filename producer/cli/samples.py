@@ -38,9 +38,10 @@ def samples(
     repeats: int | None,
     header_errors: float,
 ) -> None:
-    """Draw captchas with known answers, from any folder of tile pictures.
+    """Draw captchas with known answers.
 
-    With --repeats, a collection to learn from without labels; the truth is in truth.csv.
+    From any folder of tile pictures. With --repeats, a collection to learn from without labels; the
+    truth is in truth.csv.
     """
     from models.drawing.captchas import generate
     from models.drawing.collection import plan

@@ -39,9 +39,10 @@ def evaluate(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Count how often a model is right on captchas with known answers, and how sure it is.
+    """Count how often a model is right, and how sure it is.
 
-    Captchas that ask for a word that is no label are counted apart: their answers should be unsure.
+    On captchas with known answers. Those that ask for a word that is no label are
+    counted apart: their answers should be unsure.
     With --data, each collection is a row, by year and kind of header too where its sources.csv
     says them; shares come with the span in which the true one lies, in 95 of 100 cases. With
     --headers, words are read from drawn headers in fonts that no network was trained with (those

@@ -21,10 +21,11 @@ from producer.terminal.options import MODEL, POSITIVE
 @click.option("--model", type=MODEL, metavar="NAME", help="Which one answers; none: the default.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def doctor(gateway: str | None, timeout: float, model: str | None, as_json: bool) -> None:
-    """Check the whole road: a line for each thing that has to be right, and what to do if not.
+    """Check the whole road of a captcha, and say what to do.
 
-    Python, extras, settings, model, server, its version, rights, eviction, memory and clock,
-    workers, the answer to a captcha, gateway. Exit code 1 if any fails.
+    A line for each thing that has to be right: Python, extras, settings, model, server, its
+    version, rights, eviction, memory and clock, workers, the answer to a captcha, gateway. Exit
+    code 1 if any fails.
     """
     from producer.doctor.check import FAIL, OK
     from producer.doctor.examine import examine

@@ -27,9 +27,9 @@ from tilefleet.settings import Settings
     help="With --gateway: seconds to wait.",
 )
 def health(live: bool, stale: float, gateway: str | None, timeout: float) -> None:
-    """Exit code 0 if the worker here is ready and alive, else 1: for containers.
+    """Exit code 0 if the worker here is ready and alive, else 1.
 
-    The worker shows it in the folder TILEFLEET_HEALTH, which it has for itself.
+    For containers. The worker shows it in the folder TILEFLEET_HEALTH, which it has for itself.
     """
     from producer.monitoring.health import folder_of, of_gateway, of_worker
 

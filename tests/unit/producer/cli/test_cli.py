@@ -145,6 +145,15 @@ def test_every_command_has_help_and_says_what_it_does(run, command):
     assert commands()[command].help
 
 
+@pytest.mark.parametrize(
+    "group", [path for path, each in commands().items() if isinstance(each, click.Group)]
+)
+def test_what_a_command_does_is_told_whole_in_the_list_of_commands(run, group):
+    _, _, listed = run(*group, "--help").stdout.partition("Commands:\n")
+    assert listed
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
 RANGES = [
     pytest.param(path, option.opts[0], id=" ".join((*path, option.opts[0])))
     for path, command in sorted(commands().items())
