@@ -287,6 +287,7 @@ def _to_size(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
 
 
 def with_mirror(pixels: NDArray[np.uint8]) -> Image.Image:
+    """A picture, uint8 (h, w, 3), with `MIRRORED` further pixels on each side."""
     width = (MIRRORED, MIRRORED)
     return Image.fromarray(np.pad(pixels, [width, width, (0, 0)], mode="reflect"))
 
