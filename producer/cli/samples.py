@@ -43,6 +43,8 @@ def samples(
     From any folder of tile pictures. With --repeats, a collection to learn from without labels; the
     truth is in truth.csv.
     """
+    if header_errors and not repeats:
+        raise click.UsageError("--header-errors goes with --repeats")
     from models.drawing.captchas import generate
     from models.drawing.collection import plan
     from models.drawing.tiles import TILES
