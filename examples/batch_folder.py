@@ -41,4 +41,6 @@ def main(folder: Path, table: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:])) if len(sys.argv) == 3 else sys.exit(__doc__)
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(folder=Path(sys.argv[1]), table=Path(sys.argv[2]))

@@ -36,4 +36,6 @@ async def main(files: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]) if sys.argv[1:] else sys.exit(__doc__))
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    asyncio.run(main(sys.argv[1:]))

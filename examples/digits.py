@@ -55,8 +55,8 @@ def draw_captcha(
     asked = int(random.integers(len(WORDS)))
     others = [label for label in range(len(WORDS)) if label != asked]
     right = int(random.integers(1, 4))
-    shown = [asked] * right + list(random.choice(others, ROWS * COLUMNS - right))
-    shown = random.permutation(shown)
+    wrong = random.choice(others, ROWS * COLUMNS - right)
+    shown = random.permutation([asked] * right + list(wrong))
     page = Image.new("RGB", SIZE, "white")
     for label, place in zip(shown, [(x, y) for y in TOPS for x in LEFTS], strict=True):
         digit = digits[random.choice(np.flatnonzero(labels == label))]
@@ -83,7 +83,8 @@ def write_captchas(
 
 def main(folder: Path) -> None:
     random = np.random.default_rng(1)
-    digits, labels = load_digits().images, load_digits().target
+    loaded = load_digits()
+    digits, labels = loaded.images, loaded.target
     kept = np.arange(len(digits)) % 4 == 3
     write_captchas(folder, KNOWN, digits[~kept], labels[~kept], random)
     write_captchas(folder / "captchas", CAPTCHAS, digits[kept], labels[kept], random)
@@ -98,4 +99,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]))

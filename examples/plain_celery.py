@@ -26,6 +26,7 @@ print("picks", *result.get(timeout=30)["picks"])
 # A list, when nobody waits for others; what cannot be read is an error in its place.
 listed = app.send_task("worker.solve_many", ([image, b"no captcha"],), queue="captcha.bulk")
 for outcome in listed.get(timeout=30):
-    print("error", outcome["error"]["type"]) if "error" in outcome else print(
-        "picks", *outcome["picks"]
-    )
+    if "error" in outcome:
+        print("error", outcome["error"]["type"])
+    else:
+        print("picks", *outcome["picks"])

@@ -4,12 +4,12 @@
 >>> with Client() as fleet:
 ...     answer = fleet.solve("captcha.jpg", timeout=5)
 
-`answer` and `errors` are what comes back, `wire` the names and numbers on the wire, `labels` and
-`geometry` what a captcha shows, `settings` (with `values`, `urls`) what is set, `report` and
+`answer` and `errors` are what comes back, `wire` the names and numbers on the wire, `kind` and
+`layout` what a captcha shows, `settings` (with `values`, `urls`) what is set, `report` and
 `figures` what workers tell once a second, `health` the files by which one shows that it lives,
-`files` atomic writes, `log` how the log looks, `testing` what tests of a bot need. The public names
-below are loaded when they are first used: the clients are those of `producer.client`, the
-application that of `worker.celery`.
+`files` atomic writes, `log` how the log looks, `tracing` OpenTelemetry's spans, `celery` the
+application of `worker.celery`, `testing` what tests of a bot need. The public names below are
+loaded when they are first used; the clients are those of `producer.client`.
 """
 
 import sys
@@ -100,7 +100,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _CLIENTS:
-        home = f"{_producer()}.client"
+        home = f"{producer_package()}.client"
     else:
         home = "tilefleet.answer" if name == "Answer" else "tilefleet.errors"
     value = globals()[name] = getattr(import_module(home), name)
@@ -135,10 +135,11 @@ def _find(name: str) -> ModuleSpec | None:
         return None
 
 
-def _producer() -> str:
-    """Our package `producer`: by that name, or by another where a program has a producer.py.
+def producer_package() -> str:
+    """The name of our package `producer`: another one where a program has a producer.py.
 
-    The program's own file is neither imported nor run.
+    The program's own file is neither imported nor run. What is loaded by that other name (`client`,
+    `testing`, and of `local` servers and workers) imports its neighbours relatively.
     """
     if _is_ours("producer"):
         return "producer"

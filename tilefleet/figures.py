@@ -14,6 +14,8 @@ BOUNDS: Final = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025),
     *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
+#: Fields of what is so now, and not counted.
+_NOW: Final = ("engine", "lanes", "max_batch", "waiting", "running", "claimed", "oldest_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +160,6 @@ def labelled(metrics: Iterable[Any], **labels: str) -> Iterator[Any]:
             sample._replace(labels={**sample.labels, **labels}) for sample in metric.samples
         ]
         yield metric
-
-
-#: What is so now, and not counted.
-_NOW: Final = ("engine", "lanes", "max_batch", "waiting", "running", "claimed", "oldest_s")
 
 
 def _difference(now: Mapping[Any, int], before: Mapping[Any, int]) -> dict[Any, int]:

@@ -6,7 +6,10 @@ A header strip that asks for words, and a grid of tiles, row by row, all of one 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Final, Self
+
+#: Most tiles of a captcha that can be read: every set of them is weighed.
+MOST_TILES: Final = 16
 
 Pair = tuple[int, int]
 

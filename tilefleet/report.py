@@ -70,10 +70,14 @@ class Report:
 
     def encode(self) -> str:
         """As JSON, without the time that `WRITE` puts in front."""
-        fields = {"rate": round(self.rate, 1), "bounds": dict(self.bounds), "model": self.model}
-        fields["figures"] = self.figures.encode()
-        fields["process"] = self.process
-        fields["others"] = list(self.others)
+        fields = {
+            "rate": round(self.rate, 1),
+            "bounds": dict(self.bounds),
+            "model": self.model,
+            "figures": self.figures.encode(),
+            "process": self.process,
+            "others": list(self.others),
+        }
         return json.dumps(fields, separators=(",", ":"))
 
 

@@ -49,6 +49,19 @@ RESULT_EXPIRES_S: Final = 300
 #: says otherwise.
 EXPIRES_S: Final = 120
 
+#: kombu's options for the Redis broker.
+_TRANSPORT_OPTIONS: Final = {
+    "visibility_timeout": LEASE_S,
+    # Seconds between looks for leases that have ended.
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": TIMEOUT_S,
+    "socket_timeout": TIMEOUT_S,
+    "socket_keepalive": True,
+    # Seconds between looks whether connections that only listen still live.
+    "health_check_interval": TIMEOUT_S,
+}
+
 
 def lane(model: str = "", *, bulk: bool = False) -> str:
     """``captcha``, or ``captcha@mine``; `model`: its name, or none."""
@@ -132,17 +145,3 @@ def sentinel_options(user: str, password: str, retry: Any) -> dict[str, Any]:
         "socket_connect_timeout": TIMEOUT_S,
         "socket_timeout": TIMEOUT_S,
     }
-
-
-#: kombu's options for the Redis broker.
-_TRANSPORT_OPTIONS: Final = {
-    "visibility_timeout": LEASE_S,
-    # Seconds between looks for leases that have ended.
-    "unacked_restore_interval": 1,
-    "unacked_restore_throttle": 1,
-    "socket_connect_timeout": TIMEOUT_S,
-    "socket_timeout": TIMEOUT_S,
-    "socket_keepalive": True,
-    # Seconds between looks whether connections that only listen still live.
-    "health_check_interval": TIMEOUT_S,
-}

@@ -45,7 +45,7 @@ _defaults = {
     "address": "127.0.0.1",
     # What was asked, what came of it, when, and by whom.
     "tasks_columns": "name,state,args,result,exception,received,started,runtime,worker,uuid",
-    # Some 4 kB each; three events a captcha, so some seconds of a busy fleet, hours of a calm one.
+    # Three events a captcha, so some seconds of a busy fleet, hours of a calm one.
     "max_tasks": 20_000,
     # Our workers send events unasked: Flower need not tell them every few seconds.
     "enable_events": False,
@@ -55,7 +55,7 @@ _defaults = {
     # A restart keeps what it saw. Flower's own format (shelve), in a folder of this user's.
     "persistent": True,
     "state_save_interval": 300_000,
-    # From a tenth of a millisecond: Flower's own buckets begin at five.
+    # From a millisecond: Flower's own buckets begin at five.
     "task_runtime_metric_buckets": [
         *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
         float("inf"),

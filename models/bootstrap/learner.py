@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from models.bootstrap.progress import Tick, unheard
+from models.datasets.tiles import with_mirror
 from models.recognition.crops import padded
 from tilefleet.kind import BUILTIN, Kind
 
@@ -193,7 +193,7 @@ class _Views:
     ) -> None:
         #: What other kinds' tiles are in a mirror is not known.
         self._look: dict[str, Any] = {"size": kind.layout.tile, "mirrored": kind == BUILTIN}
-        self._images = [_with_margin(pictures[group]) for group in taught]
+        self._images = [with_mirror(pictures[group]) for group in taught]
         self._labels = labels[taught]
 
     def __call__(
@@ -206,10 +206,6 @@ class _Views:
         views = np.stack([np.asarray(view) for view in looked])
         lit = augment.recolour(views.astype(np.float32), random)
         return np.rint(lit).clip(0, 255).astype(np.uint8), self._labels[chosen]
-
-
-def _with_margin(picture: NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(np.pad(picture, [(16, 16), (16, 16), (0, 0)], mode="reflect"))
 
 
 def _softened(log_seen: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

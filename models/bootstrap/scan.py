@@ -142,14 +142,12 @@ class _Headers:
         network = self._own.interpreter
         network.set_tensor(network.get_input_details()[0]["index"], header[np.newaxis])
         network.invoke()
-        found = network.get_tensor(network.get_output_details()[0]["index"])[
-            0
-        ]  # (words, labels + 1)
+        # (1, words, labels + 1)
+        (found,) = network.get_tensor(network.get_output_details()[0]["index"])
         first = int(found[0, : self._none].argmax())
         if len(found) == 1:
-            return np.array([first, self._none], np.int16), np.array(
-                [found[0, first], 1], np.float32
-            )
+            words = np.array([first, self._none], np.int16)
+            return words, np.array([found[0, first], 1], np.float32)
         words = np.array([first, int(found[1].argmax())], np.int16)
         return words, found[[0, 1], words].astype(np.float32)
 

@@ -1,6 +1,6 @@
 """Signatures: vectors by which a slightly altered picture is known again.
 
-Five to choose from; two tiles are taken for the same picture if half the squared distance of their
+Six to choose from; two tiles are taken for the same picture if half the squared distance of their
 signatures is under the signature's threshold (for a hash of bits, that is its share of other bits
 twice over). ``tilefleet models dedupe --compare`` measures them.
 """
@@ -15,6 +15,18 @@ from PIL import Image
 from models.recognition.fingerprint import Tiles, Vectors, colour
 from tilefleet.errors import TilefleetError
 
+#: Signature → half the squared distance up to which two tiles are the same picture: that of a
+#: precision of 0.999 in ``tilefleet models dedupe --compare``.
+THRESHOLDS: Final[Mapping[str, float]] = {
+    "average": 0.02,
+    "difference": 0.17,
+    "perceptual": 0.2,
+    "wavelet": 0.02,
+    "colour": 0.07,
+    "learned": 0.02,
+}
+NAMES: Final = tuple(THRESHOLDS)
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -23,8 +35,7 @@ class Signature:
     name: str
     #: uint8 (n, h, w, 3) to float32 (n, d), at most about 1 long.
     describe: Callable[[Tiles], Vectors]
-    #: Half the squared distance up to which two tiles are the same picture: that of a precision
-    #: of 0.999 in `compare`'s measurement.
+    #: One of `THRESHOLDS`.
     threshold: float
 
     def __call__(self, tiles: Tiles) -> Vectors:
@@ -85,14 +96,3 @@ def learned(name: str) -> Callable[[Tiles], Vectors]:
         return np.asarray(vectors / np.maximum(length, 1e-6), np.float32)
 
     return describe
-
-
-THRESHOLDS: Final[Mapping[str, float]] = {
-    "average": 0.02,
-    "difference": 0.17,
-    "perceptual": 0.2,
-    "wavelet": 0.02,
-    "colour": 0.07,
-    "learned": 0.02,
-}
-NAMES: Final = tuple(THRESHOLDS)

@@ -17,7 +17,8 @@ from typing import Final, Self
 from tilefleet.errors import BadAnswers
 from tilefleet.files import atomic_write
 
-FILENAME: Final = "answers.csv"
+#: What the file is called, in a folder of captchas.
+ANSWERS: Final = "answers.csv"
 COLUMNS: Final = ("file", "words", "picks")
 
 _DELIMITERS: Final = (",", ";", "\t")

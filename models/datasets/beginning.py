@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets import own
-from models.datasets.answers import Answer, Answers
+from models.datasets.answers import ANSWERS, Answer, Answers
 from models.datasets.collections import MEASURED
 from models.datasets.kinds import LAYOUT, WORDS, can_be_word, read_layout, read_words
 from models.datasets.tiles import open_tile
-from models.datasets.truth import ANSWERS
 from models.recognition.propose import propose
 from tilefleet.errors import BadCollection, BadTiles
 from tilefleet.kind import Kind

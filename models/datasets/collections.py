@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from models.datasets import own
+from models.datasets.answers import ANSWERS
 from models.datasets.split import seen, twins, unseen
 from models.datasets.tiles import Pictures, cut, labelled, labelled_in
-from models.datasets.truth import ANSWERS, Truth, truths
+from models.datasets.truth import Truth, truths
 from tilefleet.kind import BUILTIN, Kind
 
 #: Captchas for measuring alone: nothing is ever trained on, or fitted to, any of them.
@@ -74,10 +75,11 @@ def to_learn(data: Path, kind: Kind = BUILTIN) -> tuple[Pictures, Pictures | Non
     return first, reduce(add, others) if others else None
 
 
-def unseen_tiles(data: Path) -> Pictures | None:
-    """The tiles that are kept out of every training by their file's hash; None if there are
-    none. Raises BadTiles."""
-    found = [pictures for pictures in _gathered(data, unseen) if len(pictures)]
+def unseen_tiles(data: Path, kind: Kind = BUILTIN) -> Pictures | None:
+    """The tiles that are kept out of every training by their hash; None if there are none. Raises
+    BadTiles."""
+    every = [own.labelled(data, kind).measured] if kind != BUILTIN else _gathered(data, unseen)
+    found = [pictures for pictures in every if len(pictures)]
     return reduce(add, found) if found else None
 
 

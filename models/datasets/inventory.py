@@ -6,6 +6,7 @@ What is found names a training's state, too: of other files, another training (`
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets import photographs
-from models.datasets.answers import FILENAME, Answers
+from models.datasets.answers import ANSWERS, Answers
 from models.datasets.collections import LEARNED, MEASURED
 from models.datasets.tiles import counted, labelled_in, named, open_captcha, open_tile
 from tilefleet.errors import BadCollection, TilefleetError, reason
@@ -103,6 +104,11 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
     labels = np.zeros(len(BUILTIN.labels), np.int64)
     total = sum(map(len, collections.values()))
     sources: dict[str, Source] = {}
+    done = 0
+
+    def tell(before: int, now: int) -> None:
+        tick(before + now, total)
+
     if tiles.suffix == ".npz":
         known = counted(tiles).labels
         np.add.at(labels, known[known >= 0], 1)
@@ -110,16 +116,17 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
     else:
         files, classes, _ = named(tiles)
         total += len(files)
-        bad = unread(files, open_tile, lambda done: tick(done, total))
-        readable = np.array([path.name not in dict(bad) for path in files])
+        bad = unread(files, open_tile, partial(tell, 0))
+        unreadable = {name for name, _ in bad}
+        readable = np.array([path.name not in unreadable for path in files])
         np.add.at(labels, classes[readable], 1)
         sources[tiles.name] = Source(int(readable.sum()), digest(files), bad)
-    done = total - sum(map(len, collections.values()))
-    for name, files in collections.items():
-        before = done
-        bad = unread(files, open_captcha, lambda n, b=before: tick(b + n, total))  # type: ignore[misc]
         done += len(files)
-        beside = [path for path in (data / name / FILENAME,) if path.is_file()]
+    for name, files in collections.items():
+        bad = unread(files, open_captcha, partial(tell, done))
+        done += len(files)
+        answers = data / name / ANSWERS
+        beside = [answers] if answers.is_file() else []
         sources[name] = Source(len(files) - len(bad), digest([*files, *beside]), bad)
     if (data / photographs.FILENAME).is_file():
         count = photographs.count(data / photographs.FILENAME)
@@ -130,13 +137,13 @@ def look(data: Path, tick: Callable[[int, int], None] = lambda done, of: None) -
 def check_answers(folder: Path, kind: Kind = BUILTIN) -> None:
     """Raise BadAnswers for an answers.csv that cannot be understood, BadCollection for one that
     names files that are not there."""
-    if not (folder / FILENAME).is_file():
+    if not (folder / ANSWERS).is_file():
         return
-    answers = Answers.read(folder / FILENAME, tiles=kind.layout.count)
+    answers = Answers.read(folder / ANSWERS, tiles=kind.layout.count)
     missing = [file for file in answers.known if not (folder / file).is_file()]
     if missing:
         raise BadCollection(
-            f"{folder / FILENAME} names {len(missing)} files that are not there: "
+            f"{folder / ANSWERS} names {len(missing)} files that are not there: "
             f"{', '.join(missing[:_NAMED])}"
         )
 

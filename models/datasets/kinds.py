@@ -13,13 +13,11 @@ from typing import Any, Final
 from tilefleet.errors import BadKind
 from tilefleet.files import atomic_write
 from tilefleet.kind import BUILTIN, Kind
-from tilefleet.layout import Layout
+from tilefleet.layout import MOST_TILES, Layout
 
 LAYOUT: Final = "layout.toml"
 WORDS: Final = "words.txt"
 
-#: Every set of tiles is weighed.
-MOST_TILES: Final = 16
 #: Fewer tell nothing apart, and captchas ask for one and show others.
 LEAST_WORDS: Final = 3
 _MOST_WORDS: Final = 4096

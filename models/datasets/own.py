@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.datasets.answers import ANSWERS
 from models.datasets.tiles import (
     MARGIN,
     Pictures,
@@ -33,7 +34,7 @@ from models.datasets.tiles import (
     open_captcha,
     with_mirror,
 )
-from models.datasets.truth import ANSWERS, Truth, truths
+from models.datasets.truth import Truth, truths
 from models.recognition.crops import cut_header, cut_tiles
 from tilefleet.errors import BadImage, BadTiles, did_you_mean, reason
 from tilefleet.kind import Kind

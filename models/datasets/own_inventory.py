@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 
 from models.datasets import own
+from models.datasets.answers import ANSWERS
 from models.datasets.collections import MEASURED
 from models.datasets.inventory import FEW, Inventory, Source, check_answers, digest, listed, unread
 from models.datasets.tiles import counted, open_captcha
-from models.datasets.truth import ANSWERS, truths
+from models.datasets.truth import truths
 from tilefleet.errors import BadTiles
 from tilefleet.kind import Kind
 
@@ -68,7 +69,8 @@ def look(
             continue
         bad = unread(paths, partial(open_captcha, kind=kind), partial(tell, done))
         done += len(paths)
-        beside = [path for path in (folders[name] / ANSWERS,) if path.is_file()]
+        answers = folders[name] / ANSWERS
+        beside = [answers] if answers.is_file() else []
         sources[name] = Source(len(paths) - len(bad), digest([*paths, *beside]), bad)
         if name == HERE:
             unreadable = {each for each, _ in bad}

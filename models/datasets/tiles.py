@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.datasets.truth import ANSWERS, truths
+from models.datasets.answers import ANSWERS
+from models.datasets.truth import truths
 from models.recognition.image import decode
 from tilefleet.errors import BadImage, BadTiles, reason
 from tilefleet.files import atomic_write
@@ -286,6 +287,7 @@ def _to_size(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
 
 
 def with_mirror(pixels: NDArray[np.uint8]) -> Image.Image:
+    """A picture, uint8 (h, w, 3), with `MIRRORED` further pixels on each side."""
     width = (MIRRORED, MIRRORED)
     return Image.fromarray(np.pad(pixels, [width, width, (0, 0)], mode="reflect"))
 
@@ -293,5 +295,4 @@ def with_mirror(pixels: NDArray[np.uint8]) -> Image.Image:
 def _middle(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     width, height = size
     left, top = (image.width - width) // 2, (image.height - height) // 2
-    cut = image.convert("RGB").crop((left, top, left + width, top + height))
-    return np.asarray(cut)
+    return np.asarray(image.convert("RGB").crop((left, top, left + width, top + height)))

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from models.datasets.answers import FILENAME, Answers
+from models.datasets.answers import ANSWERS, Answers
 from tilefleet.kind import BUILTIN, Kind
-
-ANSWERS: Final = FILENAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from tilefleet.kind import BUILTIN, Kind
 
 _QUALITY = (72, 88)
 _NOISY = 0.15
+#: Pictures up to so many pixels larger are tiles with a margin; larger ones are made smaller.
+_MOST_CUT = 8
 #: Which independent stream of random numbers a thing is drawn from.
 _PLAN, _VIEW, _CAPTCHA = range(3)
 
@@ -234,7 +236,3 @@ def _load(path: Path, rng: np.random.Generator, kind: Kind) -> Image.Image:
     ]
     width = [*((each // 2, each - each // 2) for each in missing), (0, 0)]
     return Image.fromarray(np.pad(pixels, width, mode="reflect"))
-
-
-#: Pictures up to so many pixels larger are tiles with a margin; larger ones are made smaller.
-_MOST_CUT = 8

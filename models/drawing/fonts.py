@@ -84,7 +84,7 @@ def faces(folders: Sequence[Path], kind: Kind = BUILTIN) -> tuple[list[Path], li
     """
     needed = "".join(dict.fromkeys("".join(kind.labels)))
     if kind != BUILTIN:
-        found = find([*folders, *(each for each in INSTALLED if each.is_dir())], needed=needed)
+        found = find(_with_installed(folders), needed=needed)
         if not found:
             raise ModelError(_lacking(folders, needed))
         held_out = list(found[_HELD_OUT - 1 :: _HELD_OUT])
@@ -94,9 +94,13 @@ def faces(folders: Sequence[Path], kind: Kind = BUILTIN) -> tuple[list[Path], li
     return train, [face for face in found if face not in train] or train
 
 
+def _with_installed(folders: Sequence[Path]) -> list[Path]:
+    return [*folders, *(each for each in INSTALLED if each.is_dir())]
+
+
 def _lacking(folders: Sequence[Path], needed: str) -> str:
     """Which characters no font draws or, if each is drawn by some, that none has them all."""
-    every = find([*folders, *(each for each in INSTALLED if each.is_dir())])
+    every = find(_with_installed(folders))
     missing = [text for text in needed if not any(_has_safely(font, text) for font in every)]
     scripts = sorted({unicodedata.name(text, "?").split()[0] for text in missing})
     advice = "install one, or give --fonts FOLDER"

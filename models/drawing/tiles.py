@@ -14,7 +14,7 @@ from tilefleet.kind import BUILTIN, Kind
 #: Our own: pictographs under an open licence (see README.md beside this file).
 TILES = Path(__file__).parent / "tiles"
 
-_NAME = re.compile(r"(\d\d)_\w+\.(?:png|jpe?g|webp|bmp|gif)", re.IGNORECASE)
+_NAME = re.compile(r"(\d{2,4})_\w+\.(?:png|jpe?g|webp|bmp|gif)", re.IGNORECASE)
 
 
 def find(folder: Path, kind: Kind = BUILTIN) -> Mapping[int, Sequence[Path]]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.intervals import interval
+from models.recognition.crops import padded
 from models.runtimes import litert
 from models.store import Entry
 
@@ -63,10 +64,9 @@ def probabilities(model: Entry, tiles: Tiles) -> Probabilities:
     runner = litert.load(model.read("tiles.tflite")).get_signature_runner()
     ((given, details),) = runner.get_input_details().items()
     size = int(details["shape"][0])
-    padded = np.concatenate([tiles, np.zeros((-len(tiles) % size, *tiles.shape[1:]), np.uint8)])
     parts = []
-    for start in range(0, len(padded), size):
-        (shown,) = runner(**{given: padded[start : start + size]}).values()
+    for start in range(0, len(tiles), size):
+        (shown,) = runner(**{given: padded(tiles[start : start + size], size)}).values()
         parts.append(shown)
     return np.concatenate(parts)[: len(tiles)]
 

@@ -11,14 +11,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from models.drawing.fonts import BOLD
-from models.evaluation.score import Outcome, Score
+from models.evaluation.score import BINS, Outcome, Score, bins
 from tilefleet.kind import BUILTIN, Kind
 
-#: Has the characters of all labels.
-_FONT = BOLD
 _RIGHT, _WRONG, _TEXT = (0, 140, 60), (215, 30, 30), (30, 30, 30)
 _ZOOM, _COLUMNS, _CAPTION = 2, 3, 64
-_BINS = 10
 #: Failures on the contact sheet: the surest ones.
 _MOST_FAILURES = 60
 _LEGEND = 34
@@ -63,7 +60,7 @@ def contact_sheet(outcomes: Sequence[Outcome], kind: Kind = BUILTIN) -> Image.Im
     columns = min(_COLUMNS, len(chosen))
     rows = -(-len(chosen) // columns)
     sheet = Image.new("RGB", (columns * (width + 8), _LEGEND + rows * (height + 8)), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.truetype(_FONT, 15)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.truetype(BOLD, 15)
     x = 4.0
     for text, colour in (
         (f"{len(chosen)} of {len(outcomes)} failures", _TEXT),
@@ -81,7 +78,7 @@ def contact_sheet(outcomes: Sequence[Outcome], kind: Kind = BUILTIN) -> Image.Im
 def _failure(outcome: Outcome, size: tuple[int, int]) -> Image.Image:
     page = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(page)
-    large, small = (ImageFont.truetype(_FONT, points) for points in (17, 13))
+    large, small = (ImageFont.truetype(BOLD, points) for points in (17, 13))
     width, height = size[0], size[1] - _CAPTION
     caption = (4, height + 2)
     truth, answer = outcome.truth, outcome.answer
@@ -123,11 +120,11 @@ def _reliability(known: Sequence[Outcome], score: Score) -> Any:
     figure, axes = _figure(5, 4.2)
     confidence = np.array([outcome.confidence for outcome in known])
     exact = np.array([outcome.exact for outcome in known])
-    spans = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    for span in np.unique(spans):
-        chosen = spans == span
-        middle, share = (span + 0.5) / _BINS, exact[chosen].mean()
-        axes.bar(middle, share, 0.9 / _BINS, color="#4477aa")
+    bin_of = bins(confidence)
+    for number in np.unique(bin_of):
+        chosen = bin_of == number
+        middle, share = (number + 0.5) / BINS, exact[chosen].mean()
+        axes.bar(middle, share, 0.9 / BINS, color="#4477aa")
         # How many there are, in the bar, or above one that is too low.
         inside = share > 0.1
         axes.text(
@@ -189,7 +186,7 @@ def _confusion(pairs: Counter[tuple[str, str]], kind: Kind) -> Any:
     for row, column in np.argwhere(matrix > 0):
         number = f"{matrix[row, column]:.0f}"
         axes.text(column, row, number, ha="center", va="center", fontsize=7)
-    font = FontProperties(fname=_FONT, size=8)
+    font = FontProperties(fname=BOLD, size=8)
     axes.set_xticks(range(len(labels)), labels, rotation=90, fontproperties=font)
     axes.set_yticks(range(len(labels)), labels, fontproperties=font)
     axes.set(xlabel="taken for", ylabel="shown")

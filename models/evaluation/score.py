@@ -19,7 +19,8 @@ from tilefleet.kind import BUILTIN
 THRESHOLDS: Final = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 #: An answer to a word that is no label should be less confident than this.
 DOUBT: Final = 0.5
-_BINS = 10
+#: Equal bins of confidence, over which calibration is measured.
+BINS: Final = 10
 #: Pairs that a summary keeps.
 MOST_CONFUSIONS = 8
 
@@ -91,8 +92,8 @@ class Score:
     #: Share of all tiles that are rightly picked or rightly left.
     tiles_right: float
     selective: tuple[Selective, ...]
-    #: Mean distance of confidence and truth over ten equal spans of confidence, weighed by how
-    #: many answers each has (Guo et al., "On calibration of modern neural networks", 2017).
+    #: Mean distance of confidence and truth over `BINS` of confidence, weighed by how many answers
+    #: each has (Guo et al., "On calibration of modern neural networks", 2017).
     calibration_error: float
     #: (shown, taken for, times), most frequent first, where the tile asked for was not recognised.
     confusions: tuple[tuple[str, str, int], ...]
@@ -197,14 +198,17 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_])
     """Expected calibration error of float64 (n,) and bool (n,)."""
     if not len(confidence):
         return 0.0
-    spans = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    return float(
-        sum(
-            abs(confidence[spans == span].mean() - right[spans == span].mean())
-            * (spans == span).mean()
-            for span in np.unique(spans)
-        )
-    )
+    bin_of = bins(confidence)
+    apart = 0.0
+    for number in np.unique(bin_of):
+        chosen = bin_of == number
+        apart += abs(confidence[chosen].mean() - right[chosen].mean()) * chosen.mean()
+    return float(apart)
+
+
+def bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """int64 (n,): which of `BINS` each confidence is in, from 0."""
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
 
 
 def _selective(

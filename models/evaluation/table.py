@@ -20,18 +20,19 @@ def measure(
     only_unseen: bool = False,
 ) -> tuple[dict[str, Score], Agreement | None]:
     """The scores by collection and part, and the agreement of the settings' model with the mean of
-    `teachers`, stored models, on the tiles that no training sees.
+    `teachers`, stored models, on the tiles that no training sees. `data` is of the model's kind.
 
     `only_unseen` leaves out captchas that trainings may see. Raises TilefleetError.
     """
+    kind = reader.engine.kind
     rows: dict[str, Score] = {}
-    for name, captchas in answered(data).items():
+    for name, captchas in answered(data, kind).items():
         chosen = [each for each in captchas if not only_unseen or is_unseen(each)]
         read = {each.truth.path: each for each in outcomes(reader, chosen)}
         rows[name] = Score.of(list(read.values()))
         for part, some in parts(chosen).items():
             rows[f"{name}, {part}"] = Score.of([read[each.path] for each in some])
-    tiles = unseen_tiles(data) if teachers else None
+    tiles = unseen_tiles(data, kind) if teachers else None
     if tiles is None:
         return rows, None
     student, *others = (

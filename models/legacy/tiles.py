@@ -76,8 +76,10 @@ def _mean(answers: list[Any], name: str) -> Any:
 
 def _for_rgb(network: LegacyFile) -> LegacyFile:
     """It was made for BGR: the channels of the first kernel are turned round, not the picture's."""
-    layers = list(network.layers)
-    first = next(index for index, layer in enumerate(layers) if "kernel" in layer.weights)
-    kernel = np.ascontiguousarray(layers[first].weights["kernel"][:, :, ::-1])
-    layers[first] = replace(layers[first], weights={**layers[first].weights, "kernel": kernel})
-    return replace(network, layers=tuple(layers))
+    turned = list(network.layers)
+    place, first = next(
+        (place, layer) for place, layer in enumerate(turned) if "kernel" in layer.weights
+    )
+    kernel = np.ascontiguousarray(first.weights["kernel"][:, :, ::-1])
+    turned[place] = replace(first, weights={**first.weights, "kernel": kernel})
+    return replace(network, layers=tuple(turned))

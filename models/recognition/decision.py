@@ -73,7 +73,7 @@ def decide(
         points, grid = place.points, place.grid
         confidence *= place.certainty
     return Answer(
-        words=tuple(Reading(labels[word], confidence) for word, confidence in asked),
+        words=tuple(Reading(labels[word], sure) for word, sure in asked),
         tiles=tuple(
             Reading(labels[label], float(tile[label]))
             for label, tile in zip(tiles.argmax(axis=1), tiles, strict=True)

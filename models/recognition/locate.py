@@ -29,9 +29,16 @@ _SHAPE: Final = 0.02
 #: What differs so much from a picture's corner is not its border, of 255.
 _BORDER_STEP: Final = 24
 #: See `Sighting.worth`.
-_UNSCALED: Final = 0.05
+_OWN_SIZE: Final = 0.05
 #: Places that are looked at closely.
 _TRIED: Final = 4
+#: Around the captcha, in the layout's pixels, when its edges are looked at.
+_BORDER: Final = 8
+#: By how much, in percent, the words and tiles of a captcha are sharpened that is smaller by as
+#: much as it is, and how little smaller it is for that to be left.
+_WORDS: Final = 600
+_TILES: Final = 300
+_SOFT: Final = 0.05
 #: How sure it is at most that what is read in a captcha that was found is right.
 _CERTAIN: Final = 0.95
 
@@ -57,7 +64,7 @@ class Sighting:
     @property
     def worth(self) -> float:
         """Its sides; of two that show about as many, a captcha at its own size is likelier."""
-        return self.sides + (_UNSCALED if (self.across, self.down) == (1.0, 1.0) else 0.0)
+        return self.sides + (_OWN_SIZE if (self.across, self.down) == (1.0, 1.0) else 0.0)
 
     def box(self, layout: Layout) -> tuple[float, float, float, float]:
         """Left, top, right and bottom in the picture."""
@@ -131,13 +138,6 @@ def cut(picture: Image.Image, layout: Layout, seen: Sighting) -> NDArray[np.uint
     return np.asarray(page)
 
 
-#: By how much, in percent, the words and tiles of a captcha are sharpened that is smaller by as
-#: much as it is, and how little smaller it is for that to be left.
-_WORDS: Final = 600
-_TILES: Final = 300
-_SOFT: Final = 0.05
-
-
 def _sharpened(percent: float) -> ImageFilter.UnsharpMask:
     return ImageFilter.UnsharpMask(radius=1, percent=round(percent), threshold=0)
 
@@ -194,23 +194,20 @@ def _sides(picture: Steps, layout: Layout, across: float, *, least: float = 1.0)
     return sides_there(picture, layout, _BORDER, sharp)
 
 
-#: Around the captcha, in the layout's pixels, when its edges are looked at.
-_BORDER: Final = 8
-
-
 def _around(
     grey: Image.Image, layout: Layout, left: float, top: float, across: float, down: float
 ) -> Steps:
     """What is at that place with a border of `_BORDER`, in the layout's own pixels."""
     size = grey.size
     width, height = (length + 2 * _BORDER for length in layout.size)
-    data = (across, 0, left - _BORDER * across, 0, down, top - _BORDER * down)
+    reduced = 1.0
     if across >= 2:
         # A transformation takes single pixels: what is larger is made smaller first.
         small = grey.reduce(int(across))
-        by = grey.width / small.width
-        data = tuple(value / by for value in data)  # type: ignore[assignment]
+        reduced = grey.width / small.width
         grey = small
+    affine = (across, 0, left - _BORDER * across, 0, down, top - _BORDER * down)
+    data = [value / reduced for value in affine]
     moved = grey.transform(
         (width, height), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR, fillcolor=255
     )

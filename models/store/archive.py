@@ -46,7 +46,7 @@ def write(entry: Entry, path: Path, *, replace: bool = False) -> None:
     if path.is_dir() or (path.exists() and not replace):
         raise ModelError(f"{path} exists; give another name, or say that it is replaced")
     files = {FILENAME: entry.manifest.encode().encode()}
-    files |= {file: entry.read(file) for file in entry.manifest.networks_files}
+    files |= {file: entry.read(file) for file in entry.manifest.network_files}
     sums = "".join(f"{sha256(files[file])}  {file}\n" for file in sorted(files))
     with atomic_write(path) as whole, zipfile.ZipFile(whole, "w") as archive:
         for file, contents in {**files, _SUMS: sums.encode()}.items():
@@ -77,9 +77,9 @@ def read(
         for file, contents in files.items():
             (folder / file).write_bytes(contents)
         manifest = Manifest.read(folder)
-        if {*manifest.networks_files, FILENAME} != files.keys():
+        if {*manifest.network_files, FILENAME} != files.keys():
             raise BadArchive(f"{path} has other files than its manifest says")
-        for file in manifest.networks_files:
+        for file in manifest.network_files:
             manifest.read_file(folder, file)
         put_in_place(folder, store / name)
     finally:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tilefleet.errors import BadManifest
+from tilefleet.errors import BadManifest, reason
 
 #: Bytes of a manifest, and of a network's file, packed and unpacked.
 MOST_MANIFEST: Final = 1 << 20
@@ -132,7 +132,7 @@ def check_keras(contents: bytes, path: Path) -> None:
         raise
     except Exception as error:
         # zipfile's, zlib's and others', which have no common class.
-        raise BadManifest(f"{path}: {type(error).__name__}: {error}") from None
+        raise BadManifest(f"{path}: {reason(error)}") from None
     _check_config(config, path)
     _check_weights(weights, path)
 
@@ -191,4 +191,4 @@ def _check_weights(contents: bytes, path: Path) -> None:
     except BadManifest:
         raise
     except Exception as error:
-        raise BadManifest(f"{path}: its weights: {type(error).__name__}: {error}") from None
+        raise BadManifest(f"{path}: its weights: {reason(error)}") from None

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from models.store import contents, earlier
 from tilefleet.errors import BadManifest, HashMismatch
 from tilefleet.kind import Kind
+from tilefleet.layout import MOST_TILES
 
 FILENAME: Final = "manifest.json"
 VERSION: Final = 2
@@ -32,9 +33,6 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
 #: Ends the name of a LiteRT file that computes in int8 beside one of the same network that does in
 #: float32.
 INT8: Final = "int8.tflite"
-
-#: Most tiles of a layout: every set of them is weighed.
-_MOST_TILES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class Manifest:
         return [network for network in NETWORKS if f"{network}.{INT8}" in self.files]
 
     @property
-    def networks_files(self) -> list[str]:
+    def network_files(self) -> list[str]:
         """The files of its networks: those that every model has, then those in int8."""
         return [*file_names(), *(f"{network}.{INT8}" for network in self.in_int8)]
 
@@ -103,8 +101,8 @@ class Manifest:
             raise BadManifest(f"{path}: {error}") from None
         if not contents.is_name(encoded["name"]):
             raise BadManifest(f"{path}: name cannot be {encoded['name']!r}")
-        if kind.layout.count > _MOST_TILES:
-            raise BadManifest(f"{path} has {kind.layout.count} tiles; at most {_MOST_TILES} can be")
+        if kind.layout.count > MOST_TILES:
+            raise BadManifest(f"{path} has {kind.layout.count} tiles; at most {MOST_TILES} can be")
         # A folder that was copied or renamed is a model of that name; no other says that it is it.
         named = {"name": folder.name, "sharpness": float(encoded["sharpness"]), "kind": kind}
         return cls(**{**encoded, **named})

@@ -1,7 +1,7 @@
 """Both networks of a model, trained, measured and stored: ``tilefleet models train``."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +152,9 @@ def _for_words(data: Path, options: Options, kind: Kind, begun: Entry | None) ->
         rounds = words.GOING_ON
     if options.quick:
         epochs = words.QUICK_ROUND.epochs * kind.layout.words
-        rounds, recipe = [replace(words.QUICK_ROUND, epochs=epochs)], words.QUICK
+        rounds, recipe = [replace_fields(words.QUICK_ROUND, epochs=epochs)], words.QUICK
     if options.headers:
-        recipe = replace(recipe, strips=options.headers)
+        recipe = replace_fields(recipe, strips=options.headers)
     return {**given, "rounds": [options.schedule(each) for each in rounds], "recipe": recipe}
 
 
@@ -172,7 +172,7 @@ def _for_tiles(options: Options, kind: Kind, begun: Entry | None) -> dict[str, A
         keras.utils.set_random_seed(options.seed)
         given["begun"] = transfer.go_on(begun, "tiles", kind)
     if options.quick:
-        schedule = replace(schedule, **tiles.QUICK)
+        schedule = replace_fields(schedule, **tiles.QUICK)
     return {**given, "schedule": options.schedule(schedule)}
 
 
@@ -186,11 +186,11 @@ def _by_blocks(
     """Tiles learned by blocks; `epochs` of the options are those of each of the two phases."""
     phases = blocks.Phases(seed=options.seed)
     if options.epochs:
-        phases = replace(phases, alone=options.epochs, whole=options.epochs)
+        phases = replace_fields(phases, alone=options.epochs, whole=options.epochs)
     if options.steps:
         # As many views as are learnt from, at the most.
         shards = min(phases.shards, -(-options.steps * phases.batch // views.SHARD))
-        phases = replace(phases, steps=options.steps, shards=shards)
+        phases = replace_fields(phases, steps=options.steps, shards=shards)
     return blocks.train(
         sources(data),
         teachers=teachers,

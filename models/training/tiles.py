@@ -3,8 +3,8 @@
 There are few pictures, so the network mostly learns from a teacher: a stored tiles network that
 says what it sees in each view, however moved, recoloured or mixed with another, and the new
 network learns to see the same (Beyer et al., "Knowledge distillation: a good teacher is patient
-and consistent", 2022), on the way to the answer too (`training.maps`). Where the true label is
-known it counts for a share of the target.
+and consistent", 2022), on the way to the answer too (`training.teachers.maps`). Where the true
+label is known it counts for a share of the target.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _TEMPERATURE = 3.0
 _LEAST = 1e-6
 #: The share of all steps whose weights are averaged, about.
 _AVERAGED = 0.02
-#: Steps from which on XLA saves more than compiling takes (174 against 275 ms a step on two cores).
+#: Steps from which on XLA saves more time than compiling takes.
 _WORTH_COMPILING = 500
 #: Pictures on which the spread of the teacher's maps is measured.
 _MEASURED = 400

@@ -1,9 +1,9 @@
 """Training the words network: ``tilefleet models train``.
 
 Headers are drawn: no real one is needed. (Where there are some of a kind of one's own, a share of
-every batch shows them.) They are drawn once, a plain and a noisy kind, with
-one and two words, then moved and relit a little every time they are shown. Some words are no
-labels; their target is "any of them", so that the network is unsure of such.
+every batch shows them.) They are drawn once, a plain and a noisy kind, with one and two words, then
+moved and relit a little every time they are shown. Some words are no labels; their target is "any
+of them", so that the network is unsure of such.
 """
 
 from collections.abc import Callable, Sequence

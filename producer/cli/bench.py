@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from producer.terminal.options import MODEL, Within
+from producer.terminal.options import MODEL, POSITIVE, Within
 
 
 @click.command()
@@ -20,12 +20,12 @@ from producer.terminal.options import MODEL, Within
 )
 @click.option(
     "--rate",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     help="Open loop: captchas a second, at random (Poisson), answered or not.",
 )
 @click.option(
     "--seconds",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     default=10.0,
     show_default=True,
     help="How long to send.",
@@ -39,7 +39,7 @@ from producer.terminal.options import MODEL, Within
 @click.option("--bad", type=Within(0, 1), default=0.0, help="Share that is no captcha.")
 @click.option(
     "--timeout",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     default=30.0,
     show_default=True,
     help="Seconds to wait for each answer.",
@@ -60,7 +60,6 @@ def bench(files: tuple[str, ...], **options: Any) -> None:
 
     Exit code 1 if nothing was answered. 130 after Ctrl-C, which shows what was measured so far.
     """
-
     from producer.bench.run import run
 
     sys.exit(run(files, **options))

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from producer.terminal.options import MODEL, Within
+from producer.terminal.options import MODEL, POSITIVE
 from tilefleet.errors import BadKeyFile
 from tilefleet.settings import Settings
 
@@ -17,7 +17,7 @@ def _file(ctx: click.Context, _: click.Parameter, given: Path | None) -> Path:
     return Path(chosen)
 
 
-_option: Any = click.option(
+_file_option: Any = click.option(
     "--file",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_file,
@@ -35,10 +35,10 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@_option
+@_file_option
 @click.option(
     "--rate",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     help="Quota: captchas a second; none if not given.",
 )
 @click.option(
@@ -46,7 +46,10 @@ def keys() -> None:
 )
 @click.option("--model", type=MODEL, metavar="NAME", help="The only model that reads for it.")
 def add(name: str, file: Path, rate: float | None, burst: int | None, model: str | None) -> None:
-    """Make a key for NAME and print it, once: the file holds only its hash."""
+    """Make a key for NAME and print it, this once.
+
+    The file holds only its hash.
+    """
     from producer.gateway.keys import Key, changing, readers
 
     if burst is not None and rate is None:
@@ -62,7 +65,7 @@ def add(name: str, file: Path, rate: float | None, burst: int | None, model: str
 
 
 @keys.command("list")
-@_option
+@_file_option
 def list_keys(file: Path) -> None:
     """Show names, quotas, models and dates."""
     from producer.gateway.keys import read
@@ -75,11 +78,12 @@ def list_keys(file: Path) -> None:
 
 @keys.command()
 @click.argument("name")
-@_option
+@_file_option
 def remove(name: str, file: Path) -> None:
     """Take NAME's key away."""
     from producer.gateway.keys import changing, read
 
+    # One that is not there is an error: `changing` would make it.
     read(file)
     with changing(file) as kept:
         if kept.pop(name, None) is None:

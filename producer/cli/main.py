@@ -81,10 +81,11 @@ def main() -> None:
 @click.command()
 @click.argument("shell", type=click.Choice(_SHELLS), required=False)
 def completion(shell: str | None) -> None:
-    """Print what makes a shell complete commands, options, models and files.
+    """Print what makes a shell complete commands.
 
-    For bash: eval "$(tilefleet completion bash)" in ~/.bashrc; zsh the same in ~/.zshrc; fish:
-    tilefleet completion fish | source. Without SHELL: the one that $SHELL names.
+    Their options, models and files, too. For bash: eval "$(tilefleet completion bash)" in
+    ~/.bashrc; zsh the same in ~/.zshrc; fish: tilefleet completion fish | source. Without SHELL:
+    the one that $SHELL names.
     """
     name = shell or Path(os.environ.get("SHELL", "")).name
     made = get_completion_class(name) if name in _SHELLS else None

@@ -38,10 +38,13 @@ def samples(
     repeats: int | None,
     header_errors: float,
 ) -> None:
-    """Draw captchas with known answers, from any folder of tile pictures.
+    """Draw captchas with known answers.
 
-    With --repeats, a collection to learn from without labels; the truth is in truth.csv.
+    From any folder of tile pictures. With --repeats, a collection to learn from without labels; the
+    truth is in truth.csv.
     """
+    if header_errors and not repeats:
+        raise click.UsageError("--header-errors goes with --repeats")
     from models.drawing.captchas import generate
     from models.drawing.collection import plan
     from models.drawing.tiles import TILES

@@ -73,7 +73,10 @@ def serve(
     max_requests: int,
     log_requests: bool,
 ) -> None:
-    """Serve captchas over HTTP: POST a picture to /v1/solve, or open the page at /."""
+    """Serve captchas over HTTP.
+
+    POST a picture to /v1/solve, or open the page at /.
+    """
     from producer.gateway import server
     from producer.gateway.app import Gateway
     from producer.gateway.keys import KeyFile

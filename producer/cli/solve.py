@@ -12,7 +12,7 @@ import click
 
 from producer.terminal import inputs
 from producer.terminal.group import STOPPED
-from producer.terminal.options import FOLDER, MODEL, Within
+from producer.terminal.options import FOLDER, MODEL, POSITIVE
 
 
 @click.command()
@@ -28,7 +28,7 @@ from producer.terminal.options import FOLDER, MODEL, Within
 @click.option("--model", type=MODEL, metavar="NAME", help="Which model reads; none: the default.")
 @click.option(
     "--timeout",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     default=30.0,
     show_default=True,
     help="Seconds to wait for each answer.",

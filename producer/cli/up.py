@@ -13,10 +13,10 @@ import click
     "-c", "--concurrency", type=click.IntRange(min=1), help="Passes side by side; as many as cores."
 )
 def up(port: int, flower_port: int, flower: bool, concurrency: int | None) -> None:
-    """Start everything here: server, worker, Flower, gateway; Ctrl-C ends it.
+    """Start everything here: server, worker, Flower, gateway.
 
-    The server is the one that CELERY_BROKER_URL names, else one of its own, in memory. Where a
-    port is taken, a free one is used.
+    Ctrl-C ends it. The server is the one that CELERY_BROKER_URL names, else one of its own, in
+    memory. Where a port is taken, a free one is used.
     """
 
     from producer.local.up import run

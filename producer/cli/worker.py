@@ -19,12 +19,13 @@ from tilefleet.errors import SettingError
     help="How many workers; 0: one for each core, one in all on a GPU. TILEFLEET_PROCESSES if "
     "not given.",
 )
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.argument("options", metavar="[CELERY_OPTION]…", nargs=-1, type=click.UNPROCESSED)
 def worker(processes: int | None, options: tuple[str, ...]) -> None:
-    """Start workers here, as many as the machine has cores for, under one supervisor.
+    """Start workers here, one for each core, under one supervisor.
 
-    OPTIONS are those of "celery worker" (--hostname for the workers' name; -n is taken). One that
-    ends by itself is started again. TILEFLEET_METRICS and TILEFLEET_HEALTH are for all of them.
+    Each CELERY_OPTION is one of "celery worker" (--hostname for the workers' name; -n is taken).
+    One that ends by itself is started again. TILEFLEET_METRICS and TILEFLEET_HEALTH are for all of
+    them.
     """
     for each in options:
         if each in ("-n", "--processes") or each.startswith("--processes="):

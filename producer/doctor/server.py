@@ -25,6 +25,8 @@ _OLDEST: Final = (7, 0)
 _APART_S: Final = 2.0
 #: The share of its memory above which a server is nearly full.
 _NEARLY: Final = 0.9
+#: What senders do on the lists of a lane.
+_ON_LANES: Final = (("LPUSH", "x"), ("LLEN",))
 
 #: Names of the lines here, in their order.
 NAMES: Final = ("server", "version", "rights", "eviction", "memory", "clock")
@@ -161,10 +163,6 @@ class Server:
         if abs(apart) <= _APART_S:
             return Check("clock", OK, found)
         return Check("clock", WARN, found, "have both set their clocks by NTP")
-
-
-#: What senders do on the lists of a lane.
-_ON_LANES: Final = (("LPUSH", "x"), ("LLEN",))
 
 
 def _refused(connection: Any, commands: list[tuple[str, ...]]) -> list[str]:

@@ -18,11 +18,11 @@ from urllib.parse import quote
 from redis import Redis
 from redis.exceptions import RedisError
 
-from producer.client.connection import connect_now, why
 from tilefleet.errors import FleetUnreachable
 from tilefleet.settings import SERVER_VARIABLES, Settings
 from tilefleet.urls import without_password
 
+from ..client.connection import connect_now, why
 from .ports import free_port
 
 _START_S = 10.0

@@ -24,7 +24,7 @@ from typing import Final
 import click
 
 from producer.local.parts import Parts
-from producer.local.ports import free_port
+from producer.local.ports import LOOPBACK, free_port
 from producer.local.process import STOP_S, Output, Process
 from producer.local.server import EmbeddedServer, broker
 from producer.monitoring import health
@@ -32,25 +32,20 @@ from producer.terminal.verbosity import is_verbose
 from tilefleet.settings import SERVER_VARIABLES, Settings
 from tilefleet.urls import without_password
 
-#: Where people look first.
-SERVER_PORT, GATEWAY_PORT, FLOWER_PORT = 6379, 8000, 5555
-
-_LOOPBACK: Final = "127.0.0.1"
+#: Where programs look that name no server.
+_SERVER_PORT: Final = 6379
 
 
-def run(
-    *,
-    port: int = GATEWAY_PORT,
-    flower_port: int = FLOWER_PORT,
-    flower: bool = True,
-    concurrency: int | None = None,
-) -> int:
-    """Everything, until Ctrl-C; gives the exit code. Raises TilefleetError."""
+def run(*, port: int, flower_port: int, flower: bool, concurrency: int | None) -> int:
+    """Everything, until Ctrl-C; gives the exit code. Raises TilefleetError.
+
+    `port`: the gateway's. `concurrency`: passes side by side; None: as many as cores.
+    """
     settings = Settings.from_environ()
     output = Output()
     with ExitStack() as stack:
         named = _named()
-        server = None if named else EmbeddedServer(port=SERVER_PORT)
+        server = None if named else EmbeddedServer(port=_SERVER_PORT)
         url = stack.enter_context(broker()) if server is None else stack.enter_context(server).url
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tilefleet-up-")))
         # What names a server names it to the parts too, with whatever else is in the environment.
@@ -80,12 +75,12 @@ def run(
 def _gateway(
     port: int, environ: Mapping[str, str], settings: Settings, greeting: list[str]
 ) -> Process:
-    link = f"http://{_LOOPBACK}:{port}/"
+    link = f"http://{LOOPBACK}:{port}/"
     greeting.append(_line("gateway", link, "a page, and POST a picture to /v1/solve"))
     command = [sys.executable, "-m", "producer.cli", "serve"]
     return Process(
         "gateway",
-        [*command, "--host", _LOOPBACK, "--port", str(port)],
+        [*command, "--host", LOOPBACK, "--port", str(port)],
         environ,
         is_ready=lambda _: health.of_gateway(link, ready=False, timeout_s=1).good,
         stop_s=settings.shutdown_s + STOP_S,
@@ -112,7 +107,7 @@ def _worker(
 
 
 def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Process:
-    link, about = f"http://{_LOOPBACK}:{port}/", ""
+    link, about = f"http://{LOOPBACK}:{port}/", ""
     own = {name for name in os.environ if name.startswith(("FLOWER_BASIC_AUTH", "FLOWER_CONF"))}
     if not own:
         # Whoever may open it may stop workers.
@@ -123,7 +118,7 @@ def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Proce
     command = [sys.executable, "-m", "celery", "-A", "tilefleet", "flower"]
     return Process(
         "flower",
-        [*command, f"--address={_LOOPBACK}", f"--port={port}", "--logging=warning"],
+        [*command, f"--address={LOOPBACK}", f"--port={port}", "--logging=warning"],
         environ,
         is_ready=lambda _: _listens(port),
         needed=False,
@@ -133,7 +128,7 @@ def _flower(port: int, environ: Mapping[str, str], greeting: list[str]) -> Proce
 
 
 def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection((_LOOPBACK, port), timeout=1):
+    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
         return True
     return False
 
@@ -146,11 +141,11 @@ def _named() -> str:
 def _about(server: EmbeddedServer | None, named: str) -> str:
     if server is None:
         return f"as {named} says"
-    if server.port == SERVER_PORT:
+    if server.port == _SERVER_PORT:
         return "in memory; where programs look without being told"
     return f"in memory; for programs: export CELERY_BROKER_URL={server.url}"
 
 
 def _line(name: str, link: str, about: str) -> str:
-    shown = click.style(f"{link:<28}", underline=False, bold=True)
+    shown = click.style(f"{link:<28}", bold=True)
     return f"  {name:<8} {shown}  {about}".rstrip()

@@ -101,32 +101,32 @@ def use_model(
     or has failed. Raises FleetError if no worker lives, one of those named does not, or one has not
     finished within `timeout` seconds.
     """
-    living = remote.workers()
-    if missing := sorted(set(workers) - set(living)):
+    alive = remote.workers()
+    if missing := sorted(set(workers) - set(alive)):
         raise FleetError(
-            f"no worker called {', '.join(missing)}; there are: {', '.join(living) or 'none'}"
-            f"{did_you_mean(missing[0], living)}"
+            f"no worker called {', '.join(missing)}; there are: {', '.join(alive) or 'none'}"
+            f"{did_you_mean(missing[0], alive)}"
         )
-    open_ = list(workers) or living
-    if not open_:
+    waited_for = list(workers) or alive
+    if not waited_for:
         raise FleetError("no worker is running: start one with tilefleet worker")
     ends = monotonic() + timeout
-    replies = remote.ask("use_model", open_, name=name)
-    for node in list(open_):
+    replies = remote.ask("use_model", waited_for, name=name)
+    for node in list(waited_for):
         reply = replies.get(node, {"error": f"it said nothing within {_REPLY_S:g} s"})
         if "error" in reply:
-            open_.remove(node)
+            waited_for.remove(node)
             say(node, {"state": "failed", "why": reply["error"]})
-    while open_ and monotonic() < ends:
-        # Before the first question, too: loading takes about as long, and each costs a worker that
-        # has captchas to read about a millisecond.
+    while waited_for and monotonic() < ends:
+        # Before the first question, too: loading takes about as long, and each question takes time
+        # of the worker's hub thread.
         sleep(LOOK_S)
-        for node, progress in remote.ask("model", open_).items():
+        for node, progress in remote.ask("model", waited_for).items():
             if progress.get("state") in ("done", "failed"):
-                open_.remove(node)
+                waited_for.remove(node)
                 say(node, progress)
-    if open_:
+    if waited_for:
         raise AnswerTimeout(
-            f"not finished after {timeout:g} s: {', '.join(open_)}; "
+            f"not finished after {timeout:g} s: {', '.join(waited_for)}; "
             "ask again with celery -A worker inspect model"
         )

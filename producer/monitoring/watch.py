@@ -97,9 +97,9 @@ class Watch(AbstractContextManager["Watch"]):
             return {}
 
     @staticmethod
-    def _waiting(channel: object, lane: str) -> int:
+    def _waiting(channel: Any, lane: str) -> int:
         try:
-            declared = channel.queue_declare(lane, passive=True)  # type: ignore[attr-defined]
+            declared = channel.queue_declare(lane, passive=True)
         except ChannelError:
             # A queue without messages is none to Redis.
             return 0

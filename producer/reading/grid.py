@@ -5,14 +5,14 @@ from typing import Final
 
 import click
 
-from producer.terminal.text import columns, percent
+from producer.terminal.text import display_width, percent
 from tilefleet.answer import Answer, Reading
 from tilefleet.kind import BUILTIN
 
 #: Columns inside a cell where there is room: six characters of Chinese, a number before them.
 _WIDTH: Final = 15
 #: And with both of what marks a pick: a confidence before a check mark, and a word behind it.
-_CHECKED, _NAMED = columns("  99+%  ✔"), columns("  99+%  ✔ pick")
+_CHECKED, _NAMED = display_width("  99+%  ✔"), display_width("  99+%  ✔ pick")
 
 
 def draw(answer: Answer, *, title: str = "", within: int | None = None) -> str | None:
@@ -27,7 +27,7 @@ def draw(answer: Answer, *, title: str = "", within: int | None = None) -> str |
     names = [f"{number} {tile.label}" for number, tile in enumerate(answer.tiles, 1)]
     # Each cell has a space before it, and a line behind it.
     most = _WIDTH if within is None else (within - 1) // across - 2
-    width = max([min(_WIDTH, most), _CHECKED, *map(columns, names)])
+    width = max([min(_WIDTH, most), _CHECKED, *map(display_width, names)])
     if within is not None and width > most:
         return None
     lines = [f"{title}  {words}" if title else words, _rule("┌┬┐", across, width)]
@@ -78,7 +78,7 @@ def _joined(cells: Iterable[str]) -> str:
 def _mark(tile: Reading, picked: bool, width: int) -> str:
     shown = f"  {percent(tile.confidence)}  "
     mark = ("✔ pick" if width >= _NAMED else "✔") if picked else ""
-    padded = _padded(mark, width - columns(shown))
+    padded = _padded(mark, width - display_width(shown))
     return _coloured(shown, tile.confidence) + _picked(padded, picked)
 
 
@@ -95,4 +95,4 @@ def _coloured(text: str, share: float) -> str:
 
 
 def _padded(text: str, width: int) -> str:
-    return text + " " * max(0, width - columns(text))
+    return text + " " * max(0, width - display_width(text))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from models.datasets.answers import FILENAME, Answer, Answers
+from models.datasets.answers import ANSWERS, Answer, Answers
 from models.datasets.kinds import LAYOUT
 from models.datasets.own import DRAWN, SUFFIXES, TILES
 from models.engines.reader import Reader
@@ -35,7 +35,7 @@ class Labelling:
         self.folder = folder
         self.kind = kind
         self.captchas = sorted(captchas, key=lambda each: (each.guess.confidence, each.file))
-        self._path = folder / FILENAME
+        self._path = folder / ANSWERS
         self.known = self._answers().known
         #: Which were decided, and what was said of them before, oldest first.
         self._before: list[tuple[int, Answer | None]] = []
@@ -55,7 +55,7 @@ class Labelling:
         and why. Raises BadAnswers, before anything is read.
         """
         kind = reader.engine.kind
-        Answers.read(folder / FILENAME, tiles=kind.layout.count, missing=True)
+        Answers.read(folder / ANSWERS, tiles=kind.layout.count, missing=True)
         own_kind = (folder / LAYOUT).is_file()
         paths = [
             path

@@ -65,7 +65,7 @@ def describe(entry: Entry, *, workers: Sequence[str] | None) -> dict[str, Any]:
     """
     manifest = entry.manifest
     files: dict[str, Any] = {}
-    for file in manifest.networks_files:
+    for file in manifest.network_files:
         digest = manifest.files[file]
         try:
             files[file] = {"bytes": len(entry.read(file)), "sha256": digest, "whole": True}

@@ -67,6 +67,8 @@ def beside(path: str) -> str:
     return did_you_mean(path, [str(wanted.with_name(name)) for name in names])
 
 
+#: A number above 0.
+POSITIVE: Final = Within(min=0, min_open=True)
 #: A folder that is there, and one to write to.
 FOLDER: Final[Any] = _Folder(exists=True, file_okay=False, path_type=Path)
 OUT: Final = click.Path(file_okay=False, path_type=Path)

@@ -92,9 +92,9 @@ def sizes(passes: Mapping[int, int], width: int) -> list[tuple[str, str]]:
 
 def _cell(label: str, picked: bool) -> str:
     shown = f"[{label}]" if picked else f" {label} "
-    return shown + " " * max(1, 12 - columns(shown))
+    return shown + " " * max(1, 12 - display_width(shown))
 
 
-def columns(shown: str) -> int:
-    """Columns on a terminal, where a Chinese character takes two."""
+def display_width(shown: str) -> int:
+    """How many columns of a terminal it takes: a Chinese character takes two."""
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in shown)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import eq
 
 from tilefleet import wire
 from tilefleet.answer import Answer
@@ -53,11 +55,7 @@ class Script:
         `delay_s` may be ``inf``: no answer ever comes. Raises OSError for a file that cannot be
         read, BadMessage for what cannot be an image.
         """
-        if callable(which):
-            applies = which
-        else:
-            image = read(which)
-            applies = lambda data: data == image  # noqa: E731
+        applies = which if callable(which) else partial(eq, read(which))
         self._rules.append(_Rule(applies, reply, delay_s))
 
     @contextmanager

@@ -13,11 +13,10 @@ from redis import Redis
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import wait_until
+from tests.support.running.fleet import STRANGE, wait_until
 from tests.support.running.lines import ROLES, Lines
 
 ENVIRON = {"TILEFLEET_ENGINE": "null", "TILEFLEET_MAX_BATCH": "4"}
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 #: Seconds in which a captcha is answered whatever has broken: a lease, and two more.
 PATIENCE_S = 17
 

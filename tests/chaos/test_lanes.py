@@ -9,12 +9,11 @@ from redis import Redis
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import NULL, another_app, ask, solve, wait_until
+from tests.support.running.fleet import NULL, STRANGE, another_app, ask, solve, wait_until
 from tilefleet import errors, wire
 
 #: Captchas of a bulk flood.
 FLOOD = 10_000 if os.environ.get("TILEFLEET_CHAOS") else 1500
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 
 
 @pytest.fixture

@@ -11,13 +11,12 @@ from kombu import Connection, Exchange, Queue
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import another_app, ask, solve, wait_until
+from tests.support.running.fleet import STRANGE, another_app, ask, solve, wait_until
 from tests.support.running.servers import stopped
 from tilefleet import errors, wire
 
 LEASE_S = 2
 NULL = {"TILEFLEET_ENGINE": "null", "TILEFLEET_LEASE_S": str(LEASE_S)}
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 
 
 @pytest.fixture

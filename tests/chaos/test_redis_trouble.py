@@ -9,12 +9,11 @@ from redis import Redis
 
 from producer import Client
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import wait_until
+from tests.support.running.fleet import STRANGE, wait_until
 from tests.support.running.servers import FragileServer, Sentinels, Wire
 from tilefleet import wire
 
 ENVIRON = {"TILEFLEET_ENGINE": "null", "TILEFLEET_LEASE_S": "2", "TILEFLEET_MAX_BATCH": "8"}
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 
 #: Seconds that the wire is broken.
 BROKEN_S = 20 if os.environ.get("TILEFLEET_CHAOS") else 3

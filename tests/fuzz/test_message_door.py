@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.effort import LONG, fuzz
 from tests.fuzz.strategies import SECRET, texts
-from tests.integration.worker.test_bad_messages import WITH_ID, WITHOUT_ID, message
+from tests.support.data.bad_messages import WITH_ID, WITHOUT_ID, message
 from tests.support.running.fleet import null_fleet, wait_until
 from tilefleet import wire
 

@@ -11,7 +11,6 @@ import msgpack
 import pytest
 from celery import uuid
 from celery.app.task import Context
-from redis import Redis
 
 from producer.client import message
 from tests.support.running.fleet import another_app, wait_until
@@ -29,12 +28,6 @@ LEFT_OUT = {
     *("shadow", "group_index", "origin", "replaced_task_nesting", "stamped_headers", "stamps"),
     *("reply_to", "expiration"),
 }
-
-
-@pytest.fixture(scope="module")
-def redis(server):
-    with Redis.from_url(server.url) as redis:
-        yield redis
 
 
 @pytest.fixture(params=[True, False], ids=["extended", "plain"])

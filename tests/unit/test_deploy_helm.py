@@ -71,6 +71,15 @@ def test_a_pod_is_that_of_the_manifests(everything, part):
         assert here["args"][0].replace(" --port 6379", "") == there["args"][0]
 
 
+def test_a_pod_has_the_time_that_its_settings_give_it_to_stop():
+    grace = "terminationGracePeriodSeconds"
+    for_all = {**NEEDED, "settings": {"TILEFLEET_SHUTDOWN_S": "60"}}
+    slow = pods(by_name(for_all))
+    assert (slow["worker"][grace], slow["gateway"][grace]) == (85, 85)
+    own = {**for_all, "worker": {"settings": {"TILEFLEET_SHUTDOWN_S": "100"}}}
+    assert pods(by_name(own))["worker"][grace] == 125
+
+
 @pytest.mark.parametrize("part", ["worker", "gateway", "flower"])
 def test_a_pod_runs_commands_that_exist_with_known_settings(everything, part):
     (container,) = pods(everything)[part]["containers"]

@@ -167,6 +167,17 @@ def test_every_file_imports_only_libraries_that_its_room_may():
     assert broken == []
 
 
+def test_what_tests_share_is_in_their_support_and_not_in_a_test():
+    shared = [
+        f"{path.relative_to(REPOSITORY)} imports {node.module}"
+        for path in sorted((REPOSITORY / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and re.fullmatch(r"tests(\.\w+)*\.test_\w+", node.module or "")
+    ]
+    assert shared == []
+
+
 def test_no_module_imports_itself_by_way_of_others():
     loaded = {
         module: {name for name in imports(module, types=False, late=False) if name in files()}

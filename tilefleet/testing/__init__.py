@@ -14,7 +14,7 @@ of `producer.local`, both loaded when they are first used. `plugin` has pytest f
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tilefleet import _producer
+from tilefleet import producer_package
 from tilefleet.testing.answers import AnswerFactory
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{_producer()}.{_HOMES[name]}"), name)
+    home = f"{producer_package()}.{_HOMES[name]}"
+    value = globals()[name] = getattr(import_module(home), name)
     return value
 
 

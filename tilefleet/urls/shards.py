@@ -30,9 +30,8 @@ def split(text: str) -> tuple[str, ...]:
 
 def name(url: str) -> str:
     """``host:port/database``, whoever connects; senders hash by it. Raises ValueError."""
-    servers = parse(url)
-    return ";".join(sorted(f"{each.path or f'{each.host}:{each.port}'}/{each.database}"
-                           for each in servers))  # fmt: skip
+    places = [f"{each.path or f'{each.host}:{each.port}'}/{each.database}" for each in parse(url)]
+    return ";".join(sorted(places))
 
 
 def ranked(image: bytes, names: Sequence[str]) -> list[int]:

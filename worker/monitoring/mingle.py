@@ -22,7 +22,7 @@ _PATIENCE_S = 2.0
 class BoundedMingle(Mingle):
     """A Consumer bootstep, in Mingle's place."""
 
-    label = "Neighbours"
+    label = "Bounded mingle"
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **{**options, "without_mingle": not consumer.greets})

@@ -137,7 +137,7 @@ def annotate(entry: Entry, data: Path) -> Entry:
 def _samples(network: str, data: Path | None, kind: Kind) -> NDArray[np.uint8]:
     """Pictures of the network's input shape, uint8."""
     if network == "words":
-        faces, _ = (fonts.find(), ()) if kind == BUILTIN else fonts.faces((), kind)
+        faces = fonts.find() if kind == BUILTIN else fonts.faces((), kind)[0]
         drawn = strips.draw_strips(_SAMPLES, seed=_SEED, faces=faces, kind=kind)
         return np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
     if kind != BUILTIN:
@@ -145,11 +145,13 @@ def _samples(network: str, data: Path | None, kind: Kind) -> NDArray[np.uint8]:
             raise ModelError("tiles of this kind are in its --data alone: int8 is measured on some")
         found = own.labelled(data, kind).learned.tiles()
         return found[:: len(found) // _SAMPLES + 1]
-    if data is not None and (data / "captchas2016").is_dir():
-        return training_pictures.cut(data / "captchas2016", seen).tiles()
-    if data is not None and (data / "tiles.npz").is_file():
-        found = training_pictures.labelled(data / "tiles.npz").tiles()
-        return found[:: len(found) // _SAMPLES + 1]
+    if data is not None:
+        if (data / "captchas2016").is_dir():
+            return training_pictures.cut(data / "captchas2016", seen).tiles()
+        if (data / "tiles.npz").is_file():
+            found = training_pictures.labelled(data / "tiles.npz").tiles()
+            return found[:: len(found) // _SAMPLES + 1]
     with tempfile.TemporaryDirectory() as folder:
-        captchas.generate(pictures.TILES, Path(folder), count=_SAMPLES // 8, seed=_SEED)
+        count = _SAMPLES // kind.layout.count
+        captchas.generate(pictures.TILES, Path(folder), count=count, seed=_SEED)
         return training_pictures.cut(Path(folder)).tiles()

@@ -19,11 +19,12 @@ _NAMED = 8
     "--like", metavar="NAME", type=MODEL, help="Begin with the layout and words of this model."
 )
 def new(folder: Path, like: str | None) -> None:
-    """Say what kind of captcha DIR has: propose a layout, or check the one that is there.
+    """Say what kind of captcha DIR has.
 
-    DIR gets layout.toml and words.txt where it has none, and layout.png: the layout, drawn onto one
-    of the captchas, to be looked at. Correct the two files and run it again; "models train --data
-    DIR" learns them. The captchas are in DIR or in DIR/captchas.
+    Proposes a layout, or checks the one that is there. DIR gets layout.toml and words.txt where it
+    has none, and layout.png: the layout, drawn onto one of the captchas, to be looked at. Correct
+    the two files and run it again; "models train --data DIR" learns them. The captchas are in DIR
+    or in DIR/captchas.
     """
     from models import store
     from models.datasets import own

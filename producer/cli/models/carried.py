@@ -30,11 +30,11 @@ def import_models(
     name: str | None,
     overwrite: bool,
 ) -> None:
-    """Store the model of FILE, which "models export" wrote, or convert networks of old programs.
+    """Store the model of FILE, or convert networks of old programs.
 
-    Those are given by --words and --tiles in the place of FILE, and are of easy12306, 12306-ocr or
-    Cracking-12306; what was converted is checked. Several --tiles become one network that answers
-    with the mean: of each family's answers, then of the families.
+    FILE is what "models export" wrote. Networks are given by --words and --tiles in its place, and
+    are of easy12306, 12306-ocr or Cracking-12306; what was converted is checked. Several --tiles
+    become one network that answers with the mean: of each family's answers, then of the families.
     """
     settings = Settings.from_environ()
     if archive is not None:
@@ -62,9 +62,10 @@ def import_models(
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a FILE that is there.")
 def export(name: str, file: Path, overwrite: bool) -> None:
-    """Write a model to one FILE, for "models import FILE" on another machine.
+    """Write a model to one FILE, for another machine.
 
-    It is a zip file with the networks, the manifest and the hash of each.
+    "models import FILE" stores it there. It is a zip file with the networks, the manifest and the
+    hash of each.
     """
     from models import store
     from models.store.archive import write

@@ -25,8 +25,12 @@ from tilefleet.settings import Settings
     help="With --data: agree with this model, or the mean of several, on tiles that none saw.",
 )
 @click.option("--headers", type=click.IntRange(min=1), help="Draw so many headers of each kind.")
-@click.option("--fonts", type=FOLDER, multiple=True, help="Folder of font files, for --headers.")
-@click.option("--report", type=OUT, help="Folder to write figures and pictures to.")
+@click.option(
+    "--fonts", type=FOLDER, multiple=True, help="With --headers: folder of font files; repeatable."
+)
+@click.option(
+    "--report", type=OUT, help="With --captchas: folder to write figures and pictures to."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def evaluate(
     name: str | None,
@@ -39,20 +43,26 @@ def evaluate(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Count how often a model is right on captchas with known answers, and how sure it is.
+    """Count how often a model is right, and how sure it is.
 
-    Captchas that ask for a word that is no label are counted apart: their answers should be unsure.
+    On captchas with known answers. Those that ask for a word that is no label are counted apart:
+    their answers should be unsure.
+
     With --data, each collection is a row, by year and kind of header too where its sources.csv
     says them; shares come with the span in which the true one lies, in 95 of 100 cases. With
     --headers, words are read from drawn headers in fonts that no network was trained with (those
     of --fonts that training holds out).
     """
-    from models.engines.reader import Reader
-
     if captchas is None and headers is None and data is None:
         raise click.UsageError("give --captchas FOLDER, --data FOLDER or --headers COUNT")
     if (unseen or teachers) and data is None:
         raise click.UsageError("--unseen and --teacher need --data FOLDER")
+    if report is not None and captchas is None:
+        raise click.UsageError("--report needs --captchas FOLDER")
+    if fonts and headers is None:
+        raise click.UsageError("--fonts needs --headers COUNT")
+    from models.engines.reader import Reader
+
     settings = Settings.from_environ()
     if name:
         settings = replace(settings, models=(name,))

@@ -33,7 +33,7 @@ _NAMED: Final = 20
 def bootstrap(
     folder: Path, out: Path, words: str | None, rounds: int, steps: int, seed: int
 ) -> None:
-    """Label the tiles of all captchas in FOLDER, which nobody labelled.
+    """Label the tiles of captchas in FOLDER that nobody labelled.
 
     Only the headers are read: their words tell what the pictures that keep coming back show.
     OUT gets tiles.npz (for `tilefleet models train`), labels.csv, sheets/, unreadable.csv, and
@@ -79,7 +79,7 @@ def bootstrap(
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 def dedupe(folder: Path, out: Path, signature: str, compare: bool, seed: int) -> None:
-    """Find tiles that are the same picture again in the captchas of FOLDER.
+    """Find tiles in FOLDER's captchas that are the same picture.
 
     OUT/pictures.csv lists every tile with its picture's number. With --compare: a table of how many
     copies each signature finds, and OUT/curves.png, its precision over recall.
@@ -113,10 +113,10 @@ _port: Any = click.option("--port", type=click.IntRange(0, 65535), default=8077,
 @_host
 @_port
 def review(dataset: Path, host: str, port: int) -> None:
-    """Confirm or correct doubtful labels of DATASET in a browser, with the keyboard.
+    """Confirm or correct doubtful labels of DATASET in a browser.
 
-    Every decision is saved at once; tiles.npz and labels.csv are written anew when the server ends
-    (Ctrl-C).
+    With the keyboard. Every decision is saved at once; tiles.npz and labels.csv are written anew
+    when the server ends (Ctrl-C).
     """
     from models.bootstrap.dataset import Dataset
     from producer.review.server import serve
@@ -139,10 +139,10 @@ def review(dataset: Path, host: str, port: int) -> None:
 @_host
 @_port
 def label(folder: Path, model: str | None, host: str, port: int) -> None:
-    """Say what is right for the captchas of DIR in a browser, with the keyboard or on a phone.
+    """Say in a browser what is right for the captchas of DIR.
 
-    A model guesses; what it is least sure of comes first. Every decision is written to
-    DIR/answers.csv at once, which "models evaluate" and "models train" read.
+    With the keyboard, or on a phone. A model guesses; what it is least sure of comes first. Every
+    decision is written to DIR/answers.csv at once, which "models evaluate" and "models train" read.
     """
     from models.engines.reader import Reader
     from producer.review.captchas import make

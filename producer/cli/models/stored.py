@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from producer.terminal.options import MODEL, Within
+from producer.terminal.options import MODEL, POSITIVE
 from tilefleet.errors import FleetUnreachable, ModelError
 from tilefleet.settings import Settings
 
@@ -14,9 +14,10 @@ from tilefleet.settings import Settings
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_models(as_json: bool) -> None:
-    """Show the models: where they come from, how right they are, which workers use them.
+    """Show the models and which workers use them.
 
-    Those that workers load are marked with a star. --json has all that their manifests tell.
+    With where they come from, and how right they are. Those that workers load are marked with a
+    star. --json has all that their manifests tell.
     """
     from models import store
     from producer.terminal.catalogue import show_model, show_workers
@@ -55,7 +56,7 @@ def list_models(as_json: bool) -> None:
 @click.argument("name", type=MODEL)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(name: str, as_json: bool) -> None:
-    """Show all that is known of a model, and whether its files are whole.
+    """Show all of a model, and whether its files are whole.
 
     Exit code 1 if they are not.
     """
@@ -81,7 +82,10 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("second", metavar="B", type=MODEL)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per difference.")
 def diff(first: str, second: str, as_json: bool) -> None:
-    """Show what tells model A from model B: networks, how they were made, their figures."""
+    """Show what tells model A from model B.
+
+    Their networks, how they were made, and their figures.
+    """
     from models import store
     from models.store.difference import differences
     from producer.terminal.catalogue import show_differences
@@ -121,7 +125,10 @@ def rename(name: str, new: str, force: bool) -> None:
 @click.argument("names", metavar="NAME…", nargs=-1, required=True, type=MODEL)
 @_force
 def remove(names: tuple[str, ...], force: bool) -> None:
-    """Remove models from the store, also such as cannot be used; nothing brings them back."""
+    """Remove models from the store; nothing brings them back.
+
+    Also such as cannot be used.
+    """
     from models import store
 
     settings = Settings.from_environ()
@@ -136,7 +143,7 @@ def remove(names: tuple[str, ...], force: bool) -> None:
 @click.option("--worker", "workers", multiple=True, metavar="NODE", help="Only this; repeatable.")
 @click.option(
     "--timeout",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     default=120.0,
     show_default=True,
     help="Seconds to wait for the workers.",

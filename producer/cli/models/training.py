@@ -108,12 +108,12 @@ def train(
     few: bool,
     dry_run: bool,
 ) -> None:
-    """Train both networks from random initialisation, measure and store them.
+    """Train both networks of a model, measure and store them.
 
-    Headers are drawn. Tiles are learned from DATA/tiles (or DATA/tiles.npz, as "models bootstrap"
-    writes it), from those of DATA/captchas2016 as a teacher sees them, and from our own drawn
-    ones. DATA/captchas is only measured. Drawn headers are always held out; tiles are with
-    --hold-out.
+    From random initialisation, or going on from another model. Headers are drawn. Tiles are learned
+    from DATA/tiles (or DATA/tiles.npz, as "models bootstrap" writes it), from those of
+    DATA/captchas2016 as a teacher sees them, and from our own drawn ones. DATA/captchas is only
+    measured. Drawn headers are always held out; tiles are with --hold-out.
 
     Where DATA has layout.toml and words.txt ("models new" writes them), the captchas are of that
     kind: tiles are those of DATA/tiles/WORD/, of tiles.npz, and what DATA/answers.csv picks.
@@ -209,12 +209,17 @@ def _to_go_on(directory: Path) -> str:
 @click.argument("name", type=MODEL)
 @click.option("--precision", type=click.Choice(PRECISIONS), required=True)
 @click.option("--name", "new_name", required=True, help="Its name in the store.")
-@click.option("--data", type=FOLDER, help="Folder with captchas2016/, to measure activations on.")
+@click.option(
+    "--data",
+    type=FOLDER,
+    help="Folder of data, as for train, to measure activations on; else the built-in's, drawn.",
+)
 @click.option("--replace", "overwrite", is_flag=True, help="Replace a model of that name.")
 def convert(name: str, precision: str, new_name: str, data: Path | None, overwrite: bool) -> None:
-    """Store a model again with LiteRT files in float32, in int8, or mixed: words in int8.
+    """Store a model again in float32, in int8, or mixed.
 
-    How much time int8 saves depends on the processor; "benchmarks.engine" measures it.
+    Its LiteRT files, that is; mixed: the words in int8. How much time int8 saves depends on the
+    processor; "benchmarks.engine" measures it.
     """
     from models import store
     from models.runtimes.installed import choose_keras_backend

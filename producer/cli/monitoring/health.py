@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from producer.terminal.options import Within
+from producer.terminal.options import POSITIVE
+from tilefleet.health import STALE_S
 from tilefleet.settings import Settings
 
 
@@ -12,25 +13,24 @@ from tilefleet.settings import Settings
 @click.option("--live", is_flag=True, help="Only whether it lives, ready or not.")
 @click.option(
     "--stale",
-    type=Within(min=0, min_open=True),
-    default=15.0,
+    type=POSITIVE,
+    default=STALE_S,
     show_default=True,
     help="How old a worker's heartbeat may be, seconds.",
 )
 @click.option("--gateway", metavar="URL", help="Ask a gateway instead.")
 @click.option(
     "--timeout",
-    type=Within(min=0, min_open=True),
+    type=POSITIVE,
     default=3.0,
     show_default=True,
     help="With --gateway: seconds to wait.",
 )
 def health(live: bool, stale: float, gateway: str | None, timeout: float) -> None:
-    """Exit code 0 if the worker here is ready and alive, else 1: for containers.
+    """Exit code 0 if the worker here is ready and alive, else 1.
 
-    The worker shows it in the folder TILEFLEET_HEALTH, which it has for itself.
+    For containers. The worker shows it in the folder TILEFLEET_HEALTH, which it has for itself.
     """
-
     from producer.monitoring.health import folder_of, of_gateway, of_worker
 
     if gateway:

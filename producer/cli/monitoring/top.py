@@ -25,7 +25,9 @@ ORDERS = ("name", "rate", "wait", "oldest", "failed", "up")
 def top(
     node: str | None, every: float, sort: str, reverse: bool, once: bool, as_json: bool
 ) -> None:
-    """Watch the fleet: workers, rate, lanes, passes, latencies, errors; or one worker, NODE.
+    """Watch the fleet, or one of its workers, NODE.
+
+    Of the fleet: workers, rate, lanes, passes, latencies, errors.
 
     Keys: s sorts by something else, r the other way round, arrows choose a worker, Enter shows it,
     Escape all of them, q ends it.

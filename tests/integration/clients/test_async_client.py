@@ -16,11 +16,9 @@ from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.running import accounts
-from tests.support.running.fleet import NULL, another_app, solve, wait_until
+from tests.support.running.fleet import NULL, STRANGE, another_app, solve, wait_until
 from tests.support.running.servers import FragileServer
 from tilefleet import errors, wire
-
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 
 
 @pytest.fixture(scope="module")

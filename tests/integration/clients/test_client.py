@@ -13,11 +13,9 @@ from producer import Client
 from producer.client.spares import MOST
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.fleet import NULL, STRANGE, wait_until
 from tests.support.running.servers import stopped
 from tilefleet import errors
-
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "2")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +27,7 @@ def server():
 @pytest.fixture(scope="module")
 def worker(server):
     with WorkerProcess(
-        server.url, *STRANGE, environ={**NULL, "TILEFLEET_MAX_BATCH": "4"}
+        server.url, *STRANGE, "-c", "2", environ={**NULL, "TILEFLEET_MAX_BATCH": "4"}
     ) as worker:
         yield worker
 

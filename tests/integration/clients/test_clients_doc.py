@@ -13,7 +13,7 @@ import pytest
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY, SAMPLES
-from tests.integration.gateway.test_gateway import gateway
+from tests.support.running.gateway import gateway
 
 DOC = (REPOSITORY / "docs" / "clients.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

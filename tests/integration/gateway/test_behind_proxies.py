@@ -9,10 +9,9 @@ from click.testing import CliRunner
 from producer.cli.main import main
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.fleet import NULL, STRANGE, wait_until
 from tests.support.running.gateway import gateway
 
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 FIRST, SECOND = {"x-forwarded-for": "203.0.113.9"}, {"x-forwarded-for": "2001:db8::1"}
 
 

@@ -8,10 +8,9 @@ from producer.gateway.openapi.examples import ADDRESS
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import SAMPLES
-from tests.integration.gateway.test_gateway_door import keys
 from tests.support import browser
 from tests.support.running.fleet import wait_until
-from tests.support.running.gateway import gateway
+from tests.support.running.gateway import gateway, keys
 
 
 @pytest.fixture(scope="module")

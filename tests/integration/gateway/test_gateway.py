@@ -9,10 +9,9 @@ import pytest
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.fleet import NULL, STRANGE, wait_until
 from tests.support.running.gateway import gateway
 
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 JPEG = {"content-type": "image/jpeg"}
 
 

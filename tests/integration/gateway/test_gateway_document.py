@@ -14,9 +14,8 @@ from producer.gateway.keys import KeyFile
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.integration.gateway.test_gateway_door import FAR, STRANGE, bearer, keys
-from tests.support.running.fleet import NULL, another_app, solve, wait_until
-from tests.support.running.gateway import gateway
+from tests.support.running.fleet import NULL, STRANGE, another_app, solve, wait_until
+from tests.support.running.gateway import FAR, bearer, gateway, keys
 from tilefleet.settings import Settings
 
 TEXT = base64.b64encode(b"any picture").decode()

@@ -20,21 +20,9 @@ from producer.gateway.quota import BUCKET, Quota
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import NULL, wait_until
-from tests.support.running.gateway import gateway
+from tests.support.running.fleet import NULL, STRANGE, wait_until
+from tests.support.running.gateway import FAR, bearer, gateway, keys
 from tilefleet.errors import BadKeyFile
-
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
-#: What a reverse proxy on this machine says of a request that came from another one.
-FAR = {"x-forwarded-for": "203.0.113.9"}
-
-
-def bearer(text):
-    return {"authorization": f"Bearer {text}"}
-
-
-def keys(*arguments):
-    return CliRunner().invoke(main, ["keys", *map(str, arguments)])
 
 
 @pytest.fixture(scope="module")

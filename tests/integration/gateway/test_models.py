@@ -7,9 +7,8 @@ import pytest
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.integration.gateway.test_gateway_door import bearer, keys
 from tests.support.running.fleet import NULL, wait_until
-from tests.support.running.gateway import gateway
+from tests.support.running.gateway import bearer, gateway, keys
 
 TEXT = base64.b64encode(b"any picture").decode()
 

@@ -16,10 +16,9 @@ from starlette.requests import Request
 from producer.gateway import body
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.fleet import NULL, STRANGE, wait_until
 from tests.support.running.gateway import gateway
 
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 #: Its base64 has every sign that spellings differ in, and padding.
 PICTURE = b"a picture of nothing \xfb\xff\xbf\xfb\xef" * 9 + b"!"

@@ -8,10 +8,9 @@ import pytest
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY, SAMPLES
-from tests.integration.gateway.test_gateway_door import keys
 from tests.support import browser
 from tests.support.running.fleet import wait_until
-from tests.support.running.gateway import gateway
+from tests.support.running.gateway import gateway, keys
 
 PHONE = {"width": 390, "height": 844}
 

@@ -10,10 +10,9 @@ from producer.gateway.page import _buttons
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import SAMPLES
-from tests.integration.gateway.test_gateway_door import bearer, keys
 from tests.support import browser
 from tests.support.running.fleet import NULL, wait_until
-from tests.support.running.gateway import gateway
+from tests.support.running.gateway import bearer, gateway, keys
 
 SEVERAL = {**NULL, "TILEFLEET_MODEL": "builtin,mine"}
 PHONE = {"width": 390, "height": 844}

@@ -21,10 +21,9 @@ from producer.client.spares import MOST
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
-from tests.support.running.fleet import NULL, wait_until
+from tests.support.running.fleet import NULL, STRANGE, wait_until
 from tests.support.running.gateway import gateway
 
-STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "2")
 #: So that what is slow keeps no others.
 SINGLE = {**NULL, "TILEFLEET_MAX_BATCH": "1"}
 NDJSON = {"accept": "application/x-ndjson"}
@@ -40,7 +39,7 @@ def server():
 @pytest.fixture(scope="module")
 def client(server):
     with (
-        WorkerProcess(server.url, *STRANGE, environ=SINGLE),
+        WorkerProcess(server.url, *STRANGE, "-c", "2", environ=SINGLE),
         gateway(server.url, "--cors", HERE, "--cors", "http://localhost:3000/") as client,
     ):
         wait_until(lambda: client.get("/readyz").status_code == 200)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from itertools import count, takewhile
@@ -11,24 +10,15 @@ from threading import Event, Thread
 
 import pytest
 
-from models import store
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from producer.monitoring.remote import Remote
+from tests.support.data.stored import copy_of_builtin
 from tests.support.running.fleet import NULL, wait_until
 from tilefleet.settings import Settings
 
 NODE = "first@here"
-
-
-def copy_of_builtin(root: Path, name: str) -> Path:
-    """The built-in model under another name, so that it has another identity."""
-    folder = root / name
-    shutil.copytree(store.BUILTIN / "builtin", folder)
-    manifest = folder / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "name": name}))
-    return folder
 
 
 @pytest.fixture(scope="module")

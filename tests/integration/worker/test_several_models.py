@@ -15,12 +15,10 @@ from producer.client import message
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from producer.monitoring.remote import Remote
-from tests.integration.worker.test_models_use import copy_of_builtin
-from tests.support.running.fleet import another_app, wait_until
+from tests.support.data.stored import copy_of_builtin
+from tests.support.running.fleet import NULL, another_app, wait_until
 from tilefleet import AnswerTimeout, UnknownModel, wire
 from tilefleet.settings import Settings
-
-NULL = {"TILEFLEET_ENGINE": "null"}
 
 
 def other_kind(root: Path, name: str) -> None:

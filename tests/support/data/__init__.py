@@ -1,1 +1,2 @@
-"""What tests read: small folders to learn from, files of old networks."""
+"""What tests read: small folders to learn from, models, files of old networks, messages
+that are no task."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from models.datasets.answers import ANSWERS
 from models.datasets.collections import LEARNED, MEASURED
-from models.datasets.truth import ANSWERS
 from tilefleet.kind import BUILTIN
 
 

@@ -18,6 +18,8 @@ from tilefleet import wire
 
 #: A worker that answers without looking.
 NULL = {"TILEFLEET_ENGINE": "null"}
+#: Options of a worker whose null engine has whims, and reads one pass at a time.
+STRANGE = ("--include", "tests.support.included.strange_engine", "-c", "1")
 
 
 @dataclass(frozen=True, slots=True)

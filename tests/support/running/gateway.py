@@ -9,9 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from click.testing import CliRunner, Result
 
+from producer.cli.main import main
 from producer.local.ports import free_port
 from tests.support.running.fleet import wait_until
+
+#: What a reverse proxy on this machine says of a request that came from another one.
+FAR = {"x-forwarded-for": "203.0.113.9"}
 
 
 class GatewayProcess(httpx.Client):
@@ -44,6 +49,16 @@ def gateway(url, *options, environ=None) -> Iterator[GatewayProcess]:
         finally:
             client.process.terminate()
             client.process.wait(15)
+
+
+def bearer(text: str) -> dict[str, str]:
+    """The header with a key."""
+    return {"authorization": f"Bearer {text}"}
+
+
+def keys(*arguments: object) -> Result:
+    """``tilefleet keys …``, in this process."""
+    return CliRunner().invoke(main, ["keys", *map(str, arguments)])
 
 
 def answers(client: GatewayProcess) -> bool:

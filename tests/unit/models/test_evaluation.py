@@ -2,17 +2,22 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from models.datasets import own as own_data
+from models.datasets.collections import KEPT, MEASURED, unseen_tiles
 from models.datasets.truth import Truth, truths
 from models.engines.reader import Reader
 from models.evaluation.charts import write
 from models.evaluation.score import Outcome, Score, calibration_error, outcomes
+from models.evaluation.table import measure
 from models.training.finish import calibration
 from tests.conftest import SAMPLES
+from tests.support.data import own
 from tilefleet.answer import Answer, Reading
 from tilefleet.errors import TilefleetError
 from tilefleet.kind import BUILTIN
@@ -144,3 +149,27 @@ def test_answers_that_are_less_sure_than_right_are_sharpened_by_what_they_lack()
     assert calibration.sharpness(true, right) == pytest.approx(1, rel=0.06)
     timid = np.sqrt(true) / (np.sqrt(true) + np.sqrt(1 - true))
     assert calibration.sharpness(timid, right) == pytest.approx(2, rel=0.06)
+
+
+class OwnReader:
+    """Takes every captcha of a kind of its own for the same."""
+
+    engine = SimpleNamespace(kind=own.KIND, model="own@1")
+
+    def read(self, data):
+        tiles = tuple(Reading("red", 0.5) for _ in range(own.KIND.layout.count))
+        return Answer((Reading("red", 0.5),), tiles, (1,), (), 0.5, "own@1")
+
+
+def test_a_model_of_another_kind_is_measured_on_what_its_data_keeps(tmp_path):
+    own.write(tmp_path, tiles=30, captchas=40)
+    own.write(tmp_path / MEASURED, tiles=0, captchas=3, kind=False)
+    rows, agreed = measure(OwnReader(), Settings(), tmp_path)
+    kept = len(own_data.measured_captchas(tmp_path, own.KIND))
+    assert kept > 0
+    assert {name: score.captchas for name, score in rows.items()} == {MEASURED: 3, KEPT: kept}
+    assert agreed is None
+    unseen, _ = measure(OwnReader(), Settings(), tmp_path, only_unseen=True)
+    assert {name: score.captchas for name, score in unseen.items()} == {MEASURED: 3, KEPT: kept}
+    tiles = own_data.labelled(tmp_path, own.KIND)
+    assert len(unseen_tiles(tmp_path, own.KIND)) == len(tiles.measured) > 0

@@ -18,7 +18,7 @@ from producer.reading.forms import Grid as GridForm
 from producer.reading.forms import Plain
 from producer.reading.run import Run
 from producer.terminal.inputs import Input
-from producer.terminal.text import columns, percent
+from producer.terminal.text import display_width, percent
 from tests.support.running.fleet import wait_until
 from tilefleet import FleetUnreachable, NotAnImage
 from tilefleet.answer import Grid, Reading
@@ -41,8 +41,8 @@ def test_the_grid_is_the_picture_s_with_picks_marked_and_fits_80_columns():
     shown = click.unstyle(grid.draw(ANSWER, title="a.jpg"))
     lines = shown.splitlines()
     assert lines[0].startswith("a.jpg  电线 ")
-    assert len({columns(line) for line in lines[1:-1]}) == 1
-    assert columns(lines[1]) < 80
+    assert len({display_width(line) for line in lines[1:-1]}) == 1
+    assert display_width(lines[1]) < 80
     first, second = lines[2], lines[5]
     for number, tile in enumerate(ANSWER.tiles, 1):
         assert f"{number} {tile.label}" in (first if number < 5 else second)
@@ -58,15 +58,15 @@ def test_a_grid_of_another_kind_is_drawn_as_it_is():
     assert lines[1].count("┬") == 2
     assert "8 a label longer than all" in lines[8]
     assert lines[9].count("✔ pick") == 1
-    assert len({columns(line) for line in lines[1:-1]}) == 1
+    assert len({display_width(line) for line in lines[1:-1]}) == 1
 
 
 def test_a_narrow_terminal_gets_a_narrow_grid_or_lines(monkeypatch):
     for within in (80, 60, 50, 45):
         shown = grid.draw(ANSWER, within=within)
         lines = click.unstyle(shown).splitlines()[1:-1]
-        assert {columns(line) for line in lines} == {columns(lines[0])}
-        assert columns(lines[0]) <= within
+        assert {display_width(line) for line in lines} == {display_width(lines[0])}
+        assert display_width(lines[0]) <= within
         assert lines[5].count("✔") == 2
     assert grid.draw(ANSWER, within=40) is None
     monkeypatch.setenv("COLUMNS", "40")

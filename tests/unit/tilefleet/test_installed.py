@@ -55,6 +55,7 @@ def test_a_bot_may_have_a_module_of_that_name_beside_it(installed, name, tmp_pat
         (tmp_path / f"{other}.py").write_text("MINE = True\nprint('loaded once')\n")
     (tmp_path / "bot.py").write_text(BOT.format(name=name))
     done = run(installed, tmp_path / "bot.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n") == ["loaded once", "tilefleet.errors", ""], done.stderr
 
 

@@ -49,6 +49,13 @@ helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{- /* Seconds for a part to stop, TILEFLEET_SHUTDOWN_S and what Celery or uvicorn takes besides:
+(list $ .Values.worker.settings). */ -}}
+{{- define "tilefleet.grace" -}}
+{{- $settings := mergeOverwrite (dict) (index . 0).Values.settings (index . 1) -}}
+{{ add 25 (int (index $settings "TILEFLEET_SHUTDOWN_S" | default "20")) }}
+{{- end }}
+
 {{- define "tilefleet.pod" -}}
 {{- $top := index . 0 -}}
 {{- $part := index . 1 -}}

@@ -1,6 +1,7 @@
 """Drawn captchas: known answers, any folder of tiles, the same picture for the same seed."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,6 +49,13 @@ def test_any_folder_of_tile_pictures_will_do(tmp_path):
     generate(tiles, tmp_path / "out", count=3)
     for truth in truths(tmp_path / "out"):
         assert set(truth.words) <= set(BUILTIN.labels[:3])
+
+
+def test_a_label_may_have_an_index_of_three_digits(tmp_path):
+    kind = replace(BUILTIN, labels=tuple(f"word{number}" for number in range(150)))
+    for index in ("07", "99", "100", "149", "150"):
+        Image.new("RGB", (20, 20)).save(tmp_path / f"{index}_1.png")
+    assert sorted(pictures.find(tmp_path, kind)) == [7, 99, 100, 149]
 
 
 def test_a_folder_without_tile_pictures_is_refused_with_what_is_needed(tmp_path):

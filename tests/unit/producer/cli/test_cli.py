@@ -123,6 +123,25 @@ def test_a_model_is_evaluated_on_captchas_with_answers(run):
     assert score["exact"] == score["captchas"] == len(truths(SAMPLES))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["models", "evaluate"], "give --captchas FOLDER, --data FOLDER or --headers COUNT"),
+        (["models", "evaluate", "--captchas", SAMPLES, "--unseen"], "--unseen and --teacher need"),
+        (["models", "evaluate", "--headers", 1, "--report", "out"], "--report needs --captchas"),
+        (["models", "evaluate", "--captchas", SAMPLES, "--fonts", "."], "--fonts needs --headers"),
+        (["samples", "--out", "out", "--header-errors", 0.1], "--header-errors goes with"),
+        (["keys", "add", "k", "--file", "k.json", "--burst", 1], "--burst goes with --rate"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(run, tmp_path, monkeypatch, arguments, why):
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert why in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_samples_are_drawn(run, tmp_path):
     result = run("samples", "--out", tmp_path / "out", "--count", 2)
     assert result.exit_code == 0
@@ -143,6 +162,15 @@ def test_every_command_has_help_and_says_what_it_does(run, command):
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: main {' '.join(command)}".rstrip())
     assert commands()[command].help
+
+
+@pytest.mark.parametrize(
+    "group", [path for path, each in commands().items() if isinstance(each, click.Group)]
+)
+def test_what_a_command_does_is_told_whole_in_the_list_of_commands(run, group):
+    _, _, listed = run(*group, "--help").stdout.partition("Commands:\n")
+    assert listed
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
 
 
 RANGES = [
