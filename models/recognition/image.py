@@ -95,7 +95,7 @@ def read(data: object, layout: Layout, *, max_bytes: int) -> tuple[Pixels, Place
         if image.format != "JPEG":
             raise BrokenImage(f"a {image.format} of {len(data)} bytes: {error}") from None
         return _decode_rows(data, layout), None
-    return _to_rgb(image), None
+    return np.asarray(_to_rgb(image)), None
 
 
 def _open(data: bytes, layout: Layout) -> Image.Image:
@@ -141,9 +141,12 @@ def _found(
         raise WrongSize(f"{seen}, less than half of a captcha, which is {layout}")
     try:
         image.load()
-        picture = Image.fromarray(_to_rgb(ImageOps.exif_transpose(image) if turned else image))
+        picture = _to_rgb(ImageOps.exif_transpose(image) if turned else image)
     except _DECODER_ERRORS as error:
         raise BrokenImage(f"a {image.format} of {len(data)} bytes: {error}") from None
+    if picture is not image:
+        # Both would be in memory while the one is looked through.
+        image.close()
     if picture.size == layout.size:
         return np.asarray(picture), None
     best = locate.look(picture, layout)
@@ -163,7 +166,7 @@ def _decode_rows(data: bytes, layout: Layout) -> Pixels:
         image.load()
     except _DECODER_ERRORS as error:
         raise BrokenImage(f"a JPEG of {len(data)} bytes: {error}") from None
-    pixels = _to_rgb(image)
+    pixels = np.asarray(_to_rgb(image))
     readable = np.flatnonzero((pixels != 128).any(axis=(1, 2)))
     rows = int(readable[-1]) + 1 if readable.size else 0
     needed = layout.tops[-1] + layout.tile[1] // 2
@@ -195,14 +198,14 @@ def _end_of_scan(data: bytes) -> int:
     return len(data)
 
 
-def _to_rgb(image: Image.Image) -> Pixels:
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # 16 bits a pixel: Pillow would clip at 255 instead of scaling.
-        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+        grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         page = Image.new("RGBA", image.size, "white")
         page.alpha_composite(image.convert("RGBA"))
         image = page
     # Nearly all are RGB already, of which `convert` would make a copy.
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    return image if image.mode == "RGB" else image.convert("RGB")
