@@ -16,6 +16,9 @@ def atomic_write(path: Path, *, text: bool = False, private: bool = False) -> It
     long as it is written too. One that was there keeps its owner, group and mode, as far as this
     process may give them, and a link goes on leading to it. Raises OSError.
     """
+    with suppress(FileNotFoundError):
+        # Links that lead to one another are an OSError here, and in `resolve` a RuntimeError.
+        path.stat()
     path = path.resolve()
     draft = path.with_name(f".{path.name}.draft")
     kind: dict[str, Any] = {"encoding": "utf-8", "newline": ""} if text else {}

@@ -41,13 +41,6 @@ def brightness_steps(picture: Steps) -> Steps:
     return steps
 
 
-def lines(steps: Steps, length: int) -> Steps:
-    """Means over `length` rows, for each first row."""
-    sums = np.zeros((steps.shape[0] + 1, steps.shape[1]), np.float32)
-    np.cumsum(steps, axis=0, out=sums[1:])
-    return np.asarray((sums[length:] - sums[:-length]) / length, np.float32)
-
-
 def profile(picture: Steps, spans: Spans, border: int) -> Steps:
     """How strong steps to the right are in the rows of these spans, for each column."""
     steps = brightness_steps(picture)

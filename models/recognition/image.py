@@ -29,14 +29,18 @@ Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 
-#: What Pillow's decoders raise on a damaged file, besides its own errors.
+#: What Pillow's decoders raise on a damaged file, besides its own errors: a palette that is missing
+#: is an assertion.
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
-    IndexError,
+    LookupError,
     EOFError,
-    OverflowError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    TypeError,
     struct.error,
     zlib.error,
 )
@@ -93,9 +97,12 @@ def read(data: object, layout: Layout, *, max_bytes: int) -> tuple[Pixels, Place
         image.load()
     except _DECODER_ERRORS as error:
         if image.format != "JPEG":
-            raise BrokenImage(f"a {image.format} of {len(data)} bytes: {error}") from None
+            raise BrokenImage(_broken(image, data, error)) from None
         return _decode_rows(data, layout), None
-    return _to_rgb(image), None
+    try:
+        return np.asarray(_to_rgb(image)), None
+    except _DECODER_ERRORS as error:
+        raise BrokenImage(_broken(image, data, error)) from None
 
 
 def _open(data: bytes, layout: Layout) -> Image.Image:
@@ -114,6 +121,10 @@ def _open(data: bytes, layout: Layout) -> Image.Image:
         ) from None
     except _DECODER_ERRORS as error:
         raise BrokenImage(f"{len(data)} bytes: {error}") from None
+
+
+def _broken(image: Image.Image, data: bytes, error: Exception) -> str:
+    return f"a {image.format} of {len(data)} bytes: {str(error) or type(error).__name__}"
 
 
 def _turned(image: Image.Image) -> int:
@@ -141,9 +152,12 @@ def _found(
         raise WrongSize(f"{seen}, less than half of a captcha, which is {layout}")
     try:
         image.load()
-        picture = Image.fromarray(_to_rgb(ImageOps.exif_transpose(image) if turned else image))
+        picture = _to_rgb(ImageOps.exif_transpose(image) if turned else image)
     except _DECODER_ERRORS as error:
-        raise BrokenImage(f"a {image.format} of {len(data)} bytes: {error}") from None
+        raise BrokenImage(_broken(image, data, error)) from None
+    if picture is not image:
+        # Both would be in memory while the one is looked through.
+        image.close()
     if picture.size == layout.size:
         return np.asarray(picture), None
     best = locate.look(picture, layout)
@@ -161,9 +175,9 @@ def _decode_rows(data: bytes, layout: Layout) -> Pixels:
     image = _open(data[: _end_of_scan(data)] + _END_OF_JPEG, layout)
     try:
         image.load()
+        pixels = np.asarray(_to_rgb(image))
     except _DECODER_ERRORS as error:
-        raise BrokenImage(f"a JPEG of {len(data)} bytes: {error}") from None
-    pixels = _to_rgb(image)
+        raise BrokenImage(_broken(image, data, error)) from None
     readable = np.flatnonzero((pixels != 128).any(axis=(1, 2)))
     rows = int(readable[-1]) + 1 if readable.size else 0
     needed = layout.tops[-1] + layout.tile[1] // 2
@@ -195,14 +209,14 @@ def _end_of_scan(data: bytes) -> int:
     return len(data)
 
 
-def _to_rgb(image: Image.Image) -> Pixels:
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # 16 bits a pixel: Pillow would clip at 255 instead of scaling.
-        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+        grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         page = Image.new("RGBA", image.size, "white")
         page.alpha_composite(image.convert("RGBA"))
         image = page
     # Nearly all are RGB already, of which `convert` would make a copy.
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    return image if image.mode == "RGB" else image.convert("RGB")

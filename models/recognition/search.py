@@ -6,13 +6,14 @@ changes on the paper between them.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from math import sqrt
 from typing import Final
 
 import numpy as np
 from PIL import Image
 
-from models.recognition.edges import Spans, Steps, brightness_steps, lines, spans_of
+from models.recognition.edges import Steps
+from models.recognition.strengths import strengths
 from tilefleet.layout import Layout
 
 #: Scales that are looked for, and the quotient of two that follow one another.
@@ -20,6 +21,10 @@ SCALES: Final = (0.5, 4.0)
 _RATIO: Final = 1.02
 #: A captcha is at least so wide, as a share of the picture's width.
 _LEAST_SHARE: Final = 1 / 14
+#: Pixels of a picture at any scale: in a larger one captchas are as much larger at least.
+_MOST_PIXELS: Final = 3_300_000
+#: Halves of a picture are halved before it is made as small as that or smaller.
+_HALVED: Final = 4
 #: Places at its own size that are told, and how far apart they are at least, pixels.
 _PLACES: Final = 16
 _NEAR: Final = 2
@@ -30,86 +35,56 @@ _COARSE: Final = 147
 def unscaled(grey: Image.Image, layout: Layout) -> Iterator[tuple[float, tuple[int, int]]]:
     """The likeliest places of a captcha at its own size, pixel by pixel: how strong tiles' sides
     are, left and top."""
-    strengths = _strengths(np.asarray(grey, np.float32), layout, 1.0)
-    for _ in range(_PLACES if strengths.size else 0):
-        top, left = divmod(int(strengths.argmax()), strengths.shape[1])
-        yield float(strengths[top, left]), (left, top)
-        strengths[
-            max(0, top - _NEAR) : top + _NEAR + 1, max(0, left - _NEAR) : left + _NEAR + 1
-        ] = -np.inf
+    found: list[tuple[float, tuple[int, int]]] = []
+    for first, strong in strengths(np.asarray(grey), layout, 1.0):
+        found += ((value, (x, first + y)) for value, (x, y) in _strongest(strong, _PLACES))
+    # Where rows were done together before, and are done apart, both may tell of one place.
+    places: list[tuple[int, int]] = []
+    for value, (x, y) in sorted(found, key=lambda each: -each[0]):
+        if all(max(abs(x - left), abs(y - top)) > _NEAR for left, top in places):
+            places.append((x, y))
+            yield value, (x, y)
+            if len(places) == _PLACES:
+                break
 
 
 def search(grey: Image.Image, layout: Layout) -> Iterator[tuple[float, tuple[float, float, float]]]:
     """For each scale, how strong the tiles' sides are at the best place, and that place."""
     small = _COARSE / layout.size[0]
-    least = max(SCALES[0], _LEAST_SHARE * grey.width / layout.size[0]) / _RATIO
-    most = min(SCALES[1], grey.width / layout.size[0], grey.height / layout.size[1]) * _RATIO
-    scale = least
+    width, height = grey.size
+    least = max(
+        SCALES[0],
+        _LEAST_SHARE * width / layout.size[0],
+        small * sqrt(width * height / _MOST_PIXELS),
+    )
+    most = min(SCALES[1], width / layout.size[0], height / layout.size[1]) * _RATIO
+    half = grey.reduce(2)
+    scale = least / _RATIO
     while scale <= most:
-        size = (round(grey.width * small / scale), round(grey.height * small / scale))
-        fitted = grey.resize(
-            size, Image.Resampling.BOX if scale > small else Image.Resampling.BILINEAR
+        back = scale / small
+        by = 2 if back >= _HALVED else 1
+        fitted = (half if by == 2 else grey).resize(
+            (round(width / back), round(height / back)),
+            Image.Resampling.BOX if scale > small else Image.Resampling.BILINEAR,
+            box=(0, 0, width / by, height / by),
         )
-        strengths = _strengths(np.asarray(fitted, np.float32), layout, small)
-        if strengths.size:
-            at = int(strengths.argmax())
-            y, x = divmod(at, strengths.shape[1])
-            back = scale / small
-            yield float(strengths.flat[at]), (x * back, y * back, scale)
+        best, at = -np.inf, (0, 0)
+        for first, strong in strengths(np.asarray(fitted), layout, small):
+            y, x = divmod(int(strong.argmax()), strong.shape[1])
+            if strong[y, x] > best:
+                best, at = float(strong[y, x]), (x, first + y)
+        if best > -np.inf:
+            yield best, (at[0] * back, at[1] * back, scale)
         scale *= _RATIO
 
 
-def _strengths(picture: Steps, layout: Layout, small: float) -> Steps:
-    """How strong the sides of all tiles are, for each place of the layout's corner; a pixel of the
-    picture is `1 / small` of the layout's."""
-    room = (
-        picture.shape[0] - round(layout.size[1] * small) + 1,
-        picture.shape[1] - round(layout.size[0] * small) + 1,
-    )
-    if min(room) < 1:
-        return np.zeros((0, 0), np.float32)
-    across, down = spans_of(layout)
-    steps = brightness_steps(picture), brightness_steps(picture.T)
-    sides = _along(steps[0], across, down, room, small)
-    sides += _along(steps[1], down, across, room[::-1], small).T
-    # Along the paper between tiles and beside them nothing changes.
-    margins = ((0, 0), *across, (layout.size[0], layout.size[0]))
-    sides -= _between(steps[1].T, margins, down, room, small)
-    sides -= _between(steps[0].T, down, across, room[::-1], small).T
-    return sides
-
-
-def _along(steps: Steps, across: Spans, down: Spans, room: tuple[int, int], small: float) -> Steps:
-    """How much of the tiles' left and right sides is steps, for each place."""
-    near, half = steps.copy(), 0.0
-    if small < 1:
-        # An edge may lie between two places.
-        near[:, :-1] = np.maximum(steps[:, :-1], steps[:, 1:])
-        half = 0.5
-    means = lines(near, round((down[0][1] - down[0][0]) * small))
-    total = np.zeros(room, np.float32)
-    for top, _ in down:
-        for edge in (end for span in across for end in span):
-            total += _at(means, top * small, edge * small - half, room)
-    total /= len(down) * 2 * len(across)
-    return total
-
-
-def _between(
-    steps: Steps, across: Spans, down: Spans, room: tuple[int, int], small: float
-) -> Steps:
-    """How much changes along the paper between the columns, for each place."""
-    means = lines(steps, round((down[-1][1] - down[0][0]) * small))
-    total = np.zeros(room, np.float32)
-    gaps = [(before + after) / 2 for (_, before), (after, _) in pairwise(across) if after > before]
-    for gap in gaps:
-        total += _at(means, down[0][0] * small, gap * small - 0.5, room)
-    total /= max(1, len(gaps))
-    return total
-
-
-def _at(means: Steps, y: float, x: float, room: tuple[int, int]) -> Steps:
-    """The lines that are so far from the layout's corner, for each place of the corner."""
-    top = min(max(0, round(y)), means.shape[0] - room[0])
-    left = min(max(0, round(x)), means.shape[1] - room[1])
-    return means[top : top + room[0], left : left + room[1]]
+def _strongest(strong: Steps, count: int) -> Iterator[tuple[float, tuple[int, int]]]:
+    """So many places that are not near a stronger one, which are struck out; left and top."""
+    of_row = strong.max(axis=1)
+    for _ in range(count):
+        y = int(of_row.argmax())
+        x = int(strong[y].argmax())
+        yield float(strong[y, x]), (x, y)
+        rows = slice(max(0, y - _NEAR), y + _NEAR + 1)
+        strong[rows, max(0, x - _NEAR) : x + _NEAR + 1] = -np.inf
+        of_row[rows] = strong[rows].max(axis=1)

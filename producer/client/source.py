@@ -1,9 +1,10 @@
 """What a caller may give: as a captcha a path, the bytes, or an open file; a model by its name."""
 
 from collections.abc import Iterable
+from io import IOBase
 from os import PathLike
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from tilefleet import values, wire
 from tilefleet.errors import BadMessage, BadRequest, TooLarge, UnknownModel
@@ -40,11 +41,22 @@ def _read(source: Source) -> bytes:
         with Path(source).open("rb") as file:
             return file.read(wire.MOST_IMAGE_BYTES + 1)
     if hasattr(source, "read"):
-        data = source.read()
+        data = _contents(source) if isinstance(source, IOBase) else source.read()
         if isinstance(data, bytes):
             return data
         raise BadMessage(f"the file gives {type(data).__name__}; open it in binary mode")
     raise BadMessage(f"give a path, bytes or a binary file, not {type(source).__name__}")
+
+
+def _contents(file: IOBase) -> Any:
+    """Of an open file, no more than can be sent: a device has no end."""
+    contents, left = b"", wire.MOST_IMAGE_BYTES + 1
+    while left and (more := file.read(left)):
+        if not isinstance(more, bytes):
+            return more
+        # An unbuffered one gives what is there.
+        contents, left = contents + more, left - len(more)
+    return contents
 
 
 def read_all(sources: Iterable[Source]) -> list[bytes | BadRequest | OSError]:

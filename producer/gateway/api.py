@@ -231,7 +231,8 @@ def _timeout(request: Request) -> float:
         return TIMEOUT_S
     text = request.query_params.get("timeout", str(TIMEOUT_S))
     try:
-        timeout = float(text)
+        # What Python reads, too, is no number to anybody else: 1_0.
+        timeout = float(text) if text.isascii() and "_" not in text else -1.0
     except ValueError:
         timeout = -1.0
     if not 0 < timeout <= LONGEST_S:

@@ -26,7 +26,9 @@ _SLICE, _MOST_SLICE = 32 << 10, 64 << 10
 #: Of a form, where one picture is wanted.
 _MOST_FILES = 16
 #: Few spaces in front: of millions, a pattern tries each as the last.
-_DATA_URL = re.compile(rb"\s{0,64}data:[^,]{0,100},")
+_DATA_URL = re.compile(rb"[\s\"']{0,64}data:[^,]{0,100},", re.IGNORECASE)
+#: What may stand around base64: spaces of all kinds, quotes, a mark of byte order, an end.
+_AROUND = b" \t\r\n\v\f\0\"'\xef\xbb\xbf"
 #: An address, in the place of a picture.
 _ADDRESS = re.compile(rb"\s{0,64}(?:https?|ftp|file|s3|gs)://", re.IGNORECASE)
 #: Who sends JSON often says that it is a form, or nothing; a form's field begins with no brace.
@@ -131,7 +133,7 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
     if said != "multipart/form-data":
         return None
     async with form(request, body) as fields:
-        value = fields.get(name)
+        value = next(iter(fields.getlist(name)), None)
         if isinstance(value, UploadFile):
             return await value.read()
         return None if value is None else value.encode()
@@ -139,7 +141,8 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
 
 async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
     key = name.encode() + b"="
-    begin = body.rfind(b"&" + key) + 1
+    # Of several the first, as those servers do.
+    begin = 0 if body.startswith(key) else body.find(b"&" + key) + 1
     if not begin and not body.startswith(key):
         return None
     at = begin + len(key)
@@ -197,7 +200,7 @@ def decode(text: bytes) -> bytes:
         # As most write it.
         return pybase64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        text = text.strip()
+        text = text.strip(_AROUND)
         return _mended(text.translate(_LIKE_BASE64, _white(text)))
 
 
@@ -209,7 +212,7 @@ async def decode_long(request: Request, text: bytes) -> bytes:
     try:
         return pybase64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        text = text.strip()
+        text = text.strip(_AROUND)
     white, parts = _white(text), []
     for at in range(0, len(text), _MOST_SLICE):
         await context.turn(request)
@@ -227,7 +230,7 @@ def _base64(text: bytes) -> bytes:
 
 def _white(text: bytes) -> bytes:
     """A + that a form turned into a space is one of all: where some are left, spaces are spaces."""
-    return b"\r\n\t " if b"+" in text else b"\r\n\t"
+    return b"\r\n\t\v\f " if b"+" in text else b"\r\n\t\v\f"
 
 
 def _mended(text: bytes) -> bytes:

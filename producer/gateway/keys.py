@@ -145,14 +145,23 @@ class KeyFile:
 def read(path: Path) -> list[Key]:
     """The keys in a file; raises BadKeyFile."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = _text(path)
     except (OSError, ValueError) as error:
         raise BadKeyFile(
             f"the file of keys {path} cannot be read: {error}; make one with: tilefleet keys add"
         ) from None
     return _parse(path, text)
+
+
+def _text(path: Path) -> str:
+    # A gateway reads it between its requests: a pipe in its place must not keep it.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no regular file")
+        contents = file.read(_MOST_BYTES + 1)
+    if len(contents) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+    return contents.decode()
 
 
 @contextmanager
@@ -212,6 +221,8 @@ def _name(find: Callable[[int], Any], number: int) -> str:
 def _parse(path: Path, text: str) -> list[Key]:
     try:
         rows = json.loads(text)["keys"]
+        if not isinstance(rows, list):
+            raise TypeError(f"keys are a list, not {type(rows).__name__}")
         keys = [_key(row) for row in rows]
     except BadKeyFile as error:
         raise BadKeyFile(f"{path}: {str(error)[:300]}") from None
@@ -233,6 +244,8 @@ def _key(row: Any) -> Key:
     if unknown:
         raise BadKeyFile(f"{row.get('name')}: no such thing as {', '.join(sorted(unknown))[:200]}")
     rate, burst = row.get("rate"), row.get("burst")
+    if isinstance(rate, bool) or isinstance(burst, bool):
+        raise TypeError("a rate and a burst are numbers, not bool")
     return Key(
         name=str(row["name"]),
         sha256=str(row["sha256"]),

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tilefleet import wire
@@ -13,6 +13,8 @@ from tilefleet.answer import Answer
 
 MEDIA_TYPE = "application/x-ndjson"
 _ASKED_FOR = (MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/x-jsonlines")
+#: A proxy that gathers replies would undo what this is for.
+_HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 
 #: A captcha's place in the list, from 0, and what became of it.
 Placed = tuple[int, Answer | Exception]
@@ -32,16 +34,20 @@ class Lines(StreamingResponse):
     broken: Callable[[], None] | None = None
 
     def __init__(self, outcomes: AsyncGenerator[Placed, None]) -> None:
-        # A proxy that gathers replies would undo what this is for.
-        headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
         self._outcomes = outcomes
         self._lines = self._each()
-        super().__init__(self._lines, headers=headers, media_type=MEDIA_TYPE)
+        super().__init__(self._lines, headers=_HEADERS, media_type=MEDIA_TYPE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with aclosing(self._lines):
-                await self.stream_response(send)
+                if scope["http_version"] == "1.0":
+                    # Its clients know a reply's length only, no chunks.
+                    body = b"".join([line async for line in self._lines])
+                    whole = Response(body, headers=_HEADERS, media_type=MEDIA_TYPE)
+                    await whole(scope, receive, send)
+                else:
+                    await self.stream_response(send)
         except BaseException:
             if self.broken is not None:
                 self.broken()

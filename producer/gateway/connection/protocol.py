@@ -21,6 +21,7 @@ from producer.gateway.connection.flow import Flow
 from producer.gateway.connection.head import title
 from producer.gateway.connection.idle import address, idle
 from producer.gateway.connection.turns import Slices, turns
+from producer.gateway.connection.upgrade import body_head, parser
 
 #: Seconds in which a request's head has to be there, and its bytes at most.
 HEAD_S, HEAD_BYTES = 10.0, 32 << 10
@@ -78,6 +79,9 @@ class Protocol(HttpToolsProtocol):
         self._current: Any = None
         #: What a request that cannot be read gets once those before it are answered.
         self._refusal: bytes | None = None
+        #: The head of a body that the parser would leave out, and whether that one is parsed now.
+        self._left_out: bytes | None = None
+        self._again = False
 
     # What asyncio calls.
 
@@ -133,6 +137,8 @@ class Protocol(HttpToolsProtocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
+        if self._again:
+            return
         super().on_message_begin()
         if len(self.pipeline) >= _MOST_PIPELINED:
             raise _TooLong
@@ -140,19 +146,28 @@ class Protocol(HttpToolsProtocol):
         self._allow(HEAD_S)
 
     def on_url(self, url: bytes) -> None:
+        if self._again:
+            return
         super().on_url(url)
         if len(self.url) > HEAD_BYTES:
             raise _TooLong
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # Behind the body it is a trailer, which says nothing that anybody here asks for.
-        if self._part == "head":
+        if self._part == "head" and not self._again:
             super().on_header(name, value)
             self._outside += len(name) + len(value)
             if self._outside > HEAD_BYTES:
                 raise _TooLong
 
     def on_headers_complete(self) -> None:
+        if self._again:
+            return
+        if self.parser.get_http_version() == "1.0":
+            # Its clients know of no reply before the reply.
+            self.expect_100_continue = False
+        if self.parser.should_upgrade():
+            self._left_out = body_head(self.parser.get_http_version(), self.headers)
         # First, for it may find that no request begins: CONNECT names a host and a port as its URL.
         super().on_headers_complete()
         self._begin("body")
@@ -165,6 +180,8 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._left_out is not None:
+            return
         self._part, self._deadline = "reply", None
         super().on_message_complete()
 
@@ -253,11 +270,26 @@ class Protocol(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as upgrade:
                 # It is answered as if it had not asked for that; others may come behind it.
                 data = data[max(1, upgrade.args[0]) :]
+                if self._left_out is not None and not self._begin_body(self._left_out):
+                    return _UNREADABLE
                 continue
             except httptools.HttpParserError as error:
                 return _TOO_LONG if isinstance(error.__context__, _TooLong) else _UNREADABLE
             break
         return None
+
+    def _begin_body(self, head: bytes) -> bool:
+        """Have what follows parsed as the body behind that head, which is told to nobody; whether
+        it can be."""
+        self._left_out, self._again = None, True
+        self.parser = parser(self)
+        try:
+            self.parser.feed_data(head)
+        except httptools.HttpParserError:
+            return False
+        finally:
+            self._again = False
+        return True
 
     def _look(self) -> bytes | None:
         """The reply to what is too long, empty to hang up; None if all is well."""

@@ -5,6 +5,7 @@ have, what was parsed of the body is given back on the way, and files are closed
 other: to give back tens of megabytes at once takes the event loop some hundredths of a second.
 """
 
+import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -22,6 +23,8 @@ _SLICE, _MOST_SLICE = 16 << 10, 64 << 10
 _MOST_FIELDS = 100
 #: What is held in memory anyway does not go to the disk first.
 _MOST_SPOOLED = 1 << 30
+#: How clients of old name files with other letters than ASCII (RFC 5987): they are files as well.
+_ENCODED_NAME = re.compile(rb";\s{0,64}filename\*=", re.IGNORECASE)
 
 Turn = Callable[[], Awaitable[None]]
 
@@ -76,6 +79,8 @@ class _Parser(MultiPartParser):
     opened: list[IO[bytes]]
 
     def on_headers_finished(self) -> None:
+        part = self._current_part
+        part.content_disposition = _ENCODED_NAME.sub(b";filename=", part.content_disposition or b"")
         super().on_headers_finished()
         self.opened += self._files_to_close_on_error
         self._files_to_close_on_error.clear()

@@ -18,6 +18,8 @@ from starlette.types import Scope
 from producer.gateway.visitors.proxies import is_loopback
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
+#: `Sec-Fetch-Site` of a page of the gateway's own, and of what no page asks for.
+_OWN_SITES = {"same-origin", "none"}
 _PORTS = {"http": 80, "https": 443}
 #: A name, or an address in brackets, and a port.
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s/@:?#\[\]]+)(?::(\d{0,5}))?", re.IGNORECASE)
@@ -50,9 +52,14 @@ class Pages:
                         "those that it has",
                     )
         if scope["method"] not in _SAFE:
+            sites = sent.get(b"sec-fetch-site", [])
+            if sites and b"origin" not in sent and not set(sites) <= _OWN_SITES:
+                raise HTTPException(
+                    403, f"a page may not ask that does not say whose it is: {sites[0][:60]!r}"
+                )
             for origin in sent.get(b"origin", []):
                 if not (
-                    sent.get(b"sec-fetch-site") in (["same-origin"], ["none"])
+                    sites in (["same-origin"], ["none"])
                     or self._may_ask(origin, hosts + sent.get(b"x-forwarded-host", []))
                 ):
                     raise HTTPException(

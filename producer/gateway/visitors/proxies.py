@@ -75,7 +75,8 @@ def _address(text: str) -> str:
     elif text.count(":") == 1:
         text = _PORT.sub("", text)
     try:
-        found = ip_address(text.partition("%")[0])
+        # Only addresses of IPv6 have a zone.
+        found = ip_address(text.partition("%")[0] if ":" in text else text)
     except ValueError:
         return UNKNOWN
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
@@ -98,7 +99,9 @@ def _forwarded(value: str) -> list[str]:
             return [UNKNOWN]
         name, text = found[1].lower(), found[2]
         if name == "for":
-            hop = re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
+            said = re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
+            # Nobody knows which of two is meant.
+            hop = said if hop in ("", said) else UNKNOWN
         at = found.end()
         if at == len(value) or value[at - 1] == ",":
             hops.append(hop or UNKNOWN)

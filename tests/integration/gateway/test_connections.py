@@ -198,6 +198,56 @@ def test_what_is_pipelined_is_answered_in_order(client):
     assert statuses == [b"200", b"200", b"404", b"400"]
 
 
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"TLS/1.3, other"])
+def test_a_body_behind_an_upgrade_that_is_not_made_is_the_body(client, protocol):
+    """As Java's client sends it; no byte of it is a request."""
+    inside = b"img=GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+    asked = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\nUpgrade: "
+    form = b"Content-Type: application/x-www-form-urlencoded\r\n"
+    long = b"Content-Length: %d\r\n\r\n" % len(inside)
+    framed = (
+        long + inside,
+        CHUNKED + b"%x\r\n" % len(inside) + inside + b"\r\n0\r\nA: b\r\n\r\n",
+    )
+    head = HEAD.replace(b"/v1/solve", b"/check") + asked + protocol + b"\r\n" + form
+    for sent in framed:
+        for pause in (None, len(head) + 20, len(head + sent) - 3):
+            with connect(client) as line:
+                line.sendall((head + sent)[:pause])
+                if pause:
+                    sleep(0.05)
+                    line.sendall((head + sent)[pause:])
+                line.sendall(head + sent + GET[:-2] + b"Connection: close\r\n\r\n")
+                parts = reply(line).split(b"HTTP/1.1 ")[1:]
+            # The old server says that it has read the field, and found nothing in it.
+            assert [part[:3] for part in parts] == [b"200"] * 3
+            assert [part.endswith(b'{"msg":"success","result":""}') for part in parts[:2]] == [
+                True
+            ] * 2
+            assert parts[2].endswith(b"ok")
+
+
+def test_what_is_wrong_with_a_length_is_so_behind_an_upgrade(client):
+    asked = HEAD + b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+    for fields in (
+        b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n\r\n",
+    ):
+        with connect(client) as line:
+            line.sendall(asked + fields + b"3\r\nabc\r\n0\r\n\r\n" + GET)
+            statuses = [part[:3] for part in reply(line).split(b"HTTP/1.1 ")[1:]]
+        assert statuses == [b"400"], fields
+
+
+def test_clients_of_http_1_0_hear_nothing_before_the_reply(client):
+    with connect(client) as line:
+        line.sendall(
+            b"POST /check HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nimg="
+        )
+        assert reply(line).startswith(b"HTTP/1.1 200 ")
+
+
 def test_idle_connections_of_one_make_room_for_their_next(client):
     with ExitStack() as stack:
         for _ in range(idle.MOST + 50):

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import re
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,21 @@ def test_lines_come_as_answers_are_ready_and_say_whose_they_are(client):
     assert arrived[0][0] - max(at for index, (at, _) in arrived.items() if index) > 0.5
     assert arrived[0][1]["answer"]["model"] == "null"
     assert arrived[7][1]["error"]["type"] == "BadMessage"
+
+
+def test_a_client_of_http_1_0_gets_the_lines_without_chunks(client):
+    asked = json.dumps(listed(b"one", b"two")).encode()
+    head = (
+        "POST /v1/solve-many HTTP/1.0\r\nAccept: application/x-ndjson\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", client.base_url.port), timeout=20) as line:
+        line.sendall(head.encode() + asked)
+        reply = b"".join(iter(lambda: line.recv(65536), b""))
+    head, _, lines = reply.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert b"content-type: application/x-ndjson" in head
+    assert sorted(json.loads(each)["index"] for each in lines.splitlines()) == [0, 1]
 
 
 def test_the_program_of_the_page_runs(client, tmp_path):

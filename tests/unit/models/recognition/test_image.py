@@ -188,6 +188,29 @@ def test_damage_anywhere_gives_pixels_or_a_typed_error():
                     assert read(data.tobytes()).shape == (190, 293, 3)
 
 
+def test_a_png_without_one_of_its_parts_gives_pixels_or_a_typed_error():
+    """Or with one twice, or with nothing in it."""
+    errors_seen = []
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+        image = picture("I" if mode == "I;16" else mode).convert(mode)
+        whole = saved(image, "PNG", **({"transparency": 0} if mode == "P" else {}))
+        parts, at = [whole[:8]], 8
+        while at < len(whole):
+            length = int.from_bytes(whole[at : at + 4])
+            parts.append(whole[at : at + 12 + length])
+            at += 12 + length
+        for number, part in enumerate(parts):
+            empty = bytes(4) + part[4:8] + struct.pack(">I", zlib.crc32(part[4:8]))
+            for instead in (b"", part * 2, empty):
+                data = b"".join([*parts[:number], instead, *parts[number + 1 :]])
+                try:
+                    assert read(data).shape == (190, 293, 3)
+                except errors.BadImage as error:
+                    errors_seen.append(str(error))
+    assert len(errors_seen) > 40
+    assert [error for error in errors_seen if error.endswith(": ")] == []
+
+
 @pytest.mark.parametrize("folder", ["captchas", "captchas2016", "captchas2020"])
 def test_real_captchas_decode_to_their_last_row(data_folder, folder):
     if not (data_folder / folder).is_dir():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from models.recognition import search, strengths
 from models.recognition.image import read
 from models.recognition.locate import cut, look
 from tests.conftest import SAMPLES
@@ -129,3 +130,48 @@ def test_photographs_and_noise_are_no_captchas():
         picture = Image.fromarray(noise).resize((440, 285), Image.Resampling.BICUBIC)
         with pytest.raises(WrongSize, match="no 2×4 tiles"):
             opened(picture)
+
+
+@pytest.mark.parametrize("small", [1.0, search._COARSE / LAYOUT.size[0]])
+def test_rows_that_are_done_apart_are_as_strong_as_together(captcha, monkeypatch, small):
+    page = np.asarray(on_page(captcha, 423, 177).convert("L"))
+    (whole,) = (strong for _, strong in strengths.strengths(page, LAYOUT, small))
+    monkeypatch.setattr(strengths, "_TOGETHER", 1)
+    parts = list(strengths.strengths(page, LAYOUT, small))
+    assert len(parts) > 2
+    assert [first for first, _ in parts] == list(
+        range(0, len(whole), round(LAYOUT.size[1] * small))
+    )
+    assert np.array_equal(np.concatenate([strong for _, strong in parts]), whole)
+
+
+def test_places_in_rows_that_are_done_apart_are_told_once(captcha, monkeypatch):
+    grey = on_page(captcha, 423, 177).convert("L")
+    whole = list(search.unscaled(grey, LAYOUT))
+    monkeypatch.setattr(strengths, "_TOGETHER", 1)
+    assert list(search.unscaled(grey, LAYOUT))[:8] == whole[:8]
+
+
+@pytest.mark.parametrize("size", [(3840, 2160), (2051, 4044), (1000, 8294), (8294, 1000)])
+def test_no_picture_is_long_work_at_any_scale(size, monkeypatch):
+    looked_at = []
+
+    def strengths(picture, layout, small):
+        looked_at.append(picture.size)
+        return iter(())
+
+    monkeypatch.setattr(search, "strengths", strengths)
+    assert not list(search.search(Image.new("L", size), LAYOUT))
+    assert 30 < len(looked_at) < 110
+    assert max(looked_at) <= 3_300_000 * 1.05
+    assert sum(looked_at) <= 90_000_000
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_captcha_is_found_on_a_page_of_the_most_pixels(captcha, scale):
+    size = tuple(length * scale for length in LAYOUT.size)
+    page = on_page(captcha.resize(size, Image.Resampling.BICUBIC), 411, 6543, (1080, 7680))
+    seen = look(page, LAYOUT)
+    assert seen.found
+    assert (seen.left, seen.top) == pytest.approx((411, 6543), abs=3 * scale)
+    assert (seen.across, seen.down) == pytest.approx((scale, scale), abs=0.02)

@@ -51,6 +51,20 @@ def test_it_is_the_same_in_any_pieces(length):
     assert found == [("a", 3, b"one"), ("b", "two"), ("c", 27, b"\r\n-" * 9)]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "name=\"a\"; filename*=utf-8''%E9%AA%8C.jpg",
+        "name=a; FILENAME*=UTF-8'zh'%E9%AA%8C.jpg",
+        "filename*=utf-8''%E9.jpg; name=\"a\"",
+        'name="a"; filename="b.jpg"; filename*=utf-8\'\'%E9.jpg',
+    ],
+)
+def test_a_file_whose_name_is_encoded_is_a_file(said):
+    body = f"--b\r\nContent-Disposition: form-data; {said}\r\n\r\none\r\n--b--\r\n".encode()
+    assert read(body)[0] == [("a", 3, b"one")]
+
+
 def test_others_have_turns_and_what_is_parsed_is_let_go():
     found, turns = read(part(bytes(1 << 20)) + b"--b--\r\n", 1 << 16)
     assert found == [("a", 1 << 20, bytes(1 << 20))]

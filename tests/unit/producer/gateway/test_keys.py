@@ -2,7 +2,9 @@
 
 import grp
 import os
+import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -99,3 +101,39 @@ def test_it_is_said_who_can_read_it(tmp_path):
     assert "group" not in keys.readers(path)
     path.chmod(0o640)
     assert "and the group" in keys.readers(path)
+
+
+@pytest.mark.parametrize("instead", ["pipe", "folder", "device", "loop", "socket"])
+def test_what_is_no_file_keeps_nobody_and_changes_nothing(tmp_path, instead):
+    """In the place of the keys, while a gateway runs and when a command reads them."""
+    path = tmp_path / "keys.json"
+    alice = add(path, "alice")
+    file = KeyFile(path)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listening:
+        match instead:
+            case "pipe":
+                os.mkfifo(path)
+            case "folder":
+                path.mkdir()
+            case "device":
+                path.symlink_to("/dev/zero")
+            case "loop":
+                path.symlink_to(path)
+            case "socket":
+                listening.bind(str(path))
+        asked = ThreadPoolExecutor(1)
+        assert asked.submit(file.find, alice).result(5).name == "alice"
+        for change in (lambda: KeyFile(path), lambda: add(path, "bob")):
+            with pytest.raises(BadKeyFile):
+                asked.submit(change).result(5)
+
+
+@pytest.mark.parametrize(
+    "keys", ["{}", '""', "null", '[{"name": "a", "sha256": "b", "rate": true, "burst": 1}]']
+)
+def test_keys_of_another_type_are_none(tmp_path, keys):
+    path = tmp_path / "keys.json"
+    path.write_text(f'{{"keys": {keys}}}')
+    with pytest.raises(BadKeyFile):
+        KeyFile(path)

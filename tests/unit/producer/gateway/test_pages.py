@@ -124,3 +124,12 @@ def test_pages_that_are_named_may():
     assert allowed(pages, host="127.0.0.1:8000", origin="https://gw.example")
     assert not allowed(pages, host="127.0.0.1:8000", origin="http://bot.example")
     assert not allowed(pages, host="127.0.0.1:8000", origin="https://a.bot.example")
+
+
+def test_what_a_page_of_elsewhere_asks_is_refused_where_it_hides_its_origin():
+    for site in ("cross-site", "same-site", ["same-origin", "cross-site"], "anything"):
+        assert not allowed(host="127.0.0.1", sec_fetch_site=site)
+        assert allowed(host="127.0.0.1", sec_fetch_site=site, method="GET")
+    for site in ("same-origin", "none"):
+        assert allowed(host="127.0.0.1", sec_fetch_site=site)
+    assert allowed(host="127.0.0.1")

@@ -54,6 +54,7 @@ def said(value, *more, peer=NEAR):
         ("[127.0.0.1", UNKNOWN),
         ("[::1]x", UNKNOWN),
         ("127.0.0.1:1:1", UNKNOWN),
+        ("127.0.0.1%lo", UNKNOWN),
         ("127.1", UNKNOWN),
         ("0x7f.0.0.1", UNKNOWN),
         ("127.0.0.1\x00", UNKNOWN),
@@ -122,3 +123,12 @@ def test_an_unknown_address_is_not_this_machine():
     assert [is_loopback(each) for each in (UNKNOWN, "", "127.0.0.1", "127.9.9.9", "::1")] == [
         *(False, False, True, True, True)
     ]
+
+
+def test_an_element_that_says_two_addresses_says_none():
+    assert said(f"for={FAR};for=127.0.0.1") == UNKNOWN
+    assert said(f"for=127.0.0.1;proto=https;For={FAR}") == UNKNOWN
+    assert said(f"for=127.0.0.1;for={FAR};for={FAR}") == UNKNOWN
+    assert said(f'for={FAR};FOR="{FAR}"') == FAR
+    # What stands further left, a client may have made up.
+    assert said(f"for=192.0.2.7;for=127.0.0.1, for={FAR}") == FAR
