@@ -65,6 +65,9 @@ class Application(Celery):
                 raise SettingError(hidden)
             settings = self._settings = Settings.from_environ()
             settings.check_one_fleet()
+            for name in ("CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
+                if os.environ.get(name):
+                    raise SettingError(f"{name} is not usable: set CELERY_BROKER_URL")
             if command == "worker" and (why := worker_options().refusal(settings)):
                 raise SettingError(why)
         except SettingError as error:

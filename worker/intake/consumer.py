@@ -117,6 +117,10 @@ class CaptchaConsumer(Consumer):
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)
+        channel = self.task_consumer.channel
+        if hasattr(channel, "clock"):
+            # What is claimed is late or due by the server's clock, as it is set now.
+            channel.clock = self.app.server_clock
         self._open_short_way()
 
         def on_task_received(message: Any) -> Any:
