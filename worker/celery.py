@@ -120,10 +120,10 @@ def _prefer_completed_urls(settings: Settings) -> None:
 
 
 def _results_url(url: str) -> str:
-    scheme, _, _ = url.partition("://")
+    scheme, _, _ = url.strip().lower().partition("://")
     if scheme not in SCHEMES:
         return url
-    url = for_celery(url)
+    url = for_celery(url, results=True)
     # Celery's own backend for Redis knows one server.
     several = ";" in url and scheme != "sentinel"
     return f"worker.results.backend:SeveralBackend+{url}" if several else url

@@ -22,6 +22,7 @@ from tilefleet.errors import BadMessage, reason
 from worker.intake import validation
 from worker.intake.held_later import HeldLater
 from worker.intake.short_way import PlainTaker
+from worker.intake.strategy import at_the_end_of
 from worker.results import failure
 from worker.transport.short_way import ShortWay
 
@@ -114,6 +115,22 @@ class CaptchaConsumer(Consumer):
         self._pause_s = _FIRST_PAUSE_S if held else min(2 * self._pause_s, _LONGEST_PAUSE_S)
         self._broke = now
         sleep(self._pause_s)
+
+    def reset_rate_limits(self) -> None:
+        """Celery leaves what waits for its turn to the limit that was, and claims no more until
+        then: here it waits by the new one."""
+        former = [bucket for bucket in self.task_buckets.values() if bucket is not None]
+        super().reset_rate_limits()
+        waiting = [each for bucket in former for each in bucket.contents]
+        for bucket in former:
+            bucket.clear_pending()
+        limiting = at_the_end_of(self)
+        for request, tokens in waiting:
+            bucket = self.task_buckets[request.name]
+            if bucket is None:
+                limiting._limit_move_to_pool(request)
+            else:
+                limiting._limit_task(request, bucket, tokens)
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)

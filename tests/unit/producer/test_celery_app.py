@@ -1,4 +1,4 @@
-"""The application of those who look: it goes where the settings say, whatever Celery reads itself."""
+"""The application of those who look goes where the settings say, whatever Celery reads itself."""
 
 import pytest
 from kombu import Connection
