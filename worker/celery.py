@@ -9,6 +9,7 @@ decompressors, one more serializer and another Redis transport, for all applicat
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class Application(Celery):
         super().__init__(*args, **options)
         #: What the time is by the server's clock; a worker that tells of itself sees it.
         self.server_clock = ServerClock()
+        #: Stores that a request is not read, then calls back; none: Celery does, at once.
+        self.dismiss: Callable[[Callable[[], object], Callable[[], None]], None] | None = None
 
     @property
     def settings(self) -> Settings:

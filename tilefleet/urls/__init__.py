@@ -5,7 +5,7 @@
                                                       part may be left out, ``%`` escapes are read
 ``rediss://host:6379/0?ssl_ca_certs=/ca.pem``         encrypted; certificates are verified
 ``redis+socket:///run/redis.sock?virtual_host=0``     a Unix socket
-``redis://a/0;redis://b/0``                           several, not of sockets: the first that answers
+``redis://a/0;redis://b/0``                           several (no sockets): the first that answers
 ``sentinel://:password@a:26379;sentinel://b:26379/0`` sentinels that say which server it is; account
                                                       and database are the server's
 ====================================================  =============================================

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
@@ -189,17 +190,21 @@ class CaptchaConsumer(Consumer):
         coordinator = getattr(self.controller, "engine_room", None)
         if coordinator is not None:
             coordinator.errors["BadMessage"] += 1
-        if task_id is not None:
-            known = isinstance(error, BadMessage | NotRegistered)
-            self._fail(task_id, error if known else BadMessage(f"no task: {why}"))
-        message.reject_log_error(logger, self.connection_errors)
-        signals.task_rejected.send(sender=self, message=message, exc=error)
+        known = isinstance(error, BadMessage | NotRegistered)
+        failed = error if known else BadMessage(f"no task: {why}")
+        if task_id is not None and self.event_dispatcher:
+            self.event_dispatcher.send("task-failed", uuid=task_id, exception=repr(failed))
 
-    def _fail(self, task_id: str, error: Exception) -> None:
-        failure.store(self.app.backend, task_id, error)
-        if self.event_dispatcher:
-            shown = repr(error)
-            self.event_dispatcher.send("task-failed", uuid=task_id, exception=shown)
+        def done() -> None:
+            message.reject_log_error(logger, self.connection_errors)
+            signals.task_rejected.send(sender=self, message=message, exc=error)
+
+        if task_id is not None and coordinator is not None:
+            coordinator.dismiss(partial(failure.write, self.app.backend, task_id, failed), done)
+            return
+        if task_id is not None:
+            failure.store(self.app.backend, task_id, failed)
+        done()
 
 
 def _id(fields: Any) -> str | None:
