@@ -1,8 +1,9 @@
-"""Results on another server, which is full or away: the worker keeps what it has and answers still."""
+"""Results on another server, which is full or away: the worker keeps what it has, and answers."""
 
 import os
 import signal
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from time import sleep
 
 import pytest
@@ -51,10 +52,9 @@ def test_what_is_not_read_holds_up_nothing_while_its_outcome_waits(away):
         }
         with WorkerProcess(server.url, "-c", "1", environ=environ) as worker:
             with away(store):
-                expired = [
-                    solve(app, b"%d" % number).apply_async(expires=0.001) for number in range(3)
-                ]
-                refused = [app.send_task(wire.TASK_SOLVE), app.send_task("worker.nothing")]
+                past = datetime(2020, 1, 1, tzinfo=UTC)
+                expired = [solve(app, b"any").apply_async(expires=past) for _ in range(3)]
+                refused = [app.send_task(name) for name in (wire.TASK_SOLVE, "worker.nothing")]
                 plain = [solve(app, b"plain %d" % number).delay() for number in range(3)]
                 wait_until(lambda: redis.hlen("unacked") == 8)
                 assert ask(app, "stats")["engine_room"]["claimed"] == 8

@@ -106,6 +106,11 @@ class CaptchaRequest(Request):
         """Celery counts it as revoked too; here there is room for those that somebody revoked."""
         return self._late_s() > 0
 
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """At a cold shutdown. In an engine room a pass belongs to many: what it reads goes back."""
+        if self._app.dismiss is None:
+            super().cancel(pool, signal, emit_retry)
+
     def _announce_revoked(self, reason: str, terminated: Any, signum: Any, expired: bool) -> None:
         """With what a sender whose clock is wrong has to know."""
         if expired:

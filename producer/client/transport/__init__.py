@@ -106,7 +106,7 @@ class Transport:
 
         Raises FleetUnreachable.
         """
-        futures = [self._results.expect(each.id) for each in messages]
+        futures = [self._results.expect(each.id, each.expires) for each in messages]
         sending = Sending(messages, asyncio.get_running_loop().create_future())
         self._outbox.append(sending)
         self._work.set()

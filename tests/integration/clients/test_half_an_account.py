@@ -12,14 +12,14 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from producer import AsyncClient, Client
-from producer.client import transport
+from producer.client import results, transport
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support import accounts
 from tests.support.fleet import NULL, another_app, wait_until
 from tests.support.servers import Wire
 from tilefleet import report, wire
-from tilefleet.errors import Overloaded
+from tilefleet.errors import Overloaded, Revoked
 from tilefleet.report import Report
 
 #: What a client asks beside sending, and what it says where that is refused.
@@ -142,3 +142,20 @@ def test_a_child_that_is_forked_while_another_thread_connects_goes_on(server):
     command = [sys.executable, "-W", "ignore", "-c", FORKS_WHILE_A_THREAD_CONNECTS, server.url]
     done = subprocess.run(command, timeout=30, capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_nobody_ever_tells_of_is_not_expected_for_ever(monkeypatch):
+    """Purged, or lost with its server: a program that submits and forgets must not grow."""
+    monkeypatch.setattr(results, "_OLD_S", 0.1)
+    monkeypatch.setattr(results.wire, "RESULT_EXPIRES_S", 0)
+    with EmbeddedServer() as own, Redis.from_url(own.url) as redis, Client(own.url) as fleet:
+        before = [fleet.submit(b"%d" % number, expires=3) for number in range(100)]
+        later = fleet.submit(b"later", expires=60)
+        redis.flushall()
+        assert len(redis.pubsub_channels("celery-task-meta-*")) > 100
+        wait_until(lambda: all(each.ready() for each in before))
+        with pytest.raises(Revoked, match="nothing was heard of it"):
+            before[0].result(1)
+        assert not later.ready()
+        # With some for captchas to come.
+        wait_until(lambda: len(redis.pubsub_channels("celery-task-meta-*")) < 50)
