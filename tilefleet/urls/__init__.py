@@ -110,6 +110,18 @@ def for_celery(urls: str, *, results: bool = False) -> str:
     return ";".join(each.url(results=results) for each in parse(urls))
 
 
+def are_alike(one: str, another: str) -> bool:
+    """Whether they lead to the same servers, and so to one clock, whichever database of theirs."""
+    try:
+        found = [
+            [(each.host, each.port, each.path) for each in parse(urls)] for urls in (one, another)
+        ]
+    except ValueError:
+        # Celery's results may be anywhere.
+        return False
+    return found[0] == found[1]
+
+
 def _parse(url: str) -> Server:
     scheme, separator, rest = url.strip().partition("://")
     scheme = scheme.lower()

@@ -20,6 +20,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
 from tilefleet.errors import BadMessage, reason
+from tilefleet.urls import are_alike
 from worker.intake import validation
 from worker.intake.held_later import HeldLater
 from worker.intake.short_way import PlainTaker
@@ -136,8 +137,9 @@ class CaptchaConsumer(Consumer):
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)
         channel = self.task_consumer.channel
-        if hasattr(channel, "clock"):
-            # What is claimed is late or due by the server's clock, as it is set now.
+        settings = self.app.settings
+        if hasattr(channel, "clock") and are_alike(settings.broker_url, settings.result_backend):
+            # What is claimed is late or due by the clock of where results are, as it is set now.
             channel.clock = self.app.server_clock
         self._open_short_way()
 

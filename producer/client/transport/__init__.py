@@ -24,7 +24,7 @@ from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
-from tilefleet.urls import parse
+from tilefleet.urls import are_alike, parse
 
 # By their names: the module here that is called shards too takes its place in this package.
 from tilefleet.urls.shards import is_cluster, refusal
@@ -55,11 +55,6 @@ _REVOKED_TOGETHER = 256
 _MOST = 128
 
 
-def _where(urls: str) -> list[tuple[str, int, str]]:
-    """The servers, whichever of their databases it is."""
-    return [(each.host, each.port, each.path) for each in parse(urls)]
-
-
 class Transport:
     """Belongs to the event loop that opens it."""
 
@@ -87,7 +82,7 @@ class Transport:
         if parse(results) != parse(broker):
             self._store = connect(results, settings, socket_timeout=None)
         #: Whether each sending tells what the time is there: by the clock of where results are.
-        self.tells_time = _where(results) == _where(broker)
+        self.tells_time = are_alike(results, broker)
         self._database = parse(broker)[0].database
         #: Whether the server has been asked what it is.
         self._is_known = False

@@ -9,7 +9,7 @@ from kombu import Connection
 from producer.client import connection
 from tilefleet import wire
 from tilefleet.settings import Settings
-from tilefleet.urls import Server, for_celery, parse
+from tilefleet.urls import Server, are_alike, for_celery, parse
 
 LOCAL = ("127.0.0.1", 6379)
 
@@ -134,6 +134,20 @@ class _Unconnected:
     def __getattr__(self, name):
         found = getattr(self._channel, name)
         return found.__get__(self) if callable(found) and not isinstance(found, type) else found
+
+
+@pytest.mark.parametrize(
+    ("another", "alike"),
+    [
+        ("redis://host/1", True),
+        ("redis://me:pw@host:6379/0?client_name=me", True),
+        ("redis://host:7000/0", False),
+        ("redis://host/0;redis://b/0", False),
+        ("rpc://", False),
+    ],
+)
+def test_one_server_has_one_clock_whichever_database_it_is(another, alike):
+    assert are_alike("redis://host", another) is alike
 
 
 @pytest.mark.parametrize("url", REFUSED)
