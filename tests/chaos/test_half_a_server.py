@@ -13,8 +13,8 @@ from redis.exceptions import ResponseError
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support import accounts
-from tests.support.fleet import NULL, another_app, solve, wait_until
+from tests.support.running import accounts
+from tests.support.running.fleet import NULL, another_app, solve, wait_until
 from worker.transport import scripts
 
 RIGHTS = ("on", ">pw", "~*", "&*", "+@all")

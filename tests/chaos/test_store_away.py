@@ -12,7 +12,7 @@ from redis import Redis
 
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.fleet import NULL, another_app, ask, solve, wait_until
+from tests.support.running.fleet import NULL, another_app, ask, solve, wait_until
 from tilefleet import wire
 
 #: Seconds of a lease, and that the store is away: three leases.

@@ -15,9 +15,9 @@ from producer import AsyncClient, Client
 from producer.client import results, transport
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support import accounts
-from tests.support.fleet import NULL, another_app, wait_until
-from tests.support.servers import Wire
+from tests.support.running import accounts
+from tests.support.running.fleet import NULL, another_app, wait_until
+from tests.support.running.servers import Wire
 from tilefleet import report, wire
 from tilefleet.errors import Overloaded, Revoked
 from tilefleet.report import Report

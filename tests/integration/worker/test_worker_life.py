@@ -204,7 +204,7 @@ def test_a_message_whose_id_is_no_text_does_not_stop_the_worker(
 
 @pytest.mark.parametrize("signals", [[signal.SIGQUIT], [signal.SIGINT, signal.SIGINT]])
 def test_a_cold_shutdown_gives_back_what_is_read(own_server, signals):
-    options = ("-c", "1", "--include", "tests.support.strange_engine")
+    options = ("-c", "1", "--include", "tests.support.included.strange_engine")
     worker = WorkerProcess(own_server.url, *options, environ={**NULL, "TILEFLEET_MAX_BATCH": "1"})
     with Client(own_server.url) as fleet, worker:
         pending = [fleet.submit(b"slow %d" % number, expires=60) for number in range(4)]
