@@ -16,7 +16,7 @@ from producer.client import results, transport
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.running import accounts
-from tests.support.running.fleet import NULL, another_app, wait_until
+from tests.support.running.fleet import NULL, wait_until
 from tests.support.running.servers import Wire
 from tilefleet import report, wire
 from tilefleet.errors import Overloaded, Revoked
@@ -65,12 +65,6 @@ def test_captchas_do_not_wait_for_what_the_account_may_not_ask(server, missing, 
     assert len(said) == bool(BESIDE[missing])
     assert all(BESIDE[missing] in each and "permission" in each for each in said)
     assert not any("pw" in each for each in said)
-
-
-def test_a_celery_sender_that_may_not_revoke_is_told_so(server):
-    url = account(server, "-publish")
-    with another_app(url) as app, pytest.raises(Exception, match="publish"):
-        app.people.AsyncResult("any").revoke()
 
 
 def test_a_look_at_one_lane_answers_for_no_other():
