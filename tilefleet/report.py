@@ -162,6 +162,15 @@ class ServerClock:
         self.ahead_s = server - min(max(server, asked), answered)
         self._steady = time() - monotonic()
 
+    def heard(self, server: float, *, asked: float, answered: float) -> None:
+        """The same of a reply that may have lain unread: it counts where the clock was set."""
+        if not asked - _STEP_S < server - self.ahead_s < answered + _STEP_S:
+            self.saw(server, asked=asked, answered=answered)
+
+    def was_ahead(self, ahead_s: float) -> bool:
+        """Whether the server's clock was set forward since it was so many seconds ahead."""
+        return self.ahead_s > ahead_s + _STEP_S
+
     def now(self) -> float:
         """Unix time, seconds."""
         return time() + self.ahead_s

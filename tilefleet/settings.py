@@ -45,7 +45,7 @@ def _backend_url(text: str) -> str:
     scheme, separator, _ = text.partition("://")
     if not separator:
         raise ValueError("a URL such as redis://host:6379/0")
-    if scheme in SCHEMES:
+    if scheme.strip().lower() in SCHEMES:
         parse(text)
     # Any other backend of Celery's is its own affair.
     return text

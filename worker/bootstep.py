@@ -74,6 +74,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._coordinator = Coordinator(worker)
         # The strategy looks for it here, whenever a connection is made.
         worker.engine_room = self._coordinator
+        worker.app.dismiss = self._coordinator.dismiss
         if self._settings.health:
             self._health = Health(
                 Path(self._settings.health),
@@ -125,7 +126,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         if self._settings.metrics:
             self._metrics = self._open_metrics(worker)
         self._warm = monotonic()
-        for part in (self._room, self._quarantine, self._writer):
+        for part in (self._room, self._quarantine, self._writer, coordinator.dismissals):
             part.start()
         if worker.reporter is not None:
             worker.reporter.tell(lambda: self._report(worker))
@@ -179,7 +180,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             logger.warning("%d requests unfinished at shutdown go back", coordinator.claimed)
             self.terminate(worker)
             return
-        for part in (self._quarantine, self._room, self._writer):
+        for part in (self._quarantine, self._room, self._writer, coordinator.dismissals):
             part.close()
         coordinator.announce()
         coordinator.wait_for_executing(deadline)
@@ -191,7 +192,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
                 open_.close()
 
     def terminate(self, worker: Any) -> None:
-        for part in (self._quarantine, self._room):
+        for part in (self._quarantine, self._room, self._coordinator.dismissals):
             part.abandon()
 
     def info(self, worker: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ decompressors, one more serializer and another Redis transport, for all applicat
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class Application(Celery):
         super().__init__(*args, **options)
         #: What the time is by the server's clock; a worker that tells of itself sees it.
         self.server_clock = ServerClock()
+        #: Stores that a request is not read, then calls back; none: Celery does, at once.
+        self.dismiss: Callable[[Callable[[], object], Callable[[], None]], None] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -65,6 +68,9 @@ class Application(Celery):
                 raise SettingError(hidden)
             settings = self._settings = Settings.from_environ()
             settings.check_one_fleet()
+            for name in ("CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
+                if os.environ.get(name):
+                    raise SettingError(f"{name} is not usable: set CELERY_BROKER_URL")
             if command == "worker" and (why := worker_options().refusal(settings)):
                 raise SettingError(why)
         except SettingError as error:
@@ -117,10 +123,10 @@ def _prefer_completed_urls(settings: Settings) -> None:
 
 
 def _results_url(url: str) -> str:
-    scheme, _, _ = url.partition("://")
+    scheme, _, _ = url.strip().lower().partition("://")
     if scheme not in SCHEMES:
         return url
-    url = for_celery(url)
+    url = for_celery(url, results=True)
     # Celery's own backend for Redis knows one server.
     several = ";" in url and scheme != "sentinel"
     return f"worker.results.backend:SeveralBackend+{url}" if several else url

@@ -4,8 +4,10 @@ They are read from the command line as the application is imported, before Celer
 them or, with ``-D``, goes into the background: what is wrong is said where it was typed.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -40,6 +42,9 @@ _NEVER: Final = {
 #: Settings of ours that only an engine room has.
 _ROOM_ONLY: Final = {"metrics": "TILEFLEET_METRICS", "health": "TILEFLEET_HEALTH"}
 
+#: Files that a worker writes.
+_FILES: Final = ("logfile", "pidfile", "statedb", "schedule_filename")
+
 _WITHOUT_ROOM: Final = (
     "-P prefork: each process has networks of its own and reads one captcha at a time; no shared "
     "passes, no change of model, and not all of docs/guarantees.md: see there"
@@ -60,6 +65,9 @@ def _check_values(context: click.Context, given: Mapping[str, Any]) -> None:
         # Pools are looked up in an application, which is not there yet.
         if isinstance(option, click.Option) and option.name not in ("pool", None):
             value = given.get(option.name)
+            if option.name == "concurrency" and not str(value or "").strip("0"):
+                # As many as Celery finds good.
+                continue
             if value is not None and not option.is_flag:
                 # What others than this do with theirs needs an application, too.
                 checks = option.name == "concurrency"
@@ -123,6 +131,9 @@ class WorkerOptions:
                     return (
                         f"{variable} is not usable with -P {self.pool}; use -P threads, the default"
                     )
+        for name in _FILES:
+            if why := self._unwritable(str(self._given.get(name) or "")):
+                return f"{self._flag(name)} {self._given[name]} is not usable: {why}"
         for queue in self._queues:
             model = wire.model_of(queue)
             if model and model not in settings.models:
@@ -152,17 +163,37 @@ class WorkerOptions:
     def warnings(self, models: Sequence[str]) -> list[str]:
         """What a worker that is started so, and holds these models, should say."""
         found = [_WITHOUT_ROOM] if self.has_processes else []
-        queues, lanes = self._given.get("queues") or "", wire.lanes(models)
+        lanes = wire.lanes(models)
         others = [queue for queue in self._queues if queue not in lanes]
         hint = "".join(did_you_mean(queue, lanes) for queue in others)
-        if queues and not set(lanes) & set(self._queues):
+        given = " ".join(
+            f"{flag} {self._given[name]}"
+            for flag, name in (("-Q", "queues"), ("-X", "exclude_queues"))
+            if self._given.get(name)
+        )
+        without = {each for lane in self.excluded for each in wire.family(lane, models)}
+        if given and not set(self._queues or lanes) & (set(lanes) - without):
             found.append(
-                f"-Q {queues}: this worker reads no captchas; the lanes are {', '.join(lanes)}"
-                f"{hint}"
+                f"{given}: this worker reads no captchas; the lanes are {', '.join(lanes)}{hint}"
             )
         elif hint:
-            found.append(f"-Q {queues}: {', '.join(others)} is no lane of captchas{hint}")
+            found.append(f"{given}: {', '.join(others)} is no lane of captchas{hint}")
         return found
+
+    def _unwritable(self, path: str) -> str:
+        """Why a worker cannot write that file, as far as can be told before it is asked to; ""."""
+        file = Path(path)
+        if not path or "%" in path or ("workdir" in self._given and not file.is_absolute()):
+            return ""
+        folder = file.absolute().parent
+        if not folder.is_dir():
+            return f"there is no folder {folder}"
+        if file.is_dir():
+            return "it is a folder"
+        existing = file if file.exists() else folder
+        is_another = bool({"uid", "gid"} & self._given.keys())
+        is_ours = is_another or os.access(existing, os.W_OK)
+        return "" if is_ours else f"{existing} cannot be written to"
 
     @property
     def excluded(self) -> list[str]:

@@ -38,6 +38,8 @@ class Message:
     lane: str
     #: Of the queue's list, a JSON object.
     item: bytes
+    #: Seconds within which a worker may begin with it.
+    expires: float
 
 
 def lists(lane: str) -> list[str]:
@@ -176,7 +178,7 @@ def _task(
     item = _envelope(
         [[argument], {}, embed], headers, exchange="", routing_key=lane, correlation_id=task_id
     )
-    return Message(task_id, lane, item)
+    return Message(task_id, lane, item, expires)
 
 
 def _envelope(

@@ -106,15 +106,15 @@ class Sender:
         try:
             async with asyncio.timeout(within):
                 await _check_room(line, call)
-                if call.write is message.solve:
-                    messages = self._write(line, call, expires)
-                else:
-                    # A list's messages are long, and there are several: one after the other.
-                    async with line.lists:
-                        begun = thread_time()
-                        messages = self._write(line, call, expires)
-                        await asyncio.sleep(thread_time() - begun)
+                ahead_s = line.clock.ahead_s
+                messages = await self._write(line, call, expires)
                 futures = await line.send(messages)
+                if line.clock.was_ahead(ahead_s):
+                    # By the clock as it is now they expire before anybody reads them.
+                    for each in messages:
+                        line.forget(each.id, revoke=True)
+                    messages = await self._write(line, call, expires)
+                    futures = await line.send(messages)
         except TimeoutError:
             raise FleetUnreachable(f"{line.name}: nothing accepted within {within:g} s") from None
         if self._tracing is not None:
@@ -125,7 +125,17 @@ class Sender:
             for sent, future in zip(messages, futures, strict=True)
         ]
 
-    def _write(self, line: Transport, call: Call, expires: float) -> list[Message]:
+    async def _write(self, line: Transport, call: Call, expires: float) -> list[Message]:
+        if call.write is message.solve:
+            return self._written(line, call, expires)
+        # A list's messages are long, and there are several: one after the other.
+        async with line.lists:
+            begun = thread_time()
+            messages = self._written(line, call, expires)
+            await asyncio.sleep(thread_time() - begun)
+        return messages
+
+    def _written(self, line: Transport, call: Call, expires: float) -> list[Message]:
         now = line.clock.now()
         return [
             call.write(
@@ -162,7 +172,9 @@ class Sender:
 async def _check_room(line: Transport, call: Call) -> None:
     """Raises Overloaded, UnknownModel; counts as sent what may be."""
     count = len(call.arguments)
-    if line.backlog.needs_look(call.lane, count) or line.clock.was_set:
+    # Where sending does not tell the time, its clock may have been set since the last look.
+    is_old = not (line.tells_time or line.backlog.is_fresh(call.lane))
+    if line.backlog.needs_look(call.lane, count) or line.clock.was_set or is_old:
         await line.look(call.lane)
     if line.backlog.lacks(call.lane):
         raise line.backlog.unknown(call.lane)

@@ -81,7 +81,8 @@ class Client:
         """
         self._urls, self._shards = (broker_url, result_backend), tuple(shards)
         self._retries = Retries.of(retries)
-        self._lock = Lock()
+        #: By process: a thread that is not there in a forked child may have had it.
+        self._locks: dict[int, Lock] = {}
         self._running: tuple[int, Background, AsyncClient] | None = None
         # A wrong setting is an error here, not at the first captcha.
         self._connect()
@@ -181,7 +182,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; what was submitted is still read and stored."""
-        with self._lock:
+        with self._lock():
             running, self._running = self._running, None
         if running is not None and running[0] == os.getpid():
             _close(*running)
@@ -195,12 +196,15 @@ class Client:
     def _open(self) -> tuple[Background, AsyncClient]:
         """This process's loop and client: a forked child has neither the parent's thread, nor may
         it use its connections."""
-        with self._lock:
+        with self._lock():
             if self._running is None or self._running[0] != os.getpid():
                 self._running = (os.getpid(), Background(), self._connect())
                 # A client that is dropped without being closed closes itself.
                 weakref.finalize(self, _close, *self._running).atexit = False
             return self._running[1:]
+
+    def _lock(self) -> Lock:
+        return self._locks.setdefault(os.getpid(), Lock())
 
     def _connect(self) -> AsyncClient:
         return AsyncClient(*self._urls, retries=self._retries, shards=self._shards)

@@ -15,21 +15,25 @@ from tilefleet.urls import for_celery
 def application(name: str, settings: Settings) -> Celery:
     """One that is nobody's default; raises SettingError if it is not known whose fleet it is."""
     settings.check_one_fleet()
+    url = for_celery(settings.broker_url)
     app = Celery(
         name,
-        broker=for_celery(settings.broker_url),
+        broker=url,
         # What is stored is looked at without Celery: `living`.
         backend="disabled://",
         set_as_current=False,
     )
     app.conf.update(
-        wire.celery_settings(
+        # Celery prefers its variable to the application's URL, and to that these two.
+        broker_read_url=url,
+        broker_write_url=url,
+        **wire.celery_settings(
             sentinel_master=settings.sentinel_master,
             key_prefix=settings.key_prefix,
             sentinel=wire.sentinel_options(
                 settings.sentinel_user, settings.sentinel_password, Retry(NoBackoff(), 0)
             ),
-        )
+        ),
     )
     return app
 

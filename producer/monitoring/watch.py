@@ -21,8 +21,9 @@ from tilefleet.report import Report
 from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
 
-#: Seconds for one look.
-_LOOK_S = 5.0
+#: Seconds for one look; its connections wait a little longer for a reply (`wire.TIMEOUT_S`), so
+#: that it is the same error whichever of them hangs.
+_LOOK_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)

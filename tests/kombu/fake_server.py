@@ -20,7 +20,7 @@ def exchange(client: Any, keys: list[str], arguments: list[Any]) -> list[Any]:
     for tag in rest[len(lists) :]:
         client.hdel(unacked, tag)
         client.sets[index].discard(tag)
-    claimed: list[Any] = []
+    claimed: list[Any] = [b"0"]
     for position, (key, record) in enumerate(zip(lists, rest, strict=False), start=1):
         room = most if position <= few else min(most, most_of_rest)
         while room and (text := client.rpop(key)) is not None:
@@ -32,7 +32,7 @@ def exchange(client: Any, keys: list[str], arguments: list[Any]) -> list[Any]:
     return claimed
 
 
-def restore(client: Any, keys: list[str], arguments: list[Any]) -> int:
+def restore(client: Any, keys: list[str], arguments: list[Any]) -> list[Any]:
     """What `scripts.RESTORE` does; the fake's queues have one end only."""
     (unacked, index, *lists), restored = keys, 0
     for tag, text, count in zip(*[iter(arguments[2:])] * 3, strict=True):
@@ -42,7 +42,7 @@ def restore(client: Any, keys: list[str], arguments: list[Any]) -> int:
             for key in here:
                 client.lpush(key, text)
             restored += bool(here)
-    return restored
+    return [restored, b""]
 
 
 PLAYED = {scripts.EXCHANGE: exchange, scripts.RESTORE: restore}

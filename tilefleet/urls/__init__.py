@@ -5,7 +5,7 @@
                                                       part may be left out, ``%`` escapes are read
 ``rediss://host:6379/0?ssl_ca_certs=/ca.pem``         encrypted; certificates are verified
 ``redis+socket:///run/redis.sock?virtual_host=0``     a Unix socket
-``redis://a/0;redis://b/0``                           several: the first that answers
+``redis://a/0;redis://b/0``                           several (no sockets): the first that answers
 ``sentinel://:password@a:26379;sentinel://b:26379/0`` sentinels that say which server it is; account
                                                       and database are the server's
 ====================================================  =============================================
@@ -25,7 +25,7 @@ _OPTIONS: Final = frozenset(
     {
         *("ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"),
         *("ssl_check_hostname", "ssl_password", "ssl_ciphers"),
-        # Celery's results know these; our own connections have what they need.
+        # Celery's results know these, and kombu does not; our own connections have what they need.
         *("socket_timeout", "socket_connect_timeout", "socket_keepalive", "retry_on_timeout"),
         *("health_check_interval", "max_connections", "client_name"),
     }
@@ -66,12 +66,16 @@ class Server:
             given["ssl_check_hostname"] = given["ssl_check_hostname"] == "true"
         return given
 
-    def url(self) -> str:
-        """As Celery, kombu and Flower read it alike."""
+    def url(self, *, results: bool) -> str:
+        """As Celery, kombu and Flower read it alike; a broker's has no options of connections."""
         account = ""
         if self.user or self.password:
             account = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@"
-        options = dict(self.options)
+        options = {
+            name: value
+            for name, value in self.options.items()
+            if results or name.startswith("ssl_")
+        }
         if self.scheme == "redis+socket":
             place = quote(self.path)
             options["virtual_host"] = str(self.database)
@@ -88,6 +92,8 @@ def parse(urls: str) -> tuple[Server, ...]:
     schemes = {each.scheme for each in servers}
     if len(schemes) > 1:
         raise ValueError(f"servers of one kind, not {' and '.join(sorted(schemes))}")
+    if schemes == {"redis+socket"} and len(servers) > 1:
+        raise ValueError("one socket: Celery's workers take no list of them")
     if schemes == {"sentinel"}:
         # All of them lead to one server: whichever URL says who connects, says it for all.
         account: dict[str, Any] = {
@@ -98,13 +104,27 @@ def parse(urls: str) -> tuple[Server, ...]:
     return servers
 
 
-def for_celery(urls: str) -> str:
-    """The same, in the one form that Celery, kombu and Flower agree on."""
-    return ";".join(each.url() for each in parse(urls))
+def for_celery(urls: str, *, results: bool = False) -> str:
+    """The same, in the one form that Celery, kombu and Flower agree on; of a broker, or of where
+    `results` are."""
+    return ";".join(each.url(results=results) for each in parse(urls))
+
+
+def are_alike(one: str, another: str) -> bool:
+    """Whether they lead to the same servers, and so to one clock, whichever database of theirs."""
+    try:
+        found = [
+            [(each.host, each.port, each.path) for each in parse(urls)] for urls in (one, another)
+        ]
+    except ValueError:
+        # Celery's results may be anywhere.
+        return False
+    return found[0] == found[1]
 
 
 def _parse(url: str) -> Server:
     scheme, separator, rest = url.strip().partition("://")
+    scheme = scheme.lower()
     if scheme not in SCHEMES or not separator:
         raise ValueError(f"a URL such as redis://host:6379/0, of {', '.join(SCHEMES)}")
     try:

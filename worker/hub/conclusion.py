@@ -146,6 +146,11 @@ class Conclusion:
             request.send_event("task-failed", exception=shown, traceback=shown)
         return False
 
+    def dismissed(self, done: Callable[[], None]) -> None:
+        """It is stored that one is not read."""
+        self.claimed -= 1
+        done()
+
     def give_up(self, delivery: Delivery, error: BaseException) -> None:
         """What it asks for beside its result cannot be done; it must not stay claimed for ever."""
         request, why = delivery.request, reason(error)

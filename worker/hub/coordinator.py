@@ -15,6 +15,7 @@ threads leave what they have to say in an inbox and ring the waker.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -26,6 +27,7 @@ from worker.engine_room.room import EngineRoom
 from worker.hub.conclusion import Conclusion, Tracing
 from worker.hub.inbox import Inbox
 from worker.hub.waker import Waker
+from worker.results.dismissals import Dismissals
 from worker.results.quarantine import Quarantine
 from worker.results.writer import Writer
 
@@ -45,6 +47,8 @@ class Coordinator:
         self.outcomes: Counter[tuple[str, str]] = Counter()
         #: Captchas that were answered, and those that nobody wanted any more.
         self.answered = self.dropped = 0
+        #: Where outcomes of what is not read are stored.
+        self.dismissals = Dismissals()
         #: When the hub's loop turned last, by the monotonic clock.
         self.turned = monotonic()
         self._worker = worker
@@ -128,6 +132,12 @@ class Coordinator:
             self._admitted.append(delivery)
             if len(self._admitted) >= _MOST_ADMITTED:
                 self.hand_on()
+
+    def dismiss(self, store: Callable[[], object], done: Callable[[], None]) -> None:
+        """Have it stored that a task is not read, on another thread; then this done, on this."""
+        self._conclusion.claimed += 1
+        conclude = partial(self._conclusion.dismissed, done)
+        self.dismissals.put(store, partial(self.on_hub, conclude))
 
     def turn(self) -> None:
         """On every turn of the hub's loop."""

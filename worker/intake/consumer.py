@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
@@ -19,9 +20,11 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
 from tilefleet.errors import BadMessage, reason
+from tilefleet.urls import are_alike
 from worker.intake import validation
 from worker.intake.held_later import HeldLater
 from worker.intake.short_way import PlainTaker
+from worker.intake.strategy import at_the_end_of
 from worker.results import failure
 from worker.transport.short_way import ShortWay
 
@@ -115,8 +118,29 @@ class CaptchaConsumer(Consumer):
         self._broke = now
         sleep(self._pause_s)
 
+    def reset_rate_limits(self) -> None:
+        """Celery leaves what waits for its turn to the limit that was, and claims no more until
+        then: here it waits by the new one."""
+        former = [bucket for bucket in self.task_buckets.values() if bucket is not None]
+        super().reset_rate_limits()
+        waiting = [each for bucket in former for each in bucket.contents]
+        for bucket in former:
+            bucket.clear_pending()
+        limiting = at_the_end_of(self)
+        for request, tokens in waiting:
+            bucket = self.task_buckets[request.name]
+            if bucket is None:
+                limiting._limit_move_to_pool(request)
+            else:
+                limiting._limit_task(request, bucket, tokens)
+
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)
+        channel = self.task_consumer.channel
+        settings = self.app.settings
+        if hasattr(channel, "clock") and are_alike(settings.broker_url, settings.result_backend):
+            # What is claimed is late or due by the clock of where results are, as it is set now.
+            channel.clock = self.app.server_clock
         self._open_short_way()
 
         def on_task_received(message: Any) -> Any:
@@ -168,17 +192,21 @@ class CaptchaConsumer(Consumer):
         coordinator = getattr(self.controller, "engine_room", None)
         if coordinator is not None:
             coordinator.errors["BadMessage"] += 1
-        if task_id is not None:
-            known = isinstance(error, BadMessage | NotRegistered)
-            self._fail(task_id, error if known else BadMessage(f"no task: {why}"))
-        message.reject_log_error(logger, self.connection_errors)
-        signals.task_rejected.send(sender=self, message=message, exc=error)
+        known = isinstance(error, BadMessage | NotRegistered)
+        failed = error if known else BadMessage(f"no task: {why}")
+        if task_id is not None and self.event_dispatcher:
+            self.event_dispatcher.send("task-failed", uuid=task_id, exception=repr(failed))
 
-    def _fail(self, task_id: str, error: Exception) -> None:
-        failure.store(self.app.backend, task_id, error)
-        if self.event_dispatcher:
-            shown = repr(error)
-            self.event_dispatcher.send("task-failed", uuid=task_id, exception=shown)
+        def done() -> None:
+            message.reject_log_error(logger, self.connection_errors)
+            signals.task_rejected.send(sender=self, message=message, exc=error)
+
+        if task_id is not None and coordinator is not None:
+            coordinator.dismiss(partial(failure.write, self.app.backend, task_id, failed), done)
+            return
+        if task_id is not None:
+            failure.store(self.app.backend, task_id, failed)
+        done()
 
 
 def _id(fields: Any) -> str | None:

@@ -9,6 +9,7 @@ from functools import partial
 from time import time
 from typing import Any
 
+from celery import signals
 from celery.utils.time import maybe_iso8601
 from celery.worker import state
 from celery.worker.request import Request
@@ -105,6 +106,11 @@ class CaptchaRequest(Request):
         """Celery counts it as revoked too; here there is room for those that somebody revoked."""
         return self._late_s() > 0
 
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """At a cold shutdown. In an engine room a pass belongs to many: what it reads goes back."""
+        if self._app.dismiss is None:
+            super().cancel(pool, signal, emit_retry)
+
     def _announce_revoked(self, reason: str, terminated: Any, signum: Any, expired: bool) -> None:
         """With what a sender whose clock is wrong has to know."""
         if expired:
@@ -112,7 +118,27 @@ class CaptchaRequest(Request):
                 f"expired {self._late_s():.1f} s ago, by the clock of the Redis server; "
                 "is the sender's clock right?"
             )
-        super()._announce_revoked(reason, terminated, signum, expired)
+        dismiss = self._app.dismiss
+        if dismiss is None:
+            super()._announce_revoked(reason, terminated, signum, expired)
+            return
+        # Celery's, in the same order, but for the thread that stores it.
+        about = {"terminated": terminated, "signum": signum, "expired": expired}
+        context, store_result = self._context, self.store_errors
+        state.task_ready(self)
+        self.send_event("task-revoked", **about)
+        self._already_revoked = True
+
+        def store() -> None:
+            self.task.backend.mark_as_revoked(
+                self.id, reason, request=context, store_result=store_result
+            )
+
+        def done() -> None:
+            self.acknowledge_here()
+            signals.task_revoked.send(self.task, request=context, **about)
+
+        dismiss(store, done)
 
     def _late_s(self) -> float:
         """Seconds since it expired; negative before, and where it does not."""

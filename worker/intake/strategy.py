@@ -14,11 +14,14 @@ from celery.worker.strategy import default
 
 def strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
     """What `Task.Strategy` has to be: called once for each connection, gives the handler."""
-    step = getattr(consumer.controller, "engine_room", None)
-    if step is not None:
-        consumer = EngineRoomConsumer(consumer, step.admit)
-    handler: Callable[..., Any] = default(task, app, consumer)
+    handler: Callable[..., Any] = default(task, app, at_the_end_of(consumer))
     return handler
+
+
+def at_the_end_of(consumer: Any) -> Any:
+    """The consumer whose requests, once they are due, go where they are read."""
+    step = getattr(consumer.controller, "engine_room", None)
+    return consumer if step is None else EngineRoomConsumer(consumer, step.admit)
 
 
 class EngineRoomConsumer:

@@ -9,14 +9,19 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 
 
-def store(backend: Any, task_id: str, error: Exception) -> bool:
-    """Store it without links, chains and chords; False if the store is away: try again."""
+def write(backend: Any, task_id: str, error: Exception) -> None:
+    """Store it without links, chains and chords; raises what the backend raises."""
     request = Bunch(
         name=None, chord=None, errbacks=None, root_id=None, correlation_id=None, reply_to=None
     )
+    backend.mark_as_failure(task_id, error, request=request)
+
+
+def store(backend: Any, task_id: str, error: Exception) -> bool:
+    """The same; False if the store is away: try again."""
     about = {"task": task_id}
     try:
-        backend.mark_as_failure(task_id, error, request=request)
+        write(backend, task_id, error)
     except (RedisError, OSError, RuntimeError) as trouble:
         logger.error("Failure of %s could not be stored: %s", task_id, trouble, extra=about)
         return False

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from queue import Empty
-from time import monotonic
+from time import monotonic, time
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -31,6 +31,7 @@ from redis.exceptions import ResponseError
 
 from tilefleet import wire
 from tilefleet.errors import reason
+from tilefleet.report import ServerClock
 from worker import fast_json
 from worker.transport import scripts
 from worker.transport.claim import Claim, Claimed
@@ -63,8 +64,11 @@ class Channel(redis.Channel):
         self._last_tag = 0
         #: Queues that single messages were got from.
         self._got_from: set[str] = set()
-        #: The claim whose reply has not been read.
+        #: The claim whose reply has not been read, and when it was sent, Unix time.
         self._claim: Claim | None = None
+        self._asked = 0.0
+        #: What hears the server's time with each claim.
+        self.clock: ServerClock | None = None
         #: Whether the connection waits for the server's word.
         self._armed = False
         self._tracking = Tracking()
@@ -135,7 +139,7 @@ class Channel(redis.Channel):
         # Without redis-py's PING: where that fails, it may connect anew behind the poller's back.
         arguments = ("EVAL", scripts.EXCHANGE, len(keys), *keys, *claim.arguments)
         connection.send_command(*arguments, check_health=False)
-        self._claim = claim
+        self._claim, self._asked = claim, time()
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read what has come: what was claimed, or the server's word."""
@@ -326,6 +330,8 @@ class Channel(redis.Channel):
             self._lost()
             raise
         self._claim = None
+        if self.clock is not None:
+            self.clock.heard(float(reply[0]), asked=self._asked, answered=time())
         self.qos.confirm(claim.acknowledged)
         claimed = list(claim.read(reply))
         self.qos.on_top.update(each.tag for each in claimed if each.on_top)

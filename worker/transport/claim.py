@@ -81,12 +81,12 @@ class Claim(NamedTuple):
 
     def has_all(self, reply: Sequence[Any]) -> bool:
         """Whether nothing was left that could have been claimed."""
-        asked_for = sum(index > 0 for index in reply[::2])
-        return len(reply) % 2 == 0 and asked_for < self.most
+        asked_for = sum(index > 0 for index in reply[1::2])
+        return len(reply) % 2 == 1 and asked_for < self.most
 
     def read(self, reply: Sequence[Any]) -> Iterator[Claimed]:
         """The messages in a reply, in the order of their tags."""
-        pairs = zip(reply[::2], reply[1::2], strict=False)
+        pairs = zip(reply[1::2], reply[2::2], strict=False)
         for number, (index, text) in enumerate(pairs, self.before_first + 1):
             queue, on_top = self.queues[abs(index) - 1], index < 0
             yield Claimed(queue, f"{self.prefix}{number}", text, on_top)

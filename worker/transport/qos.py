@@ -203,11 +203,12 @@ class QoS(redis.QoS):
         ends = [f" {dumps(queue)}]" for queue in self.channel.own_queues]
         prefix = self.channel.global_keyprefix
         keys = [self.unacked_key, self.unacked_index_key]
-        before, self._others, *found = self.channel.run_script(
+        before, self._others, refused, *found = self.channel.run_script(
             scripts.OVERDUE,
             keys,
             [self.visibility_timeout, most, self._others, _MOST_LOOKED_AT, prefix, *ends],
         )
+        _say_refused(refused)
         self._set_back.saw(float(before), monotonic())
         if (skip := self._set_back.next) is not None:
             looks = [skip, _MOST_LOOKED_AT, *ends]
@@ -227,7 +228,9 @@ class QoS(redis.QoS):
             text, lists = self._destination(record)
             keys += lists
             arguments += [tag, text, len(lists)]
-        restored: int = self.channel.run_script(scripts.RESTORE, keys, arguments)
+        restored: int
+        restored, refused = self.channel.run_script(scripts.RESTORE, keys, arguments)
+        _say_refused(refused)
         return restored
 
     def _destination(self, record: bytes | None) -> tuple[str, list[str]]:
@@ -247,3 +250,9 @@ class QoS(redis.QoS):
             message["properties"]["delivery_info"]["redelivered"] = True
         queues = self.channel._lookup(exchange, routing_key)
         return dumps(message), [self.channel._q_for_pri(queue, priority) for queue in queues]
+
+
+def _say_refused(why: bytes) -> None:
+    """Messages that their queue does not take: a key of another type, a right that is missing."""
+    if why:
+        logger.warning("Messages stay claimed that cannot be given back: %s", bytes_to_str(why))

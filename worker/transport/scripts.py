@@ -5,6 +5,11 @@ A claimed message is kept as stock kombu keeps it: its text in the hash ``unacke
 both under its delivery tag (`kombu.transport.redis.QoS`). Stock workers and these can therefore
 share a queue and restore each other's messages.
 
+No server takes back what a script has done before one of its commands fails: a key of another type,
+a right that the account has lost. So what takes a message from one place has put it into the other
+before, or puts it back. And a command that needs no memory is the first: a script that has written
+goes on when the server is full.
+
 The time is the server's own: with leases of seconds, the clocks of the workers must not matter.
 """
 
@@ -18,25 +23,27 @@ from typing import Final
 #: no further one is claimed, 7 how many may be claimed on top of a long list, 8 the share of a list
 #: that this is at most, with the others of it, then for each list what follows the message in its
 #: record, then the tags to acknowledge.
-#: Returns a flat array: index of a list (from 1), message, … The n-th one's tag is prefix + number.
+#: Returns the server's time in seconds, then a flat array: index of a list (from 1), message, … The
+#: n-th one's tag is prefix + number.
 #: The index is negative for what was claimed on top.
 #: A last single 0 says that the bytes were reached: there may be more.
 #:
 #: The lists that have no more are looked at once again by a reading command: that makes the server
-#: tell a connection with tracking when one of them changes.
+#: tell a connection with tracking when one of them changes. Where the account may not read them,
+#: they are looked at every second.
 EXCHANGE: Final = """
 local lists = #KEYS - 2
 for first = 9 + lists, #ARGV, 1000 do
   local last = math.min(first + 999, #ARGV)
-  redis.call('ZREM', KEYS[2], unpack(ARGV, first, last))
   redis.call('HDEL', KEYS[1], unpack(ARGV, first, last))
+  redis.call('ZREM', KEYS[2], unpack(ARGV, first, last))
 end
 local number, most = tonumber(ARGV[2]), tonumber(ARGV[3])
 local most_of_rest, few = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
 local bytes, on_top, share = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local claimed, empty = {}, {}
+local claimed, empty = {now}, {}
 for list = 1, lists do
   local wanted = most
   if list > few then wanted = math.min(most, most_of_rest) end
@@ -54,8 +61,13 @@ for list = 1, lists do
     end
     number = number + 1
     local tag = ARGV[1] .. string.format('%d', number)
-    redis.call('HSET', KEYS[1], tag, '[' .. message .. ARGV[list + 8])
-    redis.call('ZADD', KEYS[2], now, tag)
+    local kept = redis.pcall('HSET', KEYS[1], tag, '[' .. message .. ARGV[list + 8])
+    if type(kept) == 'number' then kept = redis.pcall('ZADD', KEYS[2], now, tag) end
+    if type(kept) ~= 'number' then
+      redis.call('RPUSH', KEYS[list + 2], message)
+      redis.pcall('HDEL', KEYS[1], tag)
+      return kept
+    end
     found = found + 1
     claimed[#claimed + 1] = found > sure and -list or list
     claimed[#claimed + 1] = message
@@ -67,7 +79,7 @@ for list = 1, lists do
   if list > few then most_of_rest = most_of_rest - found end
 end
 if bytes <= 0 then claimed[#claimed + 1] = 0 end
-if #empty > 0 then redis.call('EXISTS', unpack(empty)) end
+if #empty > 0 then redis.pcall('EXISTS', unpack(empty)) end
 return claimed
 """
 
@@ -82,10 +94,11 @@ for argument = 2, #ARGV, 3 do
   local record = redis.call('HGET', KEYS[1], tag)
   if record then
     local later = 'later:' .. ARGV[argument + 1] .. '\\n' .. tag
+    redis.call('HDEL', KEYS[1], later)
+    redis.call('ZADD', KEYS[2], ARGV[argument + 2] - ARGV[1], later)
+    redis.call('HSET', KEYS[1], later, record)
     redis.call('HDEL', KEYS[1], tag)
     redis.call('ZREM', KEYS[2], tag)
-    redis.call('HSET', KEYS[1], later, record)
-    redis.call('ZADD', KEYS[2], ARGV[argument + 2] - ARGV[1], later)
   end
 end
 """
@@ -100,14 +113,14 @@ end
 #: oldest to pass over, 4 most to look at, 5 what is in front of every key, then the ends of our
 #: records: ``"captcha"]``.
 #: Returns the time before which they were claimed, how many to pass over the next time (those of
-#: others, or 0 at the end), then a flat array: tag, record, …
+#: others, or 0 at the end), why what was parked could not join its queue (empty: it could; it is
+#: tried again after a lease), then a flat array: tag, record, …
 OVERDUE: Final = """
 local time = redis.call('TIME')
 local before = string.format('%d', time[1] - ARGV[1]) .. '.' .. string.format('%06d', time[2])
 local skip, most, looks = tonumber(ARGV[3]), 2 * tonumber(ARGV[2]), tonumber(ARGV[4])
 local tags = redis.call('ZRANGE', KEYS[2], '-inf', before, 'BYSCORE', 'LIMIT', skip, looks)
-local found = {}
-local others = skip
+local found, others, refused = {}, skip, ''
 for number, tag in ipairs(tags) do
   if #found >= most then break end
   local record = redis.call('HGET', KEYS[1], tag)
@@ -120,42 +133,58 @@ for number, tag in ipairs(tags) do
     message, queue = string.match(record, '^%[(.*), "", "([^"\\\\]*)"%]$')
   end
   if message then
-    redis.call('HDEL', KEYS[1], tag)
-    redis.call('ZREM', KEYS[2], tag)
-    redis.call('LPUSH', ARGV[5] .. queue .. behind, message)
+    redis.call('HDEL', KEYS[1], '')
+    local joined = redis.pcall('LPUSH', ARGV[5] .. queue .. behind, message)
+    if type(joined) ~= 'number' then
+      refused = joined.err
+      redis.call('ZADD', KEYS[2], time[1], tag)
+    else
+      redis.call('HDEL', KEYS[1], tag)
+      redis.call('ZREM', KEYS[2], tag)
+    end
   elseif ours then
     found[#found + 1] = tag
     found[#found + 1] = record
+  elseif not record then
+    -- Nothing is left of it.
+    redis.call('ZREM', KEYS[2], tag)
   else
     others = others + 1
   end
 end
 if #tags < looks and #found < most then others = 0 end
-return {before, others, unpack(found)}
+return {before, others, refused, unpack(found)}
 """
 
 #: Put claimed messages back, each once, however many ask for it.
 #:
 #: KEYS: unacked, unacked_index, then for each message the lists it goes to.
 #: ARGV: 1 RPUSH to make it the next one, LPUSH the last, 2 only what was claimed before this time,
-#: then for each message: tag, text, number of lists. Returns how many were put back.
+#: then for each message: tag, text, number of lists. Returns how many were put back, and why others
+#: could not be (empty: all could): they stay claimed for another lease.
 RESTORE: Final = """
-local key, restored = 3, 0
+local key, restored, refused = 3, 0, ''
+local now = redis.call('TIME')[1]
 for argument = 3, #ARGV, 3 do
   local tag, lists = ARGV[argument], tonumber(ARGV[argument + 2])
   local claimed = redis.call('ZSCORE', KEYS[2], tag)
   if claimed and tonumber(claimed) <= tonumber(ARGV[2]) then
     redis.call('ZREM', KEYS[2], tag)
-    if redis.call('HDEL', KEYS[1], tag) == 1 and lists > 0 then
-      for list = key, key + lists - 1 do
-        redis.call(ARGV[1], KEYS[list], ARGV[argument + 1])
-      end
-      restored = restored + 1
+    local pushed = 0
+    for list = key, key + lists - 1 do
+      local put = redis.pcall(ARGV[1], KEYS[list], ARGV[argument + 1])
+      if type(put) == 'number' then pushed = pushed + 1 else refused = put.err end
+    end
+    if pushed == 0 and lists > 0 then
+      redis.call('ZADD', KEYS[2], now, tag)
+    else
+      redis.call('HDEL', KEYS[1], tag)
+      restored = restored + math.min(lists, 1)
     end
   end
   key = key + lists
 end
-return restored
+return {restored, refused}
 """
 
 #: Begin leases anew that were begun in the future: the server's clock has been set back since, and

@@ -24,7 +24,7 @@ from tilefleet import report
 from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
-from tilefleet.urls import parse
+from tilefleet.urls import are_alike, parse
 
 # By their names: the module here that is called shards too takes its place in this package.
 from tilefleet.urls.shards import is_cluster, refusal
@@ -81,12 +81,16 @@ class Transport:
         self._store = self._sender
         if parse(results) != parse(broker):
             self._store = connect(results, settings, socket_timeout=None)
+        #: Whether each sending tells what the time is there: by the clock of where results are.
+        self.tells_time = are_alike(results, broker)
         self._database = parse(broker)[0].database
         #: Whether the server has been asked what it is.
         self._is_known = False
         self._outbox: deque[Sending] = deque()
         self._revoked: list[str] = []
         self._looks: set[str] = set()
+        #: What the server refuses beside captchas, and why.
+        self._refused: dict[str, str] = {}
         self._work, self._looked = asyncio.Event(), asyncio.Event()
         self._results = Results(self._listener, key_prefix=settings.key_prefix, wake=self._work.set)
         self._publishing = asyncio.create_task(self._publish())
@@ -97,7 +101,7 @@ class Transport:
 
         Raises FleetUnreachable.
         """
-        futures = [self._results.expect(each.id) for each in messages]
+        futures = [self._results.expect(each.id, each.expires) for each in messages]
         sending = Sending(messages, asyncio.get_running_loop().create_future())
         self._outbox.append(sending)
         self._work.set()
@@ -133,12 +137,14 @@ class Transport:
 
     async def look(self, *lanes: str) -> None:
         """Bring the backlog up to date, now; gives up after a moment."""
-        self._looked.clear()
         self._looks.update(lanes)
         self._work.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
-                await self._looked.wait()
+                # A look that was under way may be of other lanes.
+                while not self._looks.isdisjoint(lanes):
+                    self._looked.clear()
+                    await self._looked.wait()
 
     async def close(self) -> None:
         """What was sent is still read and stored."""
@@ -221,19 +227,23 @@ class Transport:
             commands += [("LLEN", key) for key in message.lists(self._prefix + lane)]
         if self._store is self._sender:
             commands += self._look_up(missed, looks)
+        if pushed and self.tells_time:
+            commands.append(("TIME",))
         asked = time()
         replies = await exchange(self._sender, commands)
-        answered = time()
-        self._revoked, results.missed = self._revoked[len(revoked) :], results.missed[len(missed) :]
-        self._looks.difference_update(looks)
+        if pushed and self.tells_time:
+            self._read_time(replies.pop(), asked)
+        self._revoked = self._revoked[len(revoked) :]
         if pushed:
             batch.take(replies[:pushed])
         if self._store is not self._sender and (missed or looks):
+            asked = time()
             replies += await exchange(self._store, self._look_up(missed, looks))
-            answered = time()
-        if looks and not isinstance(replies[-2], Exception):
-            seconds, microseconds = map(int, replies[-2])
-            self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=answered)
+        results.missed = results.missed[len(missed) :]
+        self._looks.difference_update(looks)
+        if looks:
+            self._read_time(replies[-2], asked)
+        self._is_refused("captchas that nobody wants are read", replies[pushed:published])
         self._read_rest(replies[published:], missed, looks)
 
     async def _refuse_cluster(self) -> None:
@@ -253,20 +263,35 @@ class Transport:
             commands += [("TIME",), ("HVALS", self._prefix + report.KEY)]
         return commands
 
+    def _read_time(self, reply: Any, asked: float) -> None:
+        """To TIME, which was asked then."""
+        if not isinstance(reply, Exception):
+            seconds, microseconds = map(int, reply)
+            self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=time())
+
     def _read_rest(self, replies: list[Any], missed: list[bytes], looks: list[str]) -> None:
-        if any(isinstance(reply, Exception) for reply in replies):
-            return
         lists = len(message.lists("")) * len(looks)
         lengths, found = replies[:lists], replies[lists:]
-        if missed:
-            for key, text in zip(missed, found.pop(0), strict=True):
+        if missed and not self._is_refused("results that came meanwhile are not had", found[:1]):
+            for key, text in zip(missed, found[0], strict=True):
                 if text is not None:
                     self._results.resolve(key, text)
-        if looks:
-            now, lines = found
-            steps = len(lengths) // len(looks)
-            sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
-            self._looked.set()
-            self.backlog.saw(Fleet.read(int(now[0]), lines), dict(zip(looks, sums, strict=True)))
-            for each in self._outbox:  # Counted as sent, and not on the server yet.
-                self.backlog.sent(each.lane, len(each.messages))
+        if not looks:
+            return
+        self._looked.set()
+        now, lines = found = found[-2:]
+        if self._is_refused("how much may wait is not known", [*lengths, *found]):
+            return
+        steps = len(lengths) // len(looks)
+        sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
+        self.backlog.saw(Fleet.read(int(now[0]), lines), dict(zip(looks, sums, strict=True)))
+        for each in self._outbox:  # Counted as sent, and not on the server yet.
+            self.backlog.sent(each.lane, len(each.messages))
+
+    def _is_refused(self, what: str, replies: Sequence[Any]) -> bool:
+        """Whether an error is among them; it is said once what comes of it."""
+        why = next((str(each) for each in replies if isinstance(each, Exception)), "")
+        if why and self._refused.get(what) != why:
+            self._refused[what] = why
+            logger.warning("%s: %s: %s", self.name, what, why)
+        return bool(why)

@@ -184,6 +184,24 @@ def test_a_rate_limit_holds(app):
         app.control.rate_limit(wire.TASK_SOLVE, 0, reply=True)
 
 
+@pytest.mark.parametrize("then", [0, "1000/s"])
+def test_what_waits_by_a_limit_is_read_when_that_is_another_one(app, server, then):
+    """More than the worker holds: while all that it holds waits for its turn, it claims no more."""
+    try:
+        for task in (wire.TASK_SOLVE, wire.TASK_SOLVE_MANY):
+            app.control.rate_limit(task, "1/h", reply=True)
+        results = [solve(app, b"%d" % number).apply_async(expires=60) for number in range(600)]
+        list_ = app.send_task(wire.TASK_SOLVE_MANY, ([b"first"],))
+        with Redis.from_url(server.url) as redis:
+            wait_until(lambda: redis.hlen("unacked") > 1 and redis.llen(wire.LANE))
+        app.control.rate_limit(wire.TASK_SOLVE, then, reply=True)
+        assert all(result.get(timeout=20)["picks"] == [1] for result in results)
+        assert list_.get(timeout=10)
+    finally:
+        for task in (wire.TASK_SOLVE, wire.TASK_SOLVE_MANY):
+            app.control.rate_limit(task, 0, reply=True)
+
+
 def test_inspection_shows_tasks_by_size_and_hash_and_never_their_bytes(app):
     result = solve(app, b"secret image").apply_async(countdown=3)
     (scheduled,) = wait_until(lambda: ask(app, "scheduled"))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from time import monotonic, time
+from time import monotonic, sleep, time
 
 import pytest
 from celery.exceptions import TaskRevokedError
@@ -101,6 +101,43 @@ def test_what_a_killed_worker_had_is_read_though_the_servers_clock_is_set(
         wait_until(lambda: not redis.exists("unacked", "unacked_index"))
 
 
+def solve_each(fleet, number):
+    return fleet.solve(b"solve %d" % number, timeout=5)
+
+
+def submit(fleet, number):
+    return fleet.submit(b"submit %d" % number, expires=5).result(5)
+
+
+def map_(fleet, number):
+    return next(answer for _, answer in fleet.map([b"map %d" % number], timeout=5))
+
+
+def bulk(fleet, number):
+    return next(answer for _, answer in fleet.map([b"bulk %d" % number], timeout=5, bulk=True))
+
+
+@pytest.mark.parametrize("results", ["", "/1"], ids=["one database", "results in another"])
+def test_the_next_captcha_of_every_client_is_read_though_the_servers_clock_is_set(
+    tmp_path, monkeypatch, results
+):
+    calls = (solve_each, submit, map_, bulk)
+    with server_with_a_clock(tmp_path, monkeypatch) as (server, its), ExitStack() as stack:
+        store = server.url.replace("/0", results) if results else server.url
+        environ = {**NULL, "CELERY_RESULT_BACKEND": store}
+        stack.enter_context(WorkerProcess(server.url, "-c", "1", environ=environ))
+        old = {call: stack.enter_context(Client(server.url, store)) for call in calls}
+        for number, ahead_s in enumerate((0, 3600, 7200, 60, -3600)):
+            its.set(ahead_s)
+            # At once, when the worker has not heard of it; and once it has.
+            for again in range(2):
+                with Client(server.url, store) as new:
+                    assert new.solve(b"new %d" % (2 * number + again), timeout=5).model == "null"
+                for call, fleet in old.items():
+                    assert call(fleet, 2 * number + again).model == "null", (ahead_s, call)
+                sleep(1.2)
+
+
 def test_of_leases_in_the_future_only_those_of_our_claims_are_begun_anew(own):
     """What is parked is due then, and other applications' leases are theirs."""
     due = time() + 3600
@@ -143,6 +180,15 @@ def test_a_countdown_ends_by_the_servers_clock(own, worker):
         started = monotonic()
         assert solve(app).apply_async(countdown=1.5, expires=20).get(timeout=15)
         assert 1.0 < monotonic() - started < 12
+
+
+def test_a_reply_that_has_lain_counts_where_the_clock_was_set():
+    seen = ServerClock()
+    for server, ahead_s in ((100.2, 0.0), (103.0, 0.0), (110.0, 7.0), (109.5, 7.0), (40.0, -60.0)):
+        seen.heard(server, asked=100.0, answered=103.0)
+        assert seen.ahead_s == ahead_s
+    assert seen.was_ahead(-61.0)
+    assert not seen.was_ahead(-60.1)
 
 
 def test_a_reply_that_explains_itself_corrects_nothing():

@@ -16,7 +16,7 @@ from models import store
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
-from tests.support.running.fleet import NULL
+from tests.support.running.fleet import NULL, wait_until
 from tilefleet import errors, wire
 
 
@@ -200,3 +200,19 @@ def test_a_message_whose_id_is_no_text_does_not_stop_the_worker(
         )
     assert fleet.solve(sample + b"another", timeout=15).picks
     assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGQUIT], [signal.SIGINT, signal.SIGINT]])
+def test_a_cold_shutdown_gives_back_what_is_read(own_server, signals):
+    options = ("-c", "1", "--include", "tests.support.included.strange_engine")
+    worker = WorkerProcess(own_server.url, *options, environ={**NULL, "TILEFLEET_MAX_BATCH": "1"})
+    with Client(own_server.url) as fleet, worker:
+        pending = [fleet.submit(b"slow %d" % number, expires=60) for number in range(4)]
+        wait_until(lambda: pending[0].ready())
+        for number in signals:
+            worker.process.send_signal(number)
+            time.sleep(0.3)
+        worker.process.wait(20)
+        assert "Traceback" not in worker.log
+        with WorkerProcess(own_server.url, "-c", "1", environ=NULL):
+            assert [each.result(25).model for each in pending] == ["null"] * 4

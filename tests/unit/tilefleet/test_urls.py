@@ -9,7 +9,7 @@ from kombu import Connection
 from producer.client import connection
 from tilefleet import wire
 from tilefleet.settings import Settings
-from tilefleet.urls import Server, for_celery, parse
+from tilefleet.urls import Server, are_alike, for_celery, parse
 
 LOCAL = ("127.0.0.1", 6379)
 
@@ -31,6 +31,8 @@ TABLE = {
     "redis+socket://me:s%40t@/run/redis.sock?db=6": (["/run/redis.sock"], "me", "s@t", 6),
     "redis://a/1;redis://b:7000/1": ([("a", 6379), ("b", 7000)], "", "", 1),
     "redis://me:p%3Bq@a/1;redis://me:p%3Bq@b/1": ([("a", 6379), ("b", 6379)], "me", "p;q", 1),
+    "redis://host/2?socket_timeout=3&max_connections=9": ([("host", 6379)], "", "", 2),
+    "REDIS://host/2": ([("host", 6379)], "", "", 2),
     "sentinel://a": ([("a", 26379)], "", "", 0),
     "sentinel://me:secret@a:1/7": ([("a", 1)], "me", "secret", 7),
     "sentinel://a:1;sentinel://:secret@b:2/7": ([("a", 1), ("b", 2)], "", "secret", 7),
@@ -50,6 +52,7 @@ REFUSED = {
     "redis+socket://": "whole path",
     "redis+socket://host/run/redis.sock": "whole path",
     "redis://a;sentinel://b": "of one kind",
+    "redis+socket:///a.sock;redis+socket:///b.sock": "one socket",
     "redis://a;": "of redis, rediss",
 }
 
@@ -66,7 +69,9 @@ def test_we_read_it(url):
     for server in servers:
         assert (server.user, server.password, server.database) == (user, password, database)
     # What Celery is given says the same again.
-    assert parse(for_celery(url)) == servers
+    assert parse(for_celery(url, results=True)) == servers
+    for said, read in zip(parse(for_celery(url)), servers, strict=True):
+        assert (said.account, said.tls, place(said)) == (read.account, read.tls, place(read))
 
 
 @pytest.mark.parametrize("url", TABLE)
@@ -104,7 +109,7 @@ def test_kombu_and_celerys_results_go_there_too(url):
     assert (options.get("path") or (options["host"], options["port"])) == where[0]
     assert (options["username"] or "", options["password"] or "") == (user, password)
     assert options["db"] == database
-    text = for_celery(url)
+    text = for_celery(url, results=True)
     if ";" in text and not text.startswith("sentinel"):
         text = f"worker.results.backend:SeveralBackend+{text}"
     app = Celery(broker="memory://", backend=text, set_as_current=False)
@@ -129,6 +134,20 @@ class _Unconnected:
     def __getattr__(self, name):
         found = getattr(self._channel, name)
         return found.__get__(self) if callable(found) and not isinstance(found, type) else found
+
+
+@pytest.mark.parametrize(
+    ("another", "alike"),
+    [
+        ("redis://host/1", True),
+        ("redis://me:pw@host:6379/0?client_name=me", True),
+        ("redis://host:7000/0", False),
+        ("redis://host/0;redis://b/0", False),
+        ("rpc://", False),
+    ],
+)
+def test_one_server_has_one_clock_whichever_database_it_is(another, alike):
+    assert are_alike("redis://host", another) is alike
 
 
 @pytest.mark.parametrize("url", REFUSED)

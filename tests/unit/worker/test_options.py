@@ -1,5 +1,6 @@
 """Every option of ``celery worker`` is decided: it works, or ends the start with one line."""
 
+import os
 import subprocess
 import sys
 
@@ -97,6 +98,30 @@ def test_a_worker_whose_queues_are_no_lanes_says_so():
     (warning,) = WorkerOptions(["-Q", "captchas, other"]).warnings(["builtin"])
     assert "captcha.bulk" in warning
     assert not WorkerOptions(["-Q", "other,captcha"]).warnings(["builtin"])
+    for without in ("captcha,captcha.bulk", "captcha.bulk,captcha,other"):
+        (warning,) = WorkerOptions(["-X", without]).warnings(["builtin", "mine"])
+        assert warning.startswith(f"-X {without}: this worker reads no captchas")
+    (warning,) = WorkerOptions(["-Q", "captcha", "-X", "captcha"]).warnings(["builtin"])
+    assert "reads no captchas" in warning
+    assert not WorkerOptions(["-X", "captcha"]).warnings(["builtin"])
+
+
+@pytest.mark.parametrize("option", ["--logfile", "--pidfile", "--statedb", "--schedule-filename"])
+def test_a_file_that_cannot_be_written_is_refused(option, tmp_path):
+    file = tmp_path / "file"
+    for name in ("file", "%n.file", "%n/file"):
+        assert not refusal(option, str(tmp_path / name))
+    missing = tmp_path / "missing" / "file"
+    told = refusal(option, str(missing))
+    assert told == f"{option} {missing} is not usable: there is no folder {missing.parent}"
+    assert refusal(option, str(tmp_path)).endswith("it is a folder")
+    if os.getuid():
+        file.touch(0o400)
+        assert refusal(option, str(file)).endswith(f"{file} cannot be written to")
+        # Who it is to be may.
+        assert not refusal(option, str(file), "--uid", "0")
+    # Told from a folder that is not there yet.
+    assert not refusal(option, "missing/file", "--workdir", "/")
 
 
 def test_a_lane_of_a_model_that_is_not_held_is_refused():
@@ -134,6 +159,7 @@ def test_what_is_refused_ends_the_start_with_one_line_also_in_the_background():
         (["-c", "many"], "must be a non-negative integer or 'auto', got 'many'"),
         (["-l", "lound"], "'LOUND' is not one of 'DEBUG'"),
         (["--autoscale", "x"], "Expected an integer. Got ['x'] instead"),
+        (["-c", "0"], ""),
         (["-c", "auto", "-l", "info", "-Q", "captcha", "--beat", "-P", "solo"], ""),
     ],
 )

@@ -3,6 +3,7 @@
 from worker.transport.claim import MOST_BYTES, SHARE, Claim
 
 LISTS = [("captcha", "captcha"), ("captcha", "captcha\x06\x163"), ("captcha.bulk", "captcha.bulk")]
+NOW = b"1764500000.000001"
 
 
 def claim(**changed) -> Claim:
@@ -34,7 +35,7 @@ def test_arguments_are_how_much_of_what_and_what_is_acknowledged():
 
 
 def test_a_reply_is_messages_with_their_queues_and_tags_of_ours():
-    found = list(claim().read([1, b"one", 3, b"two"]))
+    found = list(claim().read([NOW, 1, b"one", 3, b"two"]))
     assert [tuple(each) for each in found] == [
         ("captcha", "mine:8", b"one", False),
         ("captcha.bulk", "mine:9", b"two", False),
@@ -42,7 +43,7 @@ def test_a_reply_is_messages_with_their_queues_and_tags_of_ours():
 
 
 def test_what_came_on_top_of_a_long_list_is_known_and_not_counted():
-    reply = [1, b"one", -1, b"two", -1, b"three"]
+    reply = [NOW, 1, b"one", -1, b"two", -1, b"three"]
     assert [each.on_top for each in claim().read(reply)] == [False, True, True]
     assert [each.queue for each in claim().read(reply)] == ["captcha"] * 3
     assert claim(most=2).has_all(reply)
@@ -50,8 +51,8 @@ def test_what_came_on_top_of_a_long_list_is_known_and_not_counted():
 
 
 def test_only_a_reply_with_fewer_than_asked_for_says_that_nothing_is_left():
-    assert claim().has_all([])
-    assert claim().has_all([1, b"one", 3, b"two"])
-    assert not claim().has_all([1, b"one", 1, b"two", 3, b"three"])
-    # An odd number: the script stopped because of their size.
-    assert not claim().has_all([1, b"one", 0])
+    assert claim().has_all([NOW])
+    assert claim().has_all([NOW, 1, b"one", 3, b"two"])
+    assert not claim().has_all([NOW, 1, b"one", 1, b"two", 3, b"three"])
+    # One more: the script stopped because of their size.
+    assert not claim().has_all([NOW, 1, b"one", 0])
