@@ -129,6 +129,7 @@ class Conclusion:
             if not request.revoked():
                 logger.error("%s was not read, and is not revoked: it goes back", request)
                 request.reject(requeue=True)
+            request.forget()
         elif not (only_answers and request.alone):
             self._execution.begin(delivery)
         elif outcome.error is None:
@@ -144,6 +145,7 @@ class Conclusion:
                 self.failed(delivery)
             shown = repr(outcome.error)
             request.send_event("task-failed", exception=shown, traceback=shown)
+            request.forget()
         return False
 
     def give_up(self, delivery: Delivery, error: BaseException) -> None:
