@@ -27,7 +27,7 @@ from redis import Redis
 from benchmarks.support import report
 from producer.client import message
 from producer.gateway import body
-from tilefleet import wire
+from tilefleet import answer, wire
 from tilefleet.settings import Settings
 from tilefleet.testing import AnswerFactory
 from worker import fast_json
@@ -52,6 +52,7 @@ def pairs() -> dict[str, Pair]:
     written = fast_json.encode_bytes(result)
     commands: list[Any] = [("SET", "a-key", written, "EX", 300), ("PUBLISH", "a-key", written)]
     ours, theirs = Base64(), virtual.base.Base64()
+    readings = AnswerFactory().build().tiles
     return {
         "a body's base64, decoded": (
             lambda: ours.decode(text.decode()),
@@ -59,6 +60,12 @@ def pairs() -> dict[str, Pair]:
         ),
         "a message's JSON, read": (lambda: parse(item), lambda: loads(item)),
         "a result's JSON, written": (lambda: fast_json.encode(result), lambda: dumps(result)),
+        "an answer's tiles, their probabilities rounded": (
+            lambda: answer._encode_readings(readings),
+            lambda: [
+                {"label": each.label, "confidence": round(each.confidence, 4)} for each in readings
+            ],
+        ),
         "a result's commands, packed": (
             lambda: b"".join(map(hiredis.pack_command, commands)),
             lambda: connection.pack_commands(commands),

@@ -41,9 +41,9 @@ logger = logging.getLogger(__name__)
 
 #: Most messages that a worker claims, whatever its lanes have use for.
 _MOST_CLAIMED = 50_000
-#: Containers that Python makes before its collector looks at the young ones: a claim's requests and
-#: events are gone by themselves by then.
-_YOUNG = 10_000
+#: Containers that Python makes before its collector looks at the young ones: what is on its way at
+#: once, some twenty for each captcha, is gone by itself by then.
+_YOUNG = 50_000
 #: Seconds between renewals of leases while a stopping worker finishes what it claimed.
 _RENEWAL_S = 1.0
 

@@ -4,14 +4,18 @@ A compiled function is compiled again for every new shape, so a pass is padded t
 and every bucket has run once before a session is handed out.
 """
 
+import os
 from collections.abc import Callable
-from typing import Any
+from time import perf_counter
+from typing import Any, Final
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from models.engines import kept
 from models.engines.base import NetworkSession
+from models.engines.buckets import buckets, fitting
 from models.recognition.crops import Crops, padded
 from models.recognition.decision import Probabilities
 from models.store import Entry, load_network
@@ -19,8 +23,10 @@ from models.store.manifest import inputs, outputs
 from tilefleet.errors import BadManifest
 from tilefleet.kind import Kind
 
-#: Captchas in a pass, unless the settings say otherwise.
-MAX_BATCH = 64
+#: Passes of one size of which the fastest is its time, once it is compiled: so many at the least,
+#: and for so many seconds.
+_LEAST_TIMED: Final = 3
+_TIMED_S: Final = 0.05
 
 Network = Callable[[NDArray[np.uint8]], Probabilities]
 
@@ -34,8 +40,9 @@ class KerasEngine:
     precision = "float32"
 
     def __init__(self, entry: Entry, *, max_batch: int, max_bytes: int) -> None:
+        """`max_batch`: most captchas in a pass; 0: as many as this device is fast with, which is
+        measured once."""
         self.model = entry.identity
-        self.max_batch = max_batch or MAX_BATCH
         self.kind = entry.manifest.kind
         self._max_bytes = max_bytes
         self._session = KerasSession(
@@ -43,10 +50,14 @@ class KerasEngine:
             self.kind,
             words=compiled(_load(entry, "words")),
             tiles=compiled(_load(entry, "tiles")),
-            buckets=buckets(self.max_batch),
+            buckets=buckets(max_batch) if max_batch else (),
             sharpness=entry.manifest.sharpness,
         )
-        self._session.warm_up()
+        if max_batch:
+            self._session.warm_up()
+        else:
+            self._session.buckets = fitting(self._session.timed, self.model, _device())
+        self.max_batch = self._session.buckets[-1]
 
     def prepare(self, data: object) -> Crops:
         return Crops.from_bytes(data, self.kind.layout, max_bytes=self._max_bytes)
@@ -54,11 +65,6 @@ class KerasEngine:
     def session(self) -> "KerasSession":
         # Compiled functions may be called from several threads: all sessions are one.
         return self._session
-
-
-def buckets(max_batch: int) -> tuple[int, ...]:
-    """Pass sizes that are compiled: powers of two up to `max_batch`, and `max_batch` itself."""
-    return (*(1 << n for n in range(max_batch.bit_length()) if 1 << n < max_batch), max_batch)
 
 
 class KerasSession(NetworkSession):
@@ -75,13 +81,23 @@ class KerasSession(NetworkSession):
         sharpness: float,
     ) -> None:
         super().__init__(model, kind, sharpness=sharpness)
-        self._words, self._tiles, self._buckets = words, tiles, buckets
+        self._words, self._tiles = words, tiles
+        #: Sizes of passes, the largest last.
+        self.buckets = buckets
 
     def warm_up(self) -> None:
-        taken = inputs(self.kind)
-        for size in self._buckets:
-            self.words(np.zeros((size, *taken["words"]), np.uint8))
-            self.tiles(np.zeros((size * self.kind.layout.count, *taken["tiles"]), np.uint8))
+        for size in self.buckets:
+            self._pass(*self._black(size))
+
+    def timed(self, size: int) -> float:
+        """Seconds of a pass of so many captchas, which is compiled from here on."""
+        batch, seconds = self._black(size), list[float]()
+        self._pass(*batch)
+        while len(seconds) < _LEAST_TIMED or sum(seconds) < _TIMED_S:
+            begun = perf_counter()
+            self._pass(*batch)
+            seconds.append(perf_counter() - begun)
+        return min(seconds)
 
     def words(self, headers: NDArray[np.uint8]) -> Probabilities:
         return self._padded(self._words, headers, 1)
@@ -92,8 +108,44 @@ class KerasSession(NetworkSession):
     def _padded(self, network: Network, pictures: NDArray[np.uint8], each: int) -> Probabilities:
         """What a network says of pictures, `each` to a captcha, in the next larger bucket."""
         count = len(pictures)
-        size = next(bucket * each for bucket in self._buckets if bucket * each >= count)
+        size = next(bucket * each for bucket in self.buckets if bucket * each >= count)
         return network(padded(pictures, size))[:count]
+
+    def _pass(self, headers: NDArray[np.uint8], tiles: NDArray[np.uint8]) -> None:
+        """One of exactly this size, whatever it says."""
+        self._words(headers)
+        self._tiles(tiles)
+
+    def _black(self, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Headers and tiles of so many captchas that show nothing."""
+        taken, tiles = inputs(self.kind), size * self.kind.layout.count
+        return (
+            np.zeros((size, *taken["words"]), np.uint8),
+            np.zeros((tiles, *taken["tiles"]), np.uint8),
+        )
+
+
+def _device() -> str:
+    """What tells where passes are computed, and by what, from other places."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        library, cards = jax.__version__, [device.device_kind for device in jax.devices()]
+    else:
+        import tensorflow as tf
+
+        config = tf.config
+        library, cards = (
+            tf.__version__,
+            [
+                f"{config.experimental.get_device_details(card)} "
+                f"{config.get_logical_device_configuration(card)}"
+                for card in config.list_physical_devices("GPU")
+            ],
+        )
+    cores = len(os.sched_getaffinity(0))
+    return f"{backend} {library} {cards} {kept.processor()} {cores}"
 
 
 def _load(entry: Entry, name: str) -> keras.Model:

@@ -35,7 +35,9 @@ class _Groups(Generic[Item]):
         return self._count
 
     def add(self, group: Hashable, number: int, item: Item) -> None:
-        self._waiting.setdefault(group, deque()).append((number, item))
+        if (waiting := self._waiting.get(group)) is None:
+            waiting = self._waiting[group] = deque()
+        waiting.append((number, item))
         self._count += 1
 
     def oldest(self) -> Item:
@@ -65,8 +67,8 @@ class Batcher(Generic[Item]):
         self._numbers = count()
         self._changed = Condition()
         self._closed = False
-        #: Takers that wait, or have been woken and not run yet.
-        self._idle = 0
+        #: Of takers that wait, or have been woken and not run yet: what they may take.
+        self._idle: list[Callable[[bool], bool]] = []
 
     def __len__(self) -> int:
         return len(self._first) + len(self._bulk)
@@ -77,7 +79,8 @@ class Batcher(Generic[Item]):
             return [waiting.oldest() for waiting in (self._first, self._bulk) if waiting]
 
     def put(self, items: Iterable[Item], *, bulk: bool = False) -> None:
-        """Append; wakes one taker. Allowed after `close`: what is put is still given out.
+        """Append; wakes one taker, if there is one that may take it. Allowed after `close`: what is
+        put is still given out.
 
         `bulk`: these are taken when no others wait.
         """
@@ -85,7 +88,8 @@ class Batcher(Generic[Item]):
             waiting = self._bulk if bulk else self._first
             for item in items:
                 waiting.add(self._group(item), next(self._numbers), item)
-            self._changed.notify()
+            if any(may(bulk) for may in self._idle):
+                self._changed.notify()
 
     def offer(self, item: Item) -> bool:
         """Append if nothing waits and a taker is idle; whether that was so."""
@@ -116,9 +120,9 @@ class Batcher(Generic[Item]):
                 bulk = bool(self._bulk) and may(True)
                 if first or bulk or not wait or (self._closed and not len(self)):
                     break
-                self._idle += 1
+                self._idle.append(may)
                 self._changed.wait()
-                self._idle -= 1
+                self._idle.remove(may)
             batch = self._pop(cap, first=first, bulk=bulk)
             if wait and len(self):
                 # One `put` woke one taker, who left something behind.

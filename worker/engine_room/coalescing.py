@@ -62,6 +62,9 @@ class Coalescer:
         with self._lock:
             for job in jobs:
                 gone = [each for each in (job, *job.followers) if each.dropped()]
+                if not gone:
+                    to_read.append(job)
+                    continue
                 if len(gone) > len(job.followers):
                     # Under the lock, so that nobody joins what is not going to be read.
                     self._forget(job)

@@ -99,7 +99,9 @@ class Decoding:
         try:
             job.prepared = job.held.engine.prepare(job.data)
         except TilefleetError as error:
-            # Without its traceback, whose frames hold the image.
+            # Without its traceback and that of the decoder's error, whose frames hold the image and
+            # this job, a circle.
+            error.__context__ = None
             job.error = error.with_traceback(None)
         except Exception as error:
             logger.exception("%s: its image broke the decoder", job)

@@ -256,9 +256,10 @@ class EngineRoom:
             job.answer = answer.timed(Timing(queued_s * 1000, pass_s * 1000, size))
             self.durations["wait"].add(queued_s)
             for each in (job, *job.followers):
-                # One may have joined while the pass ran.
-                begun = max(started, each.arrived)
-                each.mark("wait", each.arrived, begun)
-                each.mark("pass", begun, started + pass_s)
+                if each.trace is not None:
+                    # One may have joined while the pass ran.
+                    begun = max(started, each.arrived)
+                    each.mark("wait", each.arrived, begun)
+                    each.mark("pass", begun, started + pass_s)
         self.durations["pass"].add(pass_s, len(jobs))
         logger.debug("A pass of %d took %.1f ms", size, pass_s * 1000)

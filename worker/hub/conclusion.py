@@ -81,23 +81,23 @@ class Conclusion:
 
     def accept(self, deliveries: Sequence[Delivery]) -> None:
         """A pass has begun with these, or they are read alone."""
-        accepted = []
+        accepted, pid = [], os.getpid()
         for delivery in deliveries:
             try:
-                if self._accept_one(delivery):
+                if self._accept_one(delivery, pid):
                     accepted.append((delivery.request, None))
             except Exception:
                 logger.exception("Announcing %s failed", delivery)
         _tell_all("task-started", accepted, _nothing)
 
-    def _accept_one(self, delivery: Delivery) -> bool:
+    def _accept_one(self, delivery: Delivery, pid: int) -> bool:
         """Whether that is to be told."""
         request = delivery.request
         if request.time_start is not None:
             return False
         if len(delivery.jobs) == 1:
             request.digest = delivery.jobs[0].digest
-        accepted: bool = request.accept(os.getpid(), delivery.begun or monotonic())
+        accepted: bool = request.accept(pid, delivery.begun or monotonic())
         return accepted
 
     def conclude(self, deliveries: Sequence[Delivery]) -> None:
@@ -119,7 +119,7 @@ class Conclusion:
         request, outcome = delivery.request, delivery.outcome
         if self.tracing is not None and delivery.trace is not None:
             self.tracing.end(delivery, delivery.trace)
-        if not outcome.dropped and self._accept_one(delivery):
+        if not outcome.dropped and self._accept_one(delivery, os.getpid()):
             request.send_event("task-started")
         # A job refers to its delivery: as a circle they would keep message and image until the next
         # collection, many captchas later.
@@ -129,6 +129,7 @@ class Conclusion:
             if not request.revoked():
                 logger.error("%s was not read, and is not revoked: it goes back", request)
                 request.reject(requeue=True)
+            request.forget()
         elif not (only_answers and request.alone):
             self._execution.begin(delivery)
         elif outcome.error is None:
@@ -144,6 +145,7 @@ class Conclusion:
                 self.failed(delivery)
             shown = repr(outcome.error)
             request.send_event("task-failed", exception=shown, traceback=shown)
+            request.forget()
         return False
 
     def dismissed(self, done: Callable[[], None]) -> None:

@@ -96,22 +96,23 @@ class Coordinator:
 
     def admit(self, request: Any) -> None:
         """Take a request that is due; Celery's strategy calls this."""
-        lane = request.delivery_info.get("routing_key")
+        info, task = request.delivery_info, request.task
+        lane = info.get("routing_key")
         bulk, model = wire.is_bulk(lane), wire.model_of(lane)
         lacks = bool(model) and self._room.held.get(model) is None
-        came_back = bool(request.delivery_info.get("redelivered"))
+        came_back = bool(info.get("redelivered"))
         if lacks and not came_back and lane not in self._worker.app.amqp.queues.consume_from:
             # It was claimed while its model was held: for whoever holds it, or to fail here.
             request.ready()
             request.reject(requeue=True)
             return
-        delivery = Delivery(request, many=request.task.many)
+        delivery = Delivery(request, many=task.many)
         if self._tracing is not None:
             self._tracing.begin(delivery)
         try:
             if lacks:
                 raise UnknownModel.of(model, self._room.held.names)
-            images = request.task.images(request.args, request.kwargs)
+            images = task.images(request.args, request.kwargs)
         except (BadMessage, UnknownModel) as error:
             delivery.refused = error.with_traceback(None)
             images = []

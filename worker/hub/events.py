@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from threading import Lock
-from time import time
+from time import monotonic, time
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -25,6 +25,11 @@ from worker import fast_json
 
 #: Seconds that an event may wait.
 PAUSE_S = 0.05
+#: Seconds for which nobody hears anything once nobody has heard what was published, and events that
+#: wait for that at the most: to ask anew by publishing one takes the hub thread as long as all else
+#: that it does for ten captchas.
+_UNHEARD_S: Final = 0.5
+_MOST_UNHEARD: Final = 2400
 #: Events that are published without waiting any longer, about 160 kB.
 _MOST = 480
 #: What Celery calls the events of tasks: those that it lets wait for each other.
@@ -76,8 +81,8 @@ class SampledDispatcher(EventDispatcher):
         #: How many events these are.
         self._count = 0
         self._taking = Lock()
-        #: Whether anybody may hear what is published next.
-        self._heard = True
+        #: Whether anybody may hear what is published next, and when that was looked at.
+        self._heard, self._looked = True, 0.0
 
     def send(self, type: str, *args: Any, **fields: Any) -> Any:
         # Events of workers have no task's id.
@@ -124,6 +129,12 @@ class SampledDispatcher(EventDispatcher):
         elif self.on_send_buffered:
             self.on_send_buffered()
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether some wait, and nobody has heard the last, a moment ago."""
+        unheard = not self._heard and monotonic() - self._looked < _UNHEARD_S
+        return unheard and 0 < self._count < _MOST_UNHEARD
+
     def flush(self, *args: Any, **options: Any) -> None:
         """Publish what waits; where nobody heard the last, only the first as long as nobody does.
 
@@ -158,7 +169,7 @@ class SampledDispatcher(EventDispatcher):
         self._group_buffer[_GROUP] += [self._event(each, offset) for each in waiting]
         super().flush(errors=False)
         heard = getattr(channel, "receivers", None)
-        self._heard = heard is None or any(heard)
+        self._heard, self._looked = heard is None or any(heard), monotonic()
 
     def _event(self, waiting: Waiting, offset: int) -> dict[str, Any]:
         """What Celery's `send` makes of an event of a task, with our fleet."""
@@ -190,8 +201,14 @@ class EventFlush:
     def _flush_soon(self) -> None:
         if not self._due:
             self._due = True
-            self._hub.call_later(PAUSE_S, self.flush)
+            self._hub.call_later(PAUSE_S, self._on_time)
+
+    def _on_time(self) -> None:
+        self._due = False
+        if self._dispatcher.may_wait:
+            self._flush_soon()
+        else:
+            self._dispatcher.flush()
 
     def flush(self) -> None:
-        self._due = False
         self._dispatcher.flush()

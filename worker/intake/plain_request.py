@@ -149,12 +149,16 @@ class PlainRequest(CaptchaRequest):
             self.acknowledged = True
 
     def forget(self) -> None:
-        """The image: who hears of it later is told its size and hash. Kept until then, those of
-        50 ms are more than a processor's caches hold."""
+        """The image, or the images: who hears of it later is told size and hash. Kept until then,
+        those of half a second are many megabytes."""
         argument = self._args[0] if self._args else None
-        if isinstance(argument, bytes) and self.digest is not None:
+        if isinstance(argument, bytes):
+            if self.digest is None:
+                return
             self._size = len(argument)
-            self._args = []
+        else:
+            self._described = self._argsrepr
+        self._args = []
 
     def _late_s(self) -> float:
         return -1.0 if self._expires_at is None else time() - self._expires_at

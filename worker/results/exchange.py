@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import hiredis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 Command = tuple[Any, ...]
@@ -25,7 +26,12 @@ def exchange(client: Any, commands: Sequence[Command]) -> list[Any]:
 
     def attempt() -> list[Any]:
         connection.send_packed_command(packed)
-        return [_read(connection) for _ in commands]
+        try:
+            # Off its parser: redis-py's own way takes as long again for each.
+            others = [connection._parser.read_response() for _ in commands[1:]]
+        except OSError as error:
+            raise RedisConnectionError(f"reading replies: {error}") from error
+        return [*others, _read(connection)]
 
     try:
         replies: list[Any] = connection.retry.call_with_retry(

@@ -47,6 +47,9 @@ logger = logging.getLogger(__name__)
 #: Most messages claimed at once, and most acknowledged with them.
 _MOST_CLAIMED = 64
 _MOST_ACKNOWLEDGED = 1000
+#: Bytes read at once of what the server sends: a claim's reply is up to a megabyte, and between
+#: redis-py's parts of 32 kB the hub thread may wait for those that read captchas each time.
+_READ_AT_ONCE = 256 << 10
 #: Characters of a body that is written by orjson when it is published.
 _LONG = 4096
 
@@ -94,6 +97,11 @@ class Channel(redis.Channel):
     @cached_property
     def _shared_client(self) -> Any:
         return self._create_client()
+
+    def _get_pool(self, asynchronous: bool = False) -> Any:
+        pool = super()._get_pool(asynchronous)
+        pool.connection_kwargs.setdefault("socket_read_size", _READ_AT_ONCE)
+        return pool
 
     def _disconnect_pools(self) -> None:
         self.__dict__.pop("_shared_client", None)

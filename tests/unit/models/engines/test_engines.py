@@ -1,11 +1,13 @@
 """The engines agree with each other, and read what they should."""
 
+import json
+
 import numpy as np
 import pytest
 
 from models import engines, store
 from models.datasets.truth import truths
-from models.engines.keras import buckets
+from models.engines.buckets import buckets
 from models.engines.reader import Reader
 from models.evaluation.score import evaluate
 from models.recognition.crops import Crops
@@ -76,6 +78,18 @@ def test_buckets_are_powers_of_two_up_to_the_cap():
     assert buckets(1) == (1,)
     assert buckets(8) == (1, 2, 4, 8)
     assert buckets(12) == (1, 2, 4, 8, 12)
+
+
+@pytest.mark.slow
+def test_unless_it_is_said_a_device_is_measured_for_its_largest_pass(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("models.engines.buckets._MOST", 2)
+    reader = Reader(Settings(engine="keras"))
+    (sizes,) = json.loads((tmp_path / "tilefleet" / "buckets.json").read_text()).values()
+    assert reader.engine.max_batch == sizes[-1]
+    assert set(sizes) <= {1, 2}
+    known = truths(SAMPLES)[0]
+    assert reader.read(known.path.read_bytes()).picks == known.picks
 
 
 def test_the_null_engine_answers_anything_at_once():

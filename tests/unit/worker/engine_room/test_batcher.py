@@ -1,6 +1,6 @@
 """The batcher: everything that waits, oldest first, up to the cap, and never a timer."""
 
-from threading import Thread
+from threading import Event, Thread, current_thread
 from time import sleep
 
 from tests.support.running.fleet import wait_until
@@ -183,3 +183,24 @@ def test_the_oldest_of_all_groups_are_told():
     batcher.put(["c bulk"], bulk=True)
     assert batcher.heads() == ["b1", "c bulk"]
     assert (batcher.count(bulk=False), batcher.count(bulk=True)) == (2, 3)
+
+
+def test_nobody_is_woken_for_what_he_may_not_take():
+    batcher, asked, allowed = Batcher(), [], Event()
+
+    def may(bulk: bool) -> bool:
+        asked.append(current_thread())
+        return allowed.is_set()
+
+    batcher.put(["waits"])
+    thread, results = in_thread(batcher.take, 8, may)
+    wait_until(lambda: batcher._idle)
+    looks = asked.count(thread)
+    batcher.put(["too"])
+    # Who puts it asks; the other one sleeps on.
+    assert current_thread() in asked
+    allowed.set()
+    batcher.look_again()
+    thread.join(5)
+    assert results == [["waits", "too"]]
+    assert asked.count(thread) == looks + 1

@@ -9,7 +9,7 @@ from celery.events.dispatcher import EventDispatcher
 from celery.utils.time import utcoffset
 from kombu import Connection
 
-from worker.hub.events import SampledDispatcher
+from worker.hub.events import EventFlush, SampledDispatcher
 
 FIELDS = {"name": "worker.solve", "args": "(<12 bytes>)", "eta": None, "retries": 0}
 
@@ -164,3 +164,59 @@ def test_what_nobody_hears_is_published_in_parts_once_somebody_does(make):
     receivers[0] = 1
     dispatcher.flush()
     assert published == [["first"], ["0"], ["1", "2", "3", "4"], ["5", "6", "7", "8"], ["9"]]
+
+
+def test_while_nobody_hears_it_is_not_asked_again_at_once(make, monkeypatch):
+    clock, receivers, published = SimpleNamespace(now=1000.0), [0], []
+    monkeypatch.setattr("worker.hub.events.monotonic", lambda: clock.now)
+    hub = SimpleNamespace(due=[])
+    hub.call_later = lambda pause, call: hub.due.append(call)
+    dispatcher = make(SampledDispatcher)
+    events = EventFlush(dispatcher, hub)
+
+    def publish(some, producer, routing_key):
+        published.append([event["uuid"] for event in some])
+        dispatcher.producer.channel.receivers = [receivers[0]]
+
+    def wait(seconds: float) -> None:
+        clock.now += seconds
+        (call,), hub.due = hub.due, []
+        call()
+
+    dispatcher._publish = publish
+    dispatcher.send("task-started", uuid="0")
+    wait(0.05)
+    assert published.pop() == ["0"]
+    dispatcher.send("task-started", uuid="1")
+    dispatcher.send("task-started", uuid="2")
+    for _ in range(9):
+        wait(0.05)
+        assert not published
+    receivers[0] = 1
+    wait(0.06)
+    # Somebody listens by now: nothing of what has waited is left out, and nothing waits any more.
+    assert published == [["1"], ["2"]]
+    dispatcher.send("task-started", uuid="3")
+    wait(0.05)
+    assert published.pop() == ["3"]
+    receivers[0] = 0
+    dispatcher.send("task-started", uuid="4")
+    wait(0.05)
+    dispatcher.send("task-started", uuid="5")
+    events.flush()
+    assert published[2:] == [["4"], ["5"]]
+
+
+def test_what_nobody_hears_waits_in_bounded_numbers(make, monkeypatch):
+    dispatcher = make(SampledDispatcher, on_send_buffered=lambda: None, buffer_limit=10)
+
+    def publish(some, producer, routing_key):
+        dispatcher.producer.channel.receivers = [0]
+
+    dispatcher._publish = publish
+    dispatcher.send("task-started", uuid="0")
+    dispatcher.flush()
+    dispatcher.send("task-started", uuid="1")
+    assert dispatcher.may_wait
+    dispatcher.tell_all("task-started", [(str(number), {}) for number in range(2400)], dict)
+    assert not dispatcher.may_wait

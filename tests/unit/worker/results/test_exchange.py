@@ -16,13 +16,26 @@ PACKED = (
 )
 
 
+class Parser:
+    """A connection's: what the server refuses it gives, and the connection raises it."""
+
+    def __init__(self, replies):
+        self.replies = list(replies)
+
+    def read_response(self):
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
+            raise reply
+        return reply
+
+
 class Client:
     """redis-py's, as far as it is used: itself its pool and its only connection."""
 
     def __init__(self, *replies, retries=0):
         self.connection_pool = self
         self.retry = Retry(NoBackoff(), retries)
-        self.replies = list(replies)
+        self._parser = Parser(replies)
         self.sent, self.log = [], []
 
     def get_connection(self):
@@ -38,7 +51,7 @@ class Client:
         self.sent.append(b"".join(packed))
 
     def read_response(self):
-        reply = self.replies.pop(0)
+        reply = self._parser.read_response()
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -59,11 +72,11 @@ def test_what_is_refused_is_an_error_among_the_replies():
 
 
 def test_a_lost_connection_is_tried_as_often_as_its_client_tries():
-    lost = RedisConnectionError("lost")
-    client = Client(b"OK", lost, b"OK", 2, b"OK", retries=1)
-    assert exchange(client, COMMANDS) == [b"OK", 2, b"OK"]
-    assert client.sent == [PACKED, PACKED]
-    assert client.log == ["disconnected", "released"]
+    for lost in (RedisConnectionError("lost"), ConnectionResetError("lost")):
+        client = Client(b"OK", lost, b"OK", 2, b"OK", retries=1)
+        assert exchange(client, COMMANDS) == [b"OK", 2, b"OK"]
+        assert client.sent == [PACKED, PACKED]
+        assert client.log == ["disconnected", "released"]
 
 
 def test_whatever_goes_wrong_no_reply_is_left_for_the_next_one():
