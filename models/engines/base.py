@@ -44,6 +44,9 @@ class Engine(Protocol):
     def prepare(self, data: object) -> Any:
         """Image bytes to what `Session.read` takes; raises BadRequest."""
 
+    def prepare_quickly(self, data: object) -> Any:
+        """The same; raises TakesLong where a captcha is to be looked for in a large picture."""
+
     def session(self) -> Session:
         """A new session, warm: its first pass takes no longer than any other."""
 

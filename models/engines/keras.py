@@ -62,6 +62,9 @@ class KerasEngine:
     def prepare(self, data: object) -> Crops:
         return Crops.from_bytes(data, self.kind.layout, max_bytes=self._max_bytes)
 
+    def prepare_quickly(self, data: object) -> Crops:
+        return Crops.from_bytes(data, self.kind.layout, max_bytes=self._max_bytes, quickly=True)
+
     def session(self) -> "KerasSession":
         # Compiled functions may be called from several threads: all sessions are one.
         return self._session

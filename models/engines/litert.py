@@ -102,6 +102,9 @@ class LiteRTEngine:
     def prepare(self, data: object) -> Crops:
         return Crops.from_bytes(data, self.kind.layout, max_bytes=self._max_bytes)
 
+    def prepare_quickly(self, data: object) -> Crops:
+        return Crops.from_bytes(data, self.kind.layout, max_bytes=self._max_bytes, quickly=True)
+
     def session(self) -> "LiteRTSession":
         try:
             return self._first.pop()

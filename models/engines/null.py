@@ -36,6 +36,9 @@ class NullEngine:
     def prepare(self, data: object) -> None:
         return None
 
+    def prepare_quickly(self, data: object) -> None:
+        return self.prepare(data)
+
     def session(self) -> "NullEngine":
         return self
 

@@ -61,6 +61,9 @@ class SecondLook:
     def prepare(self, data: object) -> Any:
         return self._first.prepare(data)
 
+    def prepare_quickly(self, data: object) -> Any:
+        return self._first.prepare_quickly(data)
+
     def session(self) -> "SecondSession":
         return SecondSession(self._first.session(), self._second.session())
 

@@ -27,9 +27,11 @@ class Crops:
         return cls(cut_header(pixels, layout), cut_tiles(pixels, layout), place)
 
     @classmethod
-    def from_bytes(cls, data: object, layout: Layout, *, max_bytes: int) -> "Crops":
+    def from_bytes(
+        cls, data: object, layout: Layout, *, max_bytes: int, quickly: bool = False
+    ) -> "Crops":
         """Decode, find and cut; raises as `models.recognition.image.read`."""
-        pixels, place = read(data, layout, max_bytes=max_bytes)
+        pixels, place = read(data, layout, max_bytes=max_bytes, quickly=quickly)
         return cls.from_pixels(pixels, layout, place)
 
 

@@ -61,8 +61,14 @@ _COSTLY = ((b"\xff\xd8", b"\xff\xda", 100, "scans"), (b"\x89PNG", b"iCCP", 4, "p
 
 #: Pixels of a picture in which a captcha is looked for, at most: those of a 4K screen.
 _MOST_PIXELS = 3840 * 2160
+#: In more, it takes long to look for one; a captcha of twice the size has fewer.
+_QUICK_PIXELS = 250_000
 #: EXIF's tag of how a picture is turned, and the values that swap its sides. (CIPA DC-008, 4.6.4)
 _ORIENTATION, _UPRIGHT, _SIDEWAYS = 0x0112, (None, 0, 1), (5, 6, 7, 8)
+
+
+class TakesLong(Exception):
+    """A captcha is to be looked for in a large picture: decode it where nobody waits behind it."""
 
 
 def decode(data: object, layout: Layout, *, max_bytes: int) -> Pixels:
@@ -73,7 +79,9 @@ def decode(data: object, layout: Layout, *, max_bytes: int) -> Pixels:
     return pixels
 
 
-def read(data: object, layout: Layout, *, max_bytes: int) -> tuple[Pixels, Place | None]:
+def read(
+    data: object, layout: Layout, *, max_bytes: int, quickly: bool = False
+) -> tuple[Pixels, Place | None]:
     """Decode one captcha of that layout: uint8 (h, w, 3), RGB, and where in the picture it
     was found, None if it is the picture.
 
@@ -82,7 +90,8 @@ def read(data: object, layout: Layout, *, max_bytes: int) -> tuple[Pixels, Place
     has other markers among stray bytes before its end, is read as browsers read it, as long as its
     rows reach the middle of the lowest tiles.
 
-    Raises BadMessage, TooLarge, NotAnImage, WrongSize or BrokenImage, each naming what it saw.
+    Raises BadMessage, TooLarge, NotAnImage, WrongSize or BrokenImage, each naming what it saw;
+    `quickly`: and TakesLong, before anything is looked for in a large picture.
     """
     if not isinstance(data, bytes | bytearray | memoryview):
         raise BadMessage(f"an image is sent as bytes, not as {type(data).__name__}")
@@ -92,7 +101,7 @@ def read(data: object, layout: Layout, *, max_bytes: int) -> tuple[Pixels, Place
     image = _open(data, layout)
     turned = _turned(image)
     if image.size != layout.size or turned:
-        return _found(image, turned, data, layout)
+        return _found(image, turned, data, layout, quickly=quickly)
     try:
         image.load()
     except _DECODER_ERRORS as error:
@@ -140,7 +149,7 @@ def _turned(image: Image.Image) -> int:
 
 
 def _found(
-    image: Image.Image, turned: int, data: bytes, layout: Layout
+    image: Image.Image, turned: int, data: bytes, layout: Layout, *, quickly: bool
 ) -> tuple[Pixels, Place | None]:
     """A captcha in a picture of another size, or one that is turned."""
     width, height = image.size if turned not in _SIDEWAYS else image.size[::-1]
@@ -150,6 +159,8 @@ def _found(
     least = [round(length * SCALES[0] * 0.98) for length in layout.size]
     if width < least[0] or height < least[1]:
         raise WrongSize(f"{seen}, less than half of a captcha, which is {layout}")
+    if quickly and width * height > _QUICK_PIXELS:
+        raise TakesLong(seen)
     try:
         image.load()
         picture = _to_rgb(ImageOps.exif_transpose(image) if turned else image)

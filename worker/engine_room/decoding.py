@@ -3,16 +3,21 @@
 ::
 
     arrived ─→ decoders, or lanes, some in a row ─→ decoded
+                  ├── takes long ─→ one more decoder ─↗
                   ├── cannot be read ─────────────────────────→ completion
                   └── joins one with the same bytes, or has a kept answer ─ … ─↗
+
+In a large picture a captcha is looked for, which takes a thousand times as long as to decode one of
+the usual size: those wait for each other, and for nobody else.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Thread, get_ident
+from threading import Lock, Thread, get_ident
 from time import monotonic
 
+from models.recognition.image import TakesLong
 from tilefleet.errors import EngineError, TilefleetError, reason
 from worker.engine_room.batcher import Batcher
 from worker.engine_room.coalescing import Coalescer
@@ -65,15 +70,50 @@ class Decoding:
         self._lanes = lanes
         self._cores = cores
         self._most_decoded = max(_LEAST_DECODED, _PASSES_DECODED * max_batch * lanes)
+        #: What takes long, for a thread of its own while that runs.
+        self._long: Batcher[Job] = Batcher()
+        self._long_ended = False
+        self._ending = Lock()
         #: Threads of lanes that wait for captchas, and whether the others keep all cores busy.
         self._idle: set[int] = set()
         self._no_core_left = False
         #: Of each captcha.
         self.durations = Durations()
-        self.threads = [
+        self._decoders = [
             Thread(target=self._run, name=f"decoder-{number}", daemon=True)
             for number in range(1, decoders + 1)
         ]
+        self._patient = Thread(target=self._run_long, name="decoder-large", daemon=True)
+        self.threads = [*self._decoders, self._patient]
+
+    def start(self) -> None:
+        for thread in self.threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Decode what has arrived, then end the threads; what lanes decode from then on takes as
+        long as it takes."""
+        self._arrived.close()
+        for thread in self._decoders:
+            thread.join()
+        with self._ending:
+            self._long_ended = True
+            self._long.close()
+        self._patient.join()
+
+    def abandon(self) -> None:
+        """Start nothing more."""
+        for batcher in (self._arrived, self._long):
+            batcher.clear()
+            batcher.close()
+
+    def __len__(self) -> int:
+        """How many are not decoded yet."""
+        return len(self._arrived) + len(self._long)
+
+    def heads(self) -> list[Job]:
+        """Those that have waited longest to be decoded."""
+        return [*self._arrived.heads(), *self._long.heads()]
 
     def decode(self, job: Job) -> bool:
         """Whether it needs a pass now; what is done without one is handed on."""
@@ -84,7 +124,9 @@ class Decoding:
                 done: Sequence[Job] = [job] if fate == "kept" else []
             else:
                 with self._exclusion.shared():
-                    self.prepare(job)
+                    deferred = self._prepare_or_defer(job)
+                if deferred:
+                    return False
                 if job.error is None:
                     return True
                 done = coalescer.part([job])
@@ -93,11 +135,27 @@ class Decoding:
         self._completion.hand_on(done)
         return False
 
-    def prepare(self, job: Job) -> None:
-        """Decode this one, whatever else is in the room; an error is the job's."""
-        started = monotonic()
+    def _prepare_or_defer(self, job: Job) -> bool:
+        """Whether it is left to the thread for what takes long."""
         try:
-            job.prepared = job.held.engine.prepare(job.data)
+            self.prepare(job, quickly=True)
+        except TakesLong:
+            with self._ending:
+                if not self._long_ended:
+                    self._long.put([job], bulk=job.bulk)
+                    return True
+            self.prepare(job)
+        return False
+
+    def prepare(self, job: Job, *, quickly: bool = False) -> None:
+        """Decode this one, whatever else is in the room; an error is the job's. `quickly`: raises
+        TakesLong where it would take long."""
+        started = monotonic()
+        engine = job.held.engine
+        try:
+            job.prepared = (engine.prepare_quickly if quickly else engine.prepare)(job.data)
+        except TakesLong:
+            raise
         except TilefleetError as error:
             # Without its traceback and that of the decoder's error, whose frames hold the image and
             # this job, a circle.
@@ -168,6 +226,25 @@ class Decoding:
             self._decode_all(jobs)
             took_s = max(monotonic() - started, 1e-6) / len(jobs)
             at_once = min(max(1, int(_DECODING_S / took_s)), _MOST_AT_ONCE)
+
+    def _run_long(self) -> None:
+        """On the thread for what takes long."""
+        while jobs := self._long.take(1):
+            coalescer: Coalescer = jobs[0].held.coalescer
+            done: Sequence[Job]
+            try:
+                # Others may have been before it for long: is it wanted yet?
+                wanted, done = coalescer.begin(jobs)
+                for job in wanted:
+                    with self._exclusion.shared():
+                        self.prepare(job)
+                    if job.error is None:
+                        self._decoded.put([job], bulk=job.bulk)
+                    else:
+                        done = [*done, *coalescer.part([job])]
+            except Exception as error:
+                done = give_up(jobs, error)
+            self._completion.hand_on(done)
 
     def _may_decode(self, bulk: bool) -> bool:
         """Not far ahead of the passes: pixels take ten times the memory of a picture's bytes. Not

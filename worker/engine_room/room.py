@@ -3,6 +3,7 @@
 ::
 
     submit ─→ arrived ─→ decoders ─→ decoded ─→ lanes ─→ done(jobs)
+       │                    ├── takes long: one decoder more, then decoded
        │                    ├── cannot be read ──────────↗
        │                    └── joins one with the same bytes ─ … ─↗
        └── idle: a lane decodes it itself ────────↗
@@ -95,7 +96,8 @@ class EngineRoom:
         ]
 
     def start(self) -> None:
-        for thread in [*self._decoding.threads, *self._readers]:
+        self._decoding.start()
+        for thread in self._readers:
             thread.start()
 
     def submit(self, jobs: Sequence[Job], *, bulk: bool = False) -> None:
@@ -127,24 +129,21 @@ class EngineRoom:
 
     def close(self) -> None:
         """Finish what was submitted, then end the threads."""
-        for batcher, threads in (
-            (self._arrived, self._decoding.threads),
-            (self._decoded, self._readers),
-        ):
-            batcher.close()
-            for thread in threads:
-                thread.join()
+        self._decoding.close()
+        self._decoded.close()
+        for thread in self._readers:
+            thread.join()
 
     def abandon(self) -> None:
         """Start nothing more; what is running may finish or die with the process."""
-        for batcher in (self._arrived, self._decoded):
-            batcher.clear()
-            batcher.close()
+        self._decoding.abandon()
+        self._decoded.clear()
+        self._decoded.close()
 
     @property
     def waiting(self) -> int:
         """Captchas that no pass has begun with."""
-        return len(self._arrived) + len(self._decoded)
+        return len(self._decoding) + len(self._decoded)
 
     @property
     def running(self) -> int:
@@ -154,7 +153,7 @@ class EngineRoom:
     @property
     def oldest(self) -> float | None:
         """When the oldest of those that wait arrived, by the monotonic clock."""
-        heads = [*self._arrived.heads(), *self._decoded.heads()]
+        heads = [*self._decoding.heads(), *self._decoded.heads()]
         return min((job.arrived for job in heads), default=None)
 
     @property

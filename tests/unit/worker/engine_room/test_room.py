@@ -7,6 +7,7 @@ from time import monotonic, sleep
 import pytest
 
 from models.engines.null import NullEngine
+from models.recognition.image import TakesLong
 from tests.support.running.fleet import wait_until
 from tilefleet.answer import Answer
 from tilefleet.errors import BadImage, EngineError
@@ -236,6 +237,69 @@ def test_answers_are_kept_only_where_that_is_switched_on(keep_s, passes):
     assert len(engine.sizes) == passes
     assert room.stats()["kept_answers_used"] == 3 - passes
     assert all(job.answer for job in done)
+
+
+class Searching(Engine):
+    """In what begins with b"large" a captcha is looked for, until the test lets it be found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = Event()
+        self.searched: list[bytes] = []
+
+    def prepare(self, data):
+        if data.startswith(b"large"):
+            self.searched.append(data)
+            assert self.found.wait(10)
+        return super().prepare(data.removeprefix(b"large "))
+
+    def prepare_quickly(self, data):
+        if data.startswith(b"large"):
+            raise TakesLong
+        return super().prepare(data)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_nobody_waits_behind_large_pictures_that_are_searched_through(cores):
+    engine, done = Searching(), []
+    room = started(engine, done.extend, cores=cores)
+    large = jobs_of(b"large a", b"large b", b"large c", b"large bad")
+    small = jobs_of(*different(20))
+    room.submit(large)
+    for job in small:
+        room.submit([job])
+    wait_until(lambda: len(done) == 20)
+    assert {id(job) for job in done} == {id(job) for job in small}
+    assert engine.searched == [b"large a"]
+    assert room.waiting == len(large) - 1
+    assert room.oldest is not None
+    engine.found.set()
+    room.close()
+    assert [type(job.error) for job in large] == [type(None)] * 3 + [BadImage]
+    assert len(done) == 24
+
+
+def test_a_large_picture_that_nobody_wants_any_more_is_not_searched_through():
+    engine, done = Searching(), []
+    room = started(engine, done.extend)
+    jobs = [*jobs_of(b"large a"), Job(data=b"large b", delivery=Delivery(dropped=True))]
+    room.submit(jobs)
+    wait_until(lambda: engine.searched)
+    engine.found.set()
+    room.close()
+    assert engine.searched == [b"large a"]
+    assert {id(job) for job in done} == {id(job) for job in jobs}
+
+
+def test_a_room_that_is_left_searches_through_no_more_large_pictures():
+    engine, done = Searching(), []
+    room = started(engine, done.extend)
+    room.submit(jobs_of(b"large a", b"large b"))
+    wait_until(lambda: engine.searched)
+    room.abandon()
+    engine.found.set()
+    room.close()
+    assert engine.searched == [b"large a"]
 
 
 class Counting(Engine):
