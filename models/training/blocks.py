@@ -4,7 +4,8 @@ first teacher has the maps of `networks.chain`.
 Answers alone teach slowly. So, on views of tiles and of photographs (`training.teachers.views`),
 each block first learns alone to turn the teacher's map before it into the teacher's next one; then
 the chain learns on its own maps, towards all of the teacher's maps and its answers at once, so that
-later blocks mend what earlier ones leave out.
+later blocks mend what earlier ones leave out; and again, from the full rate down, in other batches
+(Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017).
 
 Every map is learned as it is standardised: minus its channels' means, over their spreads, which the
 two maps of a sum share.
@@ -41,7 +42,7 @@ _PARTS = (*chain.MAPS, chain.SCORES)
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """How long the two are, each block alone and then the chain, and how fast."""
+    """How long they are, each block alone, then the chain, and the chain again, and how fast."""
 
     #: Shards of 4,096 views that the teacher is shown.
     shards: int = 200
@@ -50,13 +51,19 @@ class Phases:
     #: Epochs of `steps` batches.
     alone: int = 9
     whole: int = 36
+    again: int = 25
     alone_rate: float = 4e-3
     whole_rate: float = 1e-3
+    again_rate: float = 8e-4
     seed: int = 1
 
     def schedules(self) -> dict[str, Schedule]:
         """Phase → its schedule."""
-        lengths = {"alone": (self.alone, self.alone_rate), "whole": (self.whole, self.whole_rate)}
+        lengths = {
+            "alone": (self.alone, self.alone_rate, self.seed),
+            "whole": (self.whole, self.whole_rate, self.seed),
+            "again": (self.again, self.again_rate, self.seed + 1),
+        }
         return {
             phase: Schedule(
                 epochs=epochs,
@@ -64,9 +71,9 @@ class Phases:
                 peak_learning_rate=rate,
                 weight_decay=1e-4,
                 average=0.999,
-                seed=self.seed,
+                seed=seed,
             )
-            for phase, (epochs, rate) in lengths.items()
+            for phase, (epochs, rate, seed) in lengths.items()
         }
 
 
@@ -93,14 +100,20 @@ class _Batches:
     after the other, shards in random order."""
 
     def __init__(
-        self, shards: Sequence[Path], phases: Phases, *, alone: bool, answers: Mapping[str, float]
+        self,
+        shards: Sequence[Path],
+        *,
+        batch: int,
+        schedule: Schedule,
+        alone: bool,
+        answers: Mapping[str, float],
     ) -> None:
         """`alone`: whether blocks are given the teacher's maps, or only pixels; `answers`: the
         arrays of those whose mean is learned, and what each weighs in it."""
         self._shards = shards
-        self._parts = max(1, views.SHARD // phases.batch)
-        self._steps = phases.steps
-        self._seed = phases.seed
+        self._parts = max(1, views.SHARD // batch)
+        self._steps = schedule.steps_per_epoch
+        self._seed = schedule.seed
         self._alone = alone
         self._answers = answers
         self._read = lru_cache(2)(views.read)
@@ -180,10 +193,17 @@ def train(
     for phase, network, weight in (
         ("alone", _side_by_side(parts), 1.0),
         ("whole", _chained(parts), _MAPS_SHARE),
+        ("again", _chained(parts), _MAPS_SHARE),
     ):
         say(f"training the blocks {phase}")
         balance = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
-        batches = _Batches(shards, phases, alone=phase == "alone", answers=answers)
+        batches = _Batches(
+            shards,
+            batch=phases.batch,
+            schedule=schedules[phase],
+            alone=phase == "alone",
+            answers=answers,
+        )
         history[phase] = fit(
             network,
             Steps(batches, steps=phases.steps),
@@ -196,7 +216,7 @@ def train(
         )
     made: dict[str, Any] = {
         "from": "random initialisation",
-        "by": "blocks alone, then whole",
+        "by": "blocks alone, then whole, and again",
         "schedule": asdict(phases),
         "mixture": views.described(mixture, phases.shards),
         "teacher": ", ".join(teacher.identity for teacher in teachers),

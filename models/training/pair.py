@@ -183,10 +183,11 @@ def _by_blocks(
     directory: Path,
     say: Callable[[str], None],
 ) -> tuple[keras.Model, Any]:
-    """Tiles learned by blocks; `epochs` of the options are those of each of the two phases."""
+    """Tiles learned by blocks; `epochs` of the options are those of each phase."""
     phases = blocks.Phases(seed=options.seed)
     if options.epochs:
-        phases = replace_fields(phases, alone=options.epochs, whole=options.epochs)
+        epochs = dict.fromkeys(("alone", "whole", "again"), options.epochs)
+        phases = replace_fields(phases, **epochs)
     if options.steps:
         # As many views as are learnt from, at the most.
         shards = min(phases.shards, -(-options.steps * phases.batch // views.SHARD))
