@@ -22,6 +22,10 @@ ANSWERED = Outcome(result={"picks": [1]})
 FAILED = Outcome(error=NotAnImage("0 bytes"))
 
 
+def fails(*_: object, **options: object) -> None:
+    raise RuntimeError("no")
+
+
 class Backend(RedisBackend):
     """Notes which tasks failed, unless it is away."""
 
@@ -237,7 +241,7 @@ def test_those_that_are_executing_are_waited_for(conclusion):
 
 def test_one_that_cannot_be_concluded_fails_alone(conclusion, backend):
     broken, other = Request("broken"), Request("other")
-    broken.ready = lambda *, successful=False: 1 / 0 if successful else None
+    broken.ready = lambda *, successful=False: fails() if successful else None
     conclusion.claimed = 2
     conclusion.conclude([delivery(broken), delivery(other)])
     assert isinstance(backend.failed["broken"], EngineError)
@@ -249,7 +253,7 @@ def test_one_that_cannot_be_concluded_fails_alone(conclusion, backend):
 def test_one_that_cannot_be_announced_keeps_no_other_from_it(conclusion):
     teller = Teller()
     broken, other = Request("broken", teller=teller), Request("other", teller=teller)
-    broken.accept = lambda pid, time_accepted: 1 / 0
+    broken.accept = fails
     conclusion.accept([delivery(broken), delivery(other)])
     assert teller.told == [("task-started", "other", {})]
 
