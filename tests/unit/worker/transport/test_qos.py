@@ -29,6 +29,8 @@ class Channel:
         self.connection = SimpleNamespace(cycle=SimpleNamespace(in_event_loop=in_event_loop))
         #: Scripts with their arguments, and what they answer: an error is raised.
         self.ran: list[tuple[str, list]] = []
+        #: The keys of the last one.
+        self.keys: list[str] = []
         self.replies: dict[str, deque] = {}
         #: What pipelines were told; an error that they run into.
         self.told: list[tuple] = []
@@ -36,6 +38,7 @@ class Channel:
 
     def run_script(self, script, keys, arguments):
         self.ran.append((script, list(arguments)))
+        self.keys = list(keys)
         replies = self.replies.get(script)
         nothing = [0, 0] if script == scripts.REBEGIN else 0
         reply = replies.popleft() if replies else nothing
@@ -265,6 +268,7 @@ def test_what_is_overdue_goes_to_its_own_list_marked_as_delivered_before(plain, 
     command, claimed_before, tag, text, lists = arguments
     # The next one to be claimed is on the right; only what was not renewed meanwhile.
     assert (command, claimed_before, tag, lists) == ("RPUSH", "100.5", "one", 1)
+    assert channel.keys == ["unacked", "unacked_index", "captcha:3"]
     message = json.loads(text)
     assert message["headers"]["redelivered"] is True
     assert message["properties"]["delivery_info"]["redelivered"] is True
