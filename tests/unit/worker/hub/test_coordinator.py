@@ -250,6 +250,8 @@ def test_each_captcha_is_counted_by_what_became_of_it_and_its_model(coordinator)
         ("held", "NotAnImage"): 1,
         ("held", "dropped"): 1,
     }
+    # Of a list that somebody has revoked meanwhile nobody wants a part.
+    assert made.outcome.dropped
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -265,6 +267,7 @@ def test_what_nobody_wants_and_what_is_stored_already_is_only_concluded(
     assert (writer.written, writer.queued) == ([], [])
     coordinator.announce()
     assert concluded == [made]
+    assert made.outcome.stored == stored
     # Another worker has counted what it stored.
     assert coordinator.dropped == (not stored)
 
