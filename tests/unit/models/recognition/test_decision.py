@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from models.recognition import decision
 from models.recognition.decision import sharpened
 from models.recognition.place import Place
 from tilefleet.answer import Answer, Grid
-from tilefleet.kind import BUILTIN
+from tilefleet.kind import BUILTIN, Kind
 
 TIGER, LION = BUILTIN.index["老虎"], BUILTIN.index["狮子"]
 
@@ -151,11 +152,11 @@ def test_a_sharpened_confidence_keeps_its_side_of_one_half_and_the_picks():
     assert sharp.confidence == pytest.approx(sharpened(plain.confidence, 2.0))
 
 
-def believed(labels: np.ndarray, *words: int) -> float:
-    """How much the tiles speak for these words: the sum over all assignments of tiles to them, of
-    which each has one at least, one by one, beside what it would be if no tile had to do with
-    them."""
-    kind, total = BUILTIN, 0.0
+def believed(labels: np.ndarray, *words: int, kind: Kind = BUILTIN) -> np.ndarray:
+    """How much the tiles speak for these words, by the set that is picked: the sum over all
+    assignments of tiles to them, of which each has one at least, one by one, beside what it would
+    be if no tile had to do with them."""
+    total = np.zeros(1 << len(labels))
     shares, count = kind.tiles_per_word, len(kind.labels)
     shown = labels[:, list(words)].astype(float)
     other = 1 - shown.sum(axis=1)
@@ -170,7 +171,7 @@ def believed(labels: np.ndarray, *words: int) -> float:
             weight *= (
                 shown[tile, word - 1] * count if word else other[tile] / (1 - len(words) / count)
             )
-        total += weight
+        total[sum(1 << tile for tile, word in enumerate(dealt) if word)] += weight
     return total
 
 
@@ -179,11 +180,21 @@ def test_the_confidence_is_bayes_rule_over_all_assignments(words):
     labels = tiles(t1={TIGER: 0.3}, t2={LION: 0.05}, t5={TIGER: 0.02, LION: 0.2})
     asked = header(*words, sure=0.7)
     sure = 0.7 * 0.7
-    supported = sure * min(believed(labels, *words) ** 0.6, 30)
+    supported = sure * min(believed(labels, *words).sum() ** 0.6, 30)
     answer = decide(asked, labels)
     sets = decision.posterior(labels[:, sorted(words)], BUILTIN)
     expected = supported / (supported + 1 - sure) * sets.max()
     assert answer.confidence == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_each_set_of_picks_is_as_probable_as_all_its_assignments_together():
+    # As many tiles as any other number of them, all of them too.
+    kind = replace(BUILTIN, tiles_per_word=(1 / 8,) * 8)
+    labels = tiles(**{f"t{number}": {TIGER: 0.2, LION: 0.3} for number in range(1, 9)})
+    weights = believed(labels, TIGER, LION, kind=kind)
+    expected = weights / weights.sum()
+    found = decision.posterior(labels[:, [TIGER, LION]], kind)
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_tiles_make_a_header_of_nothing_no_more_than_thirty_times_as_likely():

@@ -679,3 +679,20 @@ def test_while_one_is_read_alone_no_other_is_decoded_and_its_start_is_told():
     room.close()
     assert alone.answer is not None
     assert done == [other]
+
+
+def test_whoever_cannot_take_what_is_done_keeps_no_others_from_being_read():
+    taken: list[Job] = []
+
+    def done(jobs) -> None:
+        taken.extend(jobs)
+        raise RuntimeError("no")
+
+    room = started(Engine(), done)
+    first, second = jobs_of(b"first", b"second")
+    for each in (first, second):
+        room.submit([each])
+        wait_until(lambda each=each: each in taken and each.held is None)
+    room.close()
+    assert first.answer is not None
+    assert second.answer is not None
