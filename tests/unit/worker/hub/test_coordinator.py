@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from celery.backends.redis import RedisBackend
 
-from tests.support.jobs import job
+from tests.support.included.jobs import job
 from tilefleet.errors import BadMessage, NotAnImage, UnknownModel
 from worker.engine_room.job import Delivery, Outcome
 from worker.hub.coordinator import Coordinator

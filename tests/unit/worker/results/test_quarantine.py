@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from tests.support.fleet import wait_until
-from tests.support.jobs import job
+from tests.support.included.jobs import job
+from tests.support.running.fleet import wait_until
 from tilefleet.errors import GivenUp, NotAnImage
 from worker.engine_room.job import Delivery
 from worker.results import quarantine

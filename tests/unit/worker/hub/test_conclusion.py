@@ -10,8 +10,8 @@ from celery.backends.redis import RedisBackend
 from celery.exceptions import TaskRevokedError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from tests.support.fleet import wait_until
-from tests.support.jobs import job
+from tests.support.included.jobs import job
+from tests.support.running.fleet import wait_until
 from tilefleet.errors import EngineError, NotAnImage
 from worker.engine_room.job import Delivery, Outcome
 from worker.hub.conclusion import Conclusion
