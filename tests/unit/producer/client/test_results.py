@@ -125,6 +125,33 @@ async def test_a_message_goes_out_once_its_result_would_be_heard():
 
 
 @run
+async def test_of_several_the_last_one_says_that_all_are_heard():
+    server = Server()
+    results, _ = listening(server)
+    await results.tidy(["first"])
+    server.confirms = False
+    tidying = asyncio.create_task(results.tidy(["one", "two"]))
+    await until(lambda: KEY + b"two" in server.keys(b"SUBSCRIBE"))
+    server.said.put_nowait([b"subscribe", KEY + b"one", 1])
+    await until(server.said.empty)
+    await asyncio.sleep(0.01)
+    assert not tidying.done()
+    server.said.put_nowait([b"subscribe", KEY + b"two", 1])
+    await asyncio.wait_for(tidying, 10)
+    await results.close("closed")
+
+
+@run
+async def test_a_prefix_is_joined_to_a_key_as_celerys_backend_does_it():
+    for prefix, joined in (("", b""), ("a:", b"a:"), ("a_", b"a_"), ("fleet", b"fleet_")):
+        server = Server()
+        results = Results(server, key_prefix=prefix, wake=Woken())
+        await results.tidy(["one"])
+        assert joined + b"celery-task-meta-one" in server.keys(b"SUBSCRIBE")
+        await results.close("closed")
+
+
+@run
 async def test_an_id_that_is_subscribed_to_ahead_needs_no_further_word():
     server = Server()
     results, _ = listening(server)
