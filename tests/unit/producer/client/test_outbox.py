@@ -16,7 +16,7 @@ def run(test):
 
 
 def sending(id: str, lane: str = "captcha", *, size: int = 3) -> Sending:
-    message = Message(id, lane, b"x" * size)
+    message = Message(id, lane, b"x" * size, 60.0)
     return Sending([message], asyncio.get_running_loop().create_future())
 
 

@@ -43,7 +43,7 @@ def sent(meta: dict | None = None, *, expires: float = 60.0) -> AsyncPending:
     future = asyncio.get_running_loop().create_future()
     if meta is not None:
         future.set_result(meta)
-    message = module.Message("one", "captcha", b"")
+    message = module.Message("one", "captcha", b"", expires)
     return AsyncPending(message, future, Line(), expires=expires)
 
 

@@ -97,7 +97,7 @@ async def until(condition) -> None:
 async def test_what_is_published_is_the_outcome_of_its_task_and_nothing_else_is():
     server = Server()
     results, _ = listening(server)
-    one, other = results.expect("one"), results.expect("other")
+    one, other = results.expect("one", 60.0), results.expect("other", 60.0)
     await results.tidy(["one", "other"])
     server.publish("one", {"status": "STARTED"})
     server.publish("one", b"no JSON")
@@ -117,7 +117,7 @@ async def test_a_message_goes_out_once_its_result_would_be_heard():
     results, _ = listening(server)
     await results.tidy(["first"])
     server.confirms = False
-    results.expect("late")
+    results.expect("late", 60.0)
     with pytest.raises(TimeoutError):
         await results.tidy(["late"])
     assert KEY + b"late" in server.keys(b"SUBSCRIBE")
@@ -159,7 +159,7 @@ async def test_an_id_that_is_subscribed_to_ahead_needs_no_further_word():
     await until(lambda: len(results._spares._ready) == MOST)
     said = len(server.commands)
     task_id = results.new_id()
-    future = results.expect(task_id)
+    future = results.expect(task_id, 60.0)
     await results.tidy([task_id])
     assert len(server.commands) == said
     server.publish(task_id, {"status": "FAILURE", "result": {}})
@@ -171,7 +171,7 @@ async def test_an_id_that_is_subscribed_to_ahead_needs_no_further_word():
 async def test_what_nobody_waits_for_any_more_is_unsubscribed_from_some_time():
     server = Server()
     results, woken = listening(server)
-    results.expect("one")
+    results.expect("one", 60.0)
     await results.tidy(["one"])
     before = woken.times
     results.forget("one")
@@ -188,7 +188,7 @@ async def test_what_nobody_waits_for_any_more_is_unsubscribed_from_some_time():
 async def test_on_a_new_connection_what_may_have_been_missed_is_told_and_heard_again():
     server = Server()
     results, woken = listening(server)
-    future = results.expect("one")
+    future = results.expect("one", 60.0)
     await results.tidy(["one"])
     results.missed.clear()
     before = woken.times
@@ -210,7 +210,7 @@ async def test_what_was_ready_on_a_connection_is_not_taken_for_ready_on_the_next
     task_id = results.new_id()
     server.said.put_nowait(RedisConnectionError("lost"))
     await until(lambda: server.connected == 2)
-    results.expect(task_id)
+    results.expect(task_id, 60.0)
     server.commands.clear()
     await results.tidy([task_id])
     assert KEY + task_id.encode() in server.keys(b"SUBSCRIBE")
@@ -235,7 +235,7 @@ async def test_who_sends_while_there_is_no_connection_is_told_why():
 async def test_our_own_channel_is_the_last_so_that_all_before_it_is_heard():
     server = Server()
     results, _ = listening(server)
-    results.expect("one")
+    results.expect("one", 60.0)
     await until(lambda: results.missed)
     keys = server.keys(b"SUBSCRIBE")
     assert keys[0] == KEY + b"one"

@@ -171,6 +171,7 @@ def test_an_error_is_acknowledged_too_and_told_with_its_text_and_to_who_asked(co
         "ready",
         "acknowledged",
         ("task-failed", repr(FAILED.error)),
+        "forgotten",
     ]
     assert heard == [ended]
 
@@ -180,7 +181,7 @@ def test_what_was_not_read_goes_back_unless_it_is_revoked(conclusion, is_revoked
     request = Request(is_revoked=is_revoked)
     conclusion.claimed = 1
     conclusion.conclude([delivery(request, Outcome())])
-    assert request.done == then
+    assert request.done == [*then, "forgotten"]
     assert conclusion.claimed == 0
 
 

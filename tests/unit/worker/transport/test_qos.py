@@ -40,7 +40,7 @@ class Channel:
         self.ran.append((script, list(arguments)))
         self.keys = list(keys)
         replies = self.replies.get(script)
-        nothing = [0, 0] if script == scripts.REBEGIN else 0
+        nothing = [0, b""] if script == scripts.RESTORE else [0, 0]
         reply = replies.popleft() if replies else nothing
         if isinstance(reply, Exception):
             raise reply
@@ -249,8 +249,10 @@ def test_what_is_parked_says_where_it_was_and_when_it_is_due(plain, channel):
     assert plain.held() == []
 
 
-def overdue(*found: object, others: int = 0) -> list:
-    return [b"100.5", others, *found]
+def overdue(
+    *found: object, before: bytes = b"100.5", others: int = 0, refused: bytes = b""
+) -> list:
+    return [before, others, refused, *found]
 
 
 def record(queue: str = "captcha", **properties: object) -> bytes:
@@ -260,7 +262,7 @@ def record(queue: str = "captcha", **properties: object) -> bytes:
 
 def test_what_is_overdue_goes_to_its_own_list_marked_as_delivered_before(plain, channel, caplog):
     channel.replies[scripts.OVERDUE] = deque([overdue(b"one", record(priority=3))])
-    channel.replies[scripts.RESTORE] = deque([1])
+    channel.replies[scripts.RESTORE] = deque([[1, b""]])
     before = counts.restored
     with caplog.at_level(logging.WARNING):
         plain.restore_visible()
@@ -306,7 +308,9 @@ def test_leases_of_the_future_are_looked_for_at_the_start_until_all_were_seen(pl
 
 
 def test_they_are_looked_for_again_once_the_servers_clock_was_set_back(plain, channel):
-    channel.replies[scripts.OVERDUE] = deque([overdue(), [b"100.5", 0], [b"40.5", 0], [b"40.5", 0]])
+    channel.replies[scripts.OVERDUE] = deque(
+        [overdue(), overdue(), overdue(before=b"40.5"), overdue(before=b"40.5")]
+    )
     channel.replies[scripts.REBEGIN] = deque([[0, 0], [0, 0]])
     for expected in (1, 1, 2, 2):
         plain.restore_visible()
