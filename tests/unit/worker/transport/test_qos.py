@@ -278,6 +278,21 @@ def test_what_is_overdue_goes_to_its_own_list_marked_as_delivered_before(plain, 
     assert "1 messages of lost workers are given back" in caplog.text
 
 
+def test_what_a_queue_does_not_take_is_told_of_and_not_counted_as_given_back(
+    plain, channel, caplog
+):
+    parked, held = b"WRONGTYPE of the parked", b"WRONGTYPE of the held"
+    channel.replies[scripts.OVERDUE] = deque([overdue(b"one", record(), refused=parked)])
+    channel.replies[scripts.RESTORE] = deque([[0, held]])
+    before = counts.restored
+    with caplog.at_level(logging.WARNING):
+        plain.restore_visible()
+    for why in (parked, held):
+        assert f"stay claimed that cannot be given back: {why.decode()}" in caplog.text
+    assert counts.restored == before
+    assert "are given back" not in caplog.text
+
+
 def test_a_record_that_is_no_message_is_forgotten_and_counted(plain, channel):
     deep = b"[" * 100_000
     channel.replies[scripts.OVERDUE] = deque([overdue(b"one", b"no JSON", b"two", deep)])
