@@ -8,6 +8,7 @@ from mkdocs.structure.files import File, Files
 _REPOSITORY = Path(__file__).resolve().parent.parent
 #: Page of the site → file of the repository, which other pages link to as `../FILE`.
 _PAGES = {
+    "security.md": "SECURITY.md",
     "changelog.md": "CHANGELOG.md",
     "benchmarks.md": "benchmarks/README.md",
     "examples/index.md": "examples/README.md",

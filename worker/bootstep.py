@@ -155,7 +155,9 @@ class EngineRoomStep(bootsteps.StartStopStep):
 
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
         """Again after each reconnection, which empties the hub."""
-        hub.add_reader(self._coordinator.waker, self._coordinator.announce)
+        waker = self._coordinator.waker
+        hub.add_reader(waker, self._coordinator.announce)
+        waker.wake_on_signals()
         hub.on_tick.add(self._coordinator.turn)
         dispatcher = worker.consumer.event_dispatcher
         self._events = EventFlush(dispatcher, hub) if dispatcher else None
@@ -165,6 +167,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
     def stop(self, worker: Any) -> None:
         """Finish what is claimed, within the time allowed; the rest goes back to the queue."""
         coordinator = self._coordinator
+        coordinator.waker.leave_signals()
         if self._health is not None:
             self._health.leave()
         if worker.reporter is not None:

@@ -60,3 +60,20 @@ def test_a_line_comes_back_as_it_was_told_and_one_of_others_is_skipped():
     assert report.decode(100, b'99 {"rate": 1, "bounds": {}, "figures": [1]}') is None
     # Of a worker of another version.
     assert report.decode(100, b'99 {"rate": 1, "bounds": {}}') == Report(1.0, {})
+
+
+def test_no_share_is_reached_in_a_bucket_without_any():
+    buckets = (0, 0, 5, *[0] * (len(BOUNDS) - 2))
+    one = Figures(durations={"pass": buckets})
+    assert one.quantile("pass", 0.0) == one.quantile("pass", 1.0) == BOUNDS[2]
+    assert one.quantile("decode", 0.5) is None
+
+
+def test_of_several_workers_the_oldest_captcha_is_that_of_all():
+    assert Figures.total([Figures(oldest_s=2.0), Figures(oldest_s=5.0)]).oldest_s == 5.0
+
+
+def test_buckets_of_other_bounds_are_left_out():
+    right = [1] * (len(BOUNDS) + 1)
+    told = {"durations": {"pass": right, "wait": [1, 2]}}
+    assert Figures.decode(told).durations == {"pass": tuple(right)}

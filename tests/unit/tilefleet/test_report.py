@@ -4,7 +4,7 @@ import pytest
 
 from producer.client.backlog import Backlog
 from tilefleet import report, wire
-from tilefleet.report import GONE_S, Fleet, Report
+from tilefleet.report import GONE_S, Fleet, Report, ServerClock
 
 NOW = 1_800_000_000
 
@@ -127,3 +127,26 @@ def test_a_model_that_goes_is_looked_for_once_more_before_it_is_refused():
     assert not backlog.needs_look("captcha@mine")
     backlog.saw(Fleet.read(NOW, [holding("builtin")]), {"captcha": 0})
     assert backlog.needs_look("captcha@mine")
+
+
+def test_a_worker_whose_rate_is_unknown_counts_for_its_lane_as_an_average_one():
+    fleet = Fleet.read(1000, [line(30, 10), line(0, 10)])
+    assert fleet.rates[wire.LANE] == 60
+    assert fleet.drain_s(60, wire.LANE) == 1.0
+
+
+def test_a_reply_says_only_by_how_much_a_clock_is_outside_of_the_time_that_it_took():
+    clock = ServerClock()
+    for server, ahead in ((100.5, 0.0), (110.0, 9.0), (90.0, -10.0)):
+        clock.saw(server, asked=100.0, answered=101.0)
+        assert clock.ahead_s == pytest.approx(ahead)
+
+
+def test_a_clock_is_taken_for_set_anew_until_a_look_and_when_it_jumps(monkeypatch):
+    clock = ServerClock()
+    assert clock.was_set
+    clock.saw(100.5, asked=100.0, answered=101.0)
+    assert not clock.was_set
+    here = report.time()
+    monkeypatch.setattr(report, "time", lambda: here + 60)
+    assert clock.was_set

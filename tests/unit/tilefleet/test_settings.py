@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tilefleet import values
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings, unknown_variables
 from tilefleet.urls import without_password
@@ -139,3 +140,27 @@ def test_several_models_have_commas_between_them_and_the_first_is_the_default():
     assert settings.models == ("builtin", "mine")
     assert settings.model == "builtin"
     assert ("TILEFLEET_MODEL", "builtin,mine") in {row[:2] for row in settings.rows()}
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (values.address, "host:0"),
+        (values.address, "65536"),
+        (values.share, "1.01"),
+        (values.share, "-0.1"),
+        (values.share, "nan"),
+        (values.name, ".hidden"),
+        (values.name, "a/b"),
+    ],
+)
+def test_what_is_just_outside_is_refused(parse, text):
+    with pytest.raises(ValueError, match=r"number from|a port|a name"):
+        parse(text)
+
+
+def test_only_what_holds_a_password_may_be_in_a_file(tmp_path):
+    file = tmp_path / "value"
+    file.write_text("7")
+    given = Settings.from_environ({"TILEFLEET_MAX_BATCH_FILE": str(file)})
+    assert given.max_batch == Settings().max_batch

@@ -10,7 +10,7 @@ from producer.client import connection
 from tests.support.data.urls import FORMS
 from tilefleet import wire
 from tilefleet.settings import Settings
-from tilefleet.urls import Server, are_alike, for_celery, parse
+from tilefleet.urls import Server, are_alike, for_celery, parse, without_password
 
 #: What is no such URL, and what the error has to say.
 REFUSED = {
@@ -182,3 +182,9 @@ def test_of_several_servers_the_first_that_answers_is_kept():
         await asyncio.sleep(0.05)
 
     asyncio.run(once())
+
+
+@pytest.mark.parametrize("name", ["password", "sentinel_password", "Password"])
+def test_a_password_in_the_query_is_not_shown_either(name):
+    url = f"redis://here:6379/0?{name}=secret&db=1"
+    assert without_password(url) == f"redis://here:6379/0?{name}=***&db=1"

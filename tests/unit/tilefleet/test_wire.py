@@ -38,3 +38,8 @@ def test_the_lanes_of_models_go_with_those_of_all_workers():
     ]
     assert wire.family("captcha@a", ["a", "b"]) == ["captcha@a"]
     assert wire.family("other", ["a", "b"]) == ["other"]
+
+
+def test_where_somebody_waits_is_read_before_where_nobody_does():
+    lanes = ["captcha", "captcha@mine", "captcha.bulk", "captcha.bulk@mine"]
+    assert wire.lanes(["mine"]) == lanes

@@ -176,8 +176,16 @@ def test_the_summary_counts_what_is_in_a_real_file(data_folder: Path) -> None:
     assert network.input_shape == (None, None, 3)
 
 
-@pytest.mark.parametrize("file", ["easy12306-text-v2.0.h5", "12306-ocr-text.h5"])
-def test_the_real_files_import(data_folder: Path, root: Path, file: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "tiles"),
+    [("easy12306-text-v2.0.h5", ()), ("12306-ocr-text.h5", ("12306-ocr-image.h5",))],
+)
+def test_the_real_files_import(data_folder: Path, root: Path, words: str, tiles: tuple) -> None:
     folder = data_folder / "legacy"
-    entry = import_networks(folder / file, [folder / "12306-ocr-image.h5"], name="old", root=root)
-    assert entry.manifest.parameters["tiles"] == 192_612
+    others = [folder / each for each in tiles]
+    entry = import_networks(folder / words, others, name="old", root=root)
+    training = entry.manifest.training
+    assert training["words"]["imported_from"] == words
+    # Where no tiles are imported they are those of the built-in model.
+    assert training["tiles"].get("imported_from", "") == "".join(tiles)
+    assert not tiles or entry.manifest.parameters["tiles"] == 192_612

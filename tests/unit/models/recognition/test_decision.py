@@ -1,12 +1,17 @@
 """The decision: which picks follow from the networks' probabilities."""
 
+import itertools
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.recognition import decision
 from models.recognition.decision import sharpened
-from tilefleet.answer import Answer
-from tilefleet.kind import BUILTIN
+from models.recognition.place import Place
+from tilefleet.answer import Answer, Grid
+from tilefleet.kind import BUILTIN, Kind
 
 TIGER, LION = BUILTIN.index["老虎"], BUILTIN.index["狮子"]
 
@@ -145,3 +150,73 @@ def test_a_sharpened_confidence_keeps_its_side_of_one_half_and_the_picks():
     plain, sharp = (decide(*given, sharpness=sharpness) for sharpness in (1.0, 2.0))
     assert sharp.picks == plain.picks
     assert sharp.confidence == pytest.approx(sharpened(plain.confidence, 2.0))
+
+
+def believed(labels: np.ndarray, *words: int, kind: Kind = BUILTIN) -> np.ndarray:
+    """How much the tiles speak for these words, by the set that is picked: the sum over all
+    assignments of tiles to them, of which each has one at least, one by one, beside what it would
+    be if no tile had to do with them."""
+    total = np.zeros(1 << len(labels))
+    shares, count = kind.tiles_per_word, len(kind.labels)
+    shown = labels[:, list(words)].astype(float)
+    other = 1 - shown.sum(axis=1)
+    for dealt in itertools.product(range(len(words) + 1), repeat=len(labels)):
+        sizes = [dealt.count(word + 1) for word in range(len(words))]
+        if not all(sizes):
+            continue
+        # So often, spread evenly over the sets of so many tiles and the ways to deal each out.
+        ways = math.comb(len(labels), sum(sizes)) * math.comb(sum(sizes), sizes[0])
+        weight = math.prod(shares[size - 1] for size in sizes) / ways
+        for tile, word in enumerate(dealt):
+            weight *= (
+                shown[tile, word - 1] * count if word else other[tile] / (1 - len(words) / count)
+            )
+        total[sum(1 << tile for tile, word in enumerate(dealt) if word)] += weight
+    return total
+
+
+@pytest.mark.parametrize("words", [(TIGER,), (TIGER, LION)], ids=["one word", "two words"])
+def test_the_confidence_is_bayes_rule_over_all_assignments(words):
+    labels = tiles(t1={TIGER: 0.3}, t2={LION: 0.05}, t5={TIGER: 0.02, LION: 0.2})
+    asked = header(*words, sure=0.7)
+    sure = 0.7 * 0.7
+    supported = sure * min(believed(labels, *words).sum() ** 0.6, 30)
+    answer = decide(asked, labels)
+    sets = decision.posterior(labels[:, sorted(words)], BUILTIN)
+    expected = supported / (supported + 1 - sure) * sets.max()
+    assert answer.confidence == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_each_set_of_picks_is_as_probable_as_all_its_assignments_together():
+    # As many tiles as any other number of them, all of them too.
+    kind = replace(BUILTIN, tiles_per_word=(1 / 8,) * 8)
+    labels = tiles(**{f"t{number}": {TIGER: 0.2, LION: 0.3} for number in range(1, 9)})
+    weights = believed(labels, TIGER, LION, kind=kind)
+    expected = weights / weights.sum()
+    found = decision.posterior(labels[:, [TIGER, LION]], kind)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_tiles_make_a_header_of_nothing_no_more_than_thirty_times_as_likely():
+    labels = tiles(**{f"t{number}": {TIGER: 0.99} for number in (1, 2, 3)})
+    words = header(TIGER, sure=0.02)
+    sure = 0.02 * 0.02
+    sets = decision.posterior(labels[:, [TIGER]], BUILTIN).max()
+    expected = 30 * sure / (30 * sure + 1 - sure) * sets
+    assert decide(words, labels).confidence == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_a_confidence_a_digit_above_one_is_one():
+    assert sharpened(1 + 1e-7, 0.7) == 1.0
+
+
+def test_where_a_captcha_was_found_is_where_it_is_clicked_and_as_sure_as_that_is():
+    words, labels = header(TIGER), tiles(t2={TIGER: 0.9})
+    points = tuple((number, 2 * number) for number in range(8))
+    grid = Grid((0, 1, 2, 3), (0, 1), (1, 1))
+    plain = decide(words, labels)
+    found = decide(words, labels, place=Place(points, grid, 0.5))
+    assert found.picks == plain.picks
+    assert found.points == tuple(points[pick - 1] for pick in plain.picks)
+    assert found.grid == grid
+    assert found.confidence == pytest.approx(plain.confidence / 2)

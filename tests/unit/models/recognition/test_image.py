@@ -1,6 +1,7 @@
 """The door: every kind of bytes gets pixels, or one typed error that names what was seen."""
 
 import io
+import re
 import struct
 import zlib
 from contextlib import suppress
@@ -238,3 +239,37 @@ def test_a_png_of_many_profiles_is_refused_before_they_are_unpacked():
     profile = data[start : start + 12 + length]
     with pytest.raises(errors.BrokenImage, match="more than 4 profiles"):
         read(data[:start] + profile * 5 + data[start:])
+
+
+def test_as_many_bytes_as_are_allowed_are_read():
+    data = saved(picture(), "PNG")
+    assert read(data, len(data)).shape == (190, 293, 3)
+    with pytest.raises(errors.TooLarge):
+        read(data, len(data) - 1)
+
+
+def test_a_picture_in_several_scans_that_breaks_off_shows_what_all_of_them_have_added():
+    smooth = picture().resize((30, 20)).resize(SIZE)
+    data = saved(smooth, "JPEG", progressive=True, quality=90)
+    whole, broken = (read(each).astype(int) for each in (data, data[:-40]))
+    assert abs(whole - broken).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"),
+    [
+        ((3841, 2161), "3841×2161 pixels (PNG), more than 8,294,400"),
+        ((600, 80), "600×80 pixels (PNG), less than half of a captcha"),
+        ((120, 400), "120×400 pixels (PNG), less than half of a captcha"),
+    ],
+)
+def test_in_pictures_too_large_or_too_small_nothing_is_looked_for(size, seen):
+    with pytest.raises(errors.WrongSize, match=re.escape(seen)):
+        read(saved(Image.new("L", size), "PNG"))
+
+
+def test_a_picture_that_lies_on_its_side_is_measured_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with pytest.raises(errors.WrongSize, match="140×90 pixels"):
+        read(saved(Image.new("RGB", (90, 140)), "JPEG", exif=exif))

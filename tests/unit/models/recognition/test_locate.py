@@ -1,14 +1,16 @@
 """Pictures as people have them: a captcha is found in what holds it, and nowhere else."""
 
 import io
+import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from models.recognition import search, strengths
 from models.recognition.image import read
-from models.recognition.locate import cut, look
+from models.recognition.locate import Sighting, cut, look
 from tests.conftest import SAMPLES
 from tilefleet.answer import Grid
 from tilefleet.errors import WrongSize
@@ -175,3 +177,56 @@ def test_a_captcha_is_found_on_a_page_of_the_most_pixels(captcha, scale):
     assert seen.found
     assert (seen.left, seen.top) == pytest.approx((411, 6543), abs=3 * scale)
     assert (seen.across, seen.down) == pytest.approx((scale, scale), abs=0.02)
+
+
+def test_a_larger_captcha_is_found_on_a_page_by_its_edges(captcha):
+    large = captcha.resize(
+        [round(length * 2.6) for length in LAYOUT.size], Image.Resampling.BICUBIC
+    )
+    _, place = opened(on_page(large, 213, 77, size=(1150, 700)))
+    for (x, y), (across, down) in zip(place.points, LAYOUT.points, strict=True):
+        assert x == pytest.approx(213 + across * 2.6, abs=4)
+        assert y == pytest.approx(77 + down * 2.6, abs=4)
+
+
+def test_a_captcha_at_its_own_size_shows_its_sides_and_goes_before_others(captcha):
+    seen = look(on_page(captcha, 300, 200), LAYOUT)
+    assert seen.sides > 0.5
+    assert seen.worth == pytest.approx(seen.sides + 0.05)
+    assert replace(seen, across=1.1).worth == seen.sides
+
+
+@pytest.mark.parametrize(("sides", "certainty"), [(0.25, 0.475), (0.5, 0.95), (1.0, 0.95)])
+def test_the_fewer_sides_are_there_the_less_sure_is_what_is_read(sides, certainty):
+    assert Sighting(0, 0, 1, 1, sides).place(LAYOUT).certainty == certainty
+
+
+def test_places_at_its_own_size_are_apart(captcha):
+    places = [at for _, at in search.unscaled(on_page(captcha, 300, 200).convert("L"), LAYOUT)]
+    assert len(places) == 16
+    for one, other in itertools.combinations(places, 2):
+        assert max(abs(one[0] - other[0]), abs(one[1] - other[1])) > 2
+
+
+def test_what_reaches_out_of_the_picture_is_white_there(captcha):
+    width, height = LAYOUT.size
+    dark = Image.new("RGB", (width, height))
+    pixels = cut(dark, LAYOUT, Sighting(-6, -6, 1 + 12 / width, 1 + 12 / height, 1.0))
+    for row, column in itertools.product((0, -1), (0, -1)):
+        assert pixels[row, column].tolist() == [255] * 3
+    assert pixels[height // 2, width // 2].tolist() == [0] * 3
+
+
+def test_the_words_of_a_smaller_one_are_sharpened_by_more_than_its_tiles(captcha):
+    small = captcha.resize((147, 95), Image.Resampling.BICUBIC)
+    seen = Sighting(0, 0, 147 / LAYOUT.size[0], 0.5, 1.0)
+    pixels = cut(small, LAYOUT, seen)
+    plain = small.resize(LAYOUT.size, Image.Resampling.BICUBIC)
+    x, y, width, height = LAYOUT.header
+    left, top = LAYOUT.corners[0]
+    for percent, rows, columns in (
+        (300, slice(y, y + height), slice(x, x + width)),
+        (150, slice(top, top + 40), slice(left, left + 40)),
+    ):
+        wanted = np.asarray(plain.filter(ImageFilter.UnsharpMask(1, percent, 0)))
+        assert np.array_equal(pixels[rows, columns], wanted[rows, columns])

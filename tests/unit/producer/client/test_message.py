@@ -1,12 +1,15 @@
-"""Messages that cannot be written are refused before anything is sent."""
+"""What goes in one message; what cannot be written is refused before anything is sent."""
 
+import base64
+import json
 import math
 import re
 
+import msgpack
 import pytest
 
 from producer.client import message
-from tilefleet.errors import BadMessage
+from tilefleet.errors import BadMessage, EngineError, NotAnImage
 
 
 @pytest.mark.parametrize("expires", [math.nan, math.inf, -math.inf, 1e300, 1e12])
@@ -16,3 +19,29 @@ from tilefleet.errors import BadMessage
 def test_what_expires_at_no_date_is_refused_with_the_value(write, argument, expires):
     with pytest.raises(BadMessage, match=re.escape(f"cannot expire in {expires:g} s")):
         write(argument, lane="captcha", now=1.8e9, expires=expires)
+
+
+def test_a_list_goes_in_as_few_messages_as_no_server_refuses():
+    half = b"x" * (1 << 19)
+    assert message.parts([half, half, b"y"]) == [[half, half], [b"y"]]
+    # One alone may have more.
+    assert message.parts([half * 3, b"y"]) == [[half * 3], [b"y"]]
+    assert message.parts([]) == []
+
+
+@pytest.mark.parametrize(("ids", "told"), [(("one",), "one"), (("one", "two"), ["one", "two"])])
+def test_workers_are_told_of_one_and_of_several_as_celery_tells_them(ids, told):
+    envelope = json.loads(message.revoke(*ids))
+    command = msgpack.unpackb(base64.b64decode(envelope["body"]))
+    assert command["method"] == "revoke"
+    assert command["arguments"]["task_id"] == told
+
+
+@pytest.mark.parametrize(
+    ("name", "raised"),
+    [("NotAnImage", NotAnImage), ("MemoryError", EngineError), ("Iterable", EngineError)],
+)
+def test_only_errors_of_ours_are_raised_by_the_name_that_is_stored(name, raised):
+    stored = {"exc_type": name, "exc_message": ["0 bytes"]}
+    with pytest.raises(raised, match="0 bytes"):
+        message.outcome({"status": "FAILURE", "result": stored})

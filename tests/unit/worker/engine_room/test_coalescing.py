@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.included.jobs import job
 from tilefleet.testing import AnswerFactory
+from worker.engine_room import coalescing
 from worker.engine_room.coalescing import Coalescer
 from worker.engine_room.tally import Tally
 
@@ -72,3 +73,28 @@ def test_what_nobody_wants_is_not_read_and_what_comes_then_does_not_join_it(coal
 def test_what_is_no_bytes_joins_nothing(coalescer):
     assert not coalescer.settle(job("text"))
     assert not coalescer.settle(job("text"))
+
+
+def test_an_answer_is_kept_for_so_long_and_no_longer(coalescer, monkeypatch):
+    coalescer.part([answered(coalescer)])
+    now = coalescing.monotonic()
+    monkeypatch.setattr(coalescing, "monotonic", lambda: now + 59)
+    assert coalescer.settle(job(b"image")) == "kept"
+    monkeypatch.setattr(coalescing, "monotonic", lambda: now + 61)
+    assert not coalescer.settle(job(b"image"))
+
+
+def test_of_more_answers_than_are_kept_the_oldest_go(coalescer, monkeypatch):
+    monkeypatch.setattr(coalescing, "_MOST", 2)
+    for image in (b"1", b"2", b"3"):
+        coalescer.part([answered(coalescer, image)])
+    assert [coalescer.settle(job(image)) for image in (b"3", b"2", b"1")] == ["kept", "kept", ""]
+
+
+def test_one_that_was_read_beside_the_others_takes_nobody_from_who_is_joined(coalescer):
+    first = job(b"image")
+    coalescer.settle(first)
+    # It came back from a worker that is gone, with the same bytes.
+    suspect = job(b"image", digest=first.digest)
+    assert coalescer.part([suspect]) == [suspect]
+    assert coalescer.settle(job(b"image")) == "joined"

@@ -1,6 +1,7 @@
 """The models that are held: each captcha has one, and another one takes over without a gap."""
 
 import weakref
+from threading import Thread
 
 import pytest
 
@@ -76,3 +77,17 @@ def test_nobody_gets_an_answer_of_another_model(models):
     assert not first.held.coalescer.settle(first)
     # The same bytes.
     assert not mine.held.coalescer.settle(mine)
+
+
+def test_who_waits_for_an_old_one_goes_on_with_the_last_of_its_captchas(models):
+    jobs = bound(models, count=2)
+    old = models.use(models.warm("new", NullEngine("new")))
+    waited = []
+    waiting = Thread(target=lambda: waited.append(models.wait_for(old, patience_s=600)))
+    waiting.daemon = True
+    waiting.start()
+    for each in jobs:
+        assert not waited
+        models.release([each])
+    waiting.join(20)
+    assert waited == [True]

@@ -606,3 +606,93 @@ def test_what_was_taken_in_before_a_change_is_read_with_the_old_model():
     assert [job.answer.model for job in (*before, *after)] == ["builtin@1", "new@1"]
     assert room.held.names == ["new", "mine"]
     assert room.stats()["captchas"] == 3
+
+
+def test_of_what_waits_anywhere_the_oldest_is_told():
+    room = EngineRoom(
+        {"null": NullEngine()}, lanes=1, decoders=1, started=list, done=list, cores=lambda: 2
+    )
+    assert room.oldest is None
+    first, later = jobs_of(b"first", b"later")
+    room.submit([first], bulk=True)
+    room.submit([later])
+    assert first.arrived < later.arrived
+    assert room.oldest == first.arrived
+
+
+def test_nobody_is_read_before_those_that_wait_to_be_decoded():
+    decoding, go_on = Event(), Event()
+
+    class Slow(Engine):
+        def prepare(self, data):
+            if data == b"slow":
+                decoding.set()
+                assert go_on.wait(10)
+            return data
+
+    done: list[Job] = []
+    room = started(Slow(), done.extend)
+    slow, next_, last = jobs_of(b"slow", b"next", b"last")
+    # Two together go to the decoder, however idle the lane is.
+    room.submit([slow, next_])
+    assert decoding.wait(10)
+    room.submit([last])
+    assert room.waiting == 2
+    go_on.set()
+    room.close()
+    assert done == [slow, next_, last]
+
+
+def test_an_image_is_let_go_once_it_is_decoded():
+    job, bad = jobs_of(b"image", b"bad")
+    run(Engine(), [job, bad])
+    assert job.data is None
+    assert bad.data is None
+
+
+def test_while_one_is_read_alone_no_other_is_decoded_and_its_start_is_told():
+    prepared: list[bytes] = []
+    told: list[Job] = []
+
+    class Noting(Engine):
+        def prepare(self, data):
+            prepared.append(data)
+            return super().prepare(data)
+
+    engine, done = Noting(), []
+    room = EngineRoom(
+        {"null": engine}, lanes=1, decoders=1, started=told.extend, done=done.extend,
+        cores=lambda: 2,
+    )  # fmt: skip
+    room.start()
+    alone, other = jobs_of(b"wait", b"other")
+    room.held.bind([alone])
+    reading = Thread(target=room.read_alone, args=(alone,))
+    reading.start()
+    assert engine.waiting.wait(10)
+    room.submit([other])
+    sleep(0.1)
+    assert prepared == [b"wait"]
+    assert told == [alone]
+    engine.go_on.set()
+    reading.join(10)
+    room.close()
+    assert alone.answer is not None
+    assert done == [other]
+
+
+def test_whoever_cannot_take_what_is_done_keeps_no_others_from_being_read():
+    taken: list[Job] = []
+
+    def done(jobs) -> None:
+        taken.extend(jobs)
+        raise RuntimeError("no")
+
+    room = started(Engine(), done)
+    first, second = jobs_of(b"first", b"second")
+    for each in (first, second):
+        room.submit([each])
+        wait_until(lambda each=each: each in taken and each.held is None)
+    room.close()
+    assert first.answer is not None
+    assert second.answer is not None

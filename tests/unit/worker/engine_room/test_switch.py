@@ -1,5 +1,6 @@
 """One change of model at a time; one that fails changes nothing."""
 
+import sys
 from dataclasses import replace
 from threading import Event
 from types import SimpleNamespace
@@ -134,3 +135,20 @@ def test_the_model_that_reads_already_is_not_taken_into_use_again(room):
     switch.begin("old")
     assert ended(switch).state == "done"
     assert room.engine is before
+
+
+def test_python_changes_threads_ten_times_as_often_while_a_model_is_loaded_and_then_as_before(room):
+    usual, during = sys.getswitchinterval(), []
+
+    def load(name: str) -> NullEngine:
+        during.append(sys.getswitchinterval())
+        if name == "broken":
+            raise ModelError("no")
+        return engine(name)
+
+    switch = Switch(room, load)
+    for name in ("new", "broken"):
+        switch.begin(name)
+        ended(switch)
+        wait_until(lambda: sys.getswitchinterval() == usual)
+    assert during == [pytest.approx(usual / 10)] * 2

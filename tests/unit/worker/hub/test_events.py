@@ -9,7 +9,7 @@ from celery.events.dispatcher import EventDispatcher
 from celery.utils.time import utcoffset
 from kombu import Connection
 
-from worker.hub.events import EventFlush, SampledDispatcher
+from worker.hub.events import PAUSE_S, EventFlush, SampledDispatcher
 
 FIELDS = {"name": "worker.solve", "args": "(<12 bytes>)", "eta": None, "retries": 0}
 
@@ -220,3 +220,19 @@ def test_what_nobody_hears_waits_in_bounded_numbers(make, monkeypatch):
     assert dispatcher.may_wait
     dispatcher.tell_all("task-started", [(str(number), {}) for number in range(2400)], dict)
     assert not dispatcher.may_wait
+
+
+def test_what_was_sent_goes_out_a_moment_later_and_so_does_what_comes_after_it():
+    flushed, due = [], []
+    dispatcher = SimpleNamespace(may_wait=False, flush=lambda: flushed.append(1))
+    hub = SimpleNamespace(call_later=lambda seconds, call: due.append((seconds, call)))
+    EventFlush(dispatcher, hub)
+    for round_ in (1, 2):
+        dispatcher.on_send_buffered()
+        dispatcher.on_send_buffered()
+        # Once for all that wait.
+        ((seconds, call),) = due
+        assert seconds == PAUSE_S
+        due.clear()
+        call()
+        assert len(flushed) == round_

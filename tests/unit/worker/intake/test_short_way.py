@@ -12,6 +12,7 @@ from producer.client import message
 from tilefleet import wire
 from worker.intake.short_way import PlainTaker
 from worker.transport.claim import Claimed
+from worker.transport.message import unwrap
 from worker.transport.short_way import ShortWay
 
 
@@ -101,6 +102,7 @@ def test_what_is_plain_is_held_reserved_told_of_and_admitted_together(taker, con
     claimed, ids = zip(*(captcha(number) for number in range(3)), strict=True)
     channel = delivered(taker, claimed)
     assert taker._admission.admitted == [list(ids)]
+    assert channel.qos.held == {each.tag: len(unwrap(each.text)[0]) for each in claimed}
     assert list(channel.qos.held) == [each.tag for each in claimed]
     assert not channel.order
     assert set(state.requests) == set(ids)

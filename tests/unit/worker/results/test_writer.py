@@ -1,7 +1,8 @@
 """The writer: every reply is checked, and what was not written is tried again, with the others."""
 
+import json
 from datetime import UTC, datetime
-from threading import current_thread
+from threading import Event, current_thread
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +25,8 @@ class Store:
         #: What the next pipelines do: an error for the whole, or errors by key.
         self.plan: list[Exception | dict[str, Exception]] = []
         self.sizes: list[int] = []
+        #: Seconds for which they are stored at first.
+        self.kept: dict[str, int] = {}
         #: Seconds for which keys are stored from their next look on.
         self.expiring: dict[str, int] = {}
         #: Results that nobody hears.
@@ -36,7 +39,7 @@ class Store:
             raise trouble
         self.sizes.append(len(commands) // 2)
         replies = []
-        for command, key, value, *_ in commands:
+        for command, key, value, *until in commands:
             if command == "EXPIRE":
                 self.expiring[key] = value
                 replies.append(1)
@@ -45,6 +48,9 @@ class Store:
                 replies.append(trouble[key])
                 continue
             (self.written if command == "SET" else self.published)[key] = value
+            if until:
+                assert until[0] == "EX"
+                self.kept[key] = until[1]
             replies.append(0 if key in self.unheard else 1)
         return replies
 
@@ -53,11 +59,11 @@ class Backend:
     """As much of Celery's backend for Redis as a writer uses."""
 
     serializer = "json"
-    expires, failure_expires = 300, 300
+    expires, failure_expires = 300, 60
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, extended: bool = True) -> None:
         self.client = store
-        conf = SimpleNamespace(result_extended=True)
+        conf = SimpleNamespace(result_extended=extended)
         self.app = SimpleNamespace(conf=conf, now=lambda: datetime.now(UTC))
 
     def get_key_for_task(self, task_id):
@@ -164,6 +170,67 @@ def test_a_result_that_was_heard_is_kept_for_the_time_that_is_wanted(store):
     writer.close()
     assert store.expiring == {"1": 10}
     assert ids(stored) == ["1", "2", "3", "4"]
+
+
+def test_answers_and_errors_are_kept_for_their_own_times(store, written):
+    written.writer.put([delivery("1"), delivery("2", outcome=Outcome(error=NotAnImage("no")))])
+    wait_until(lambda: len(written.stored) == 2)
+    assert store.kept == {"1": 300, "2": 60}
+
+
+def test_one_of_a_group_is_written_by_celerys_backend_and_one_with_a_parent_names_it(store):
+    writer = Writer(Backend(store, extended=False), stored=list, exchange=store.exchange)
+    for task_id, group, parent in (("1", None, None), ("2", None, "p"), ("3", "g", None)):
+        each = delivery(task_id)
+        each.request.group, each.request.parent_id = group, parent
+        writer.write([each])
+    alone, with_parent = (json.loads(store.written[each]) for each in ("1", "2"))
+    assert alone["task_id"] == "1"
+    assert "parent_id" not in alone
+    assert with_parent["parent_id"] == "p"
+    # As the backend here makes it, which knows what groups need.
+    assert store.written["3"]["state"] == "SUCCESS"
+
+
+def test_a_thread_that_is_idle_goes_before_nothing_that_waits(store):
+    writer = Writer(Backend(store), stored=list, exchange=store.exchange)
+    writer.put([delivery("1")])
+    writer.write([delivery("2")])
+    assert store.sizes == []
+    writer.start()
+    writer.close()
+    assert list(store.written) == ["1", "2"]
+
+
+def test_once_a_write_has_failed_no_idle_thread_waits_for_the_store(store):
+    writer = Writer(Backend(store), stored=list, exchange=store.exchange)
+    store.plan = [RedisConnectionError("away")]
+    writer.write([delivery("1")])
+    # What failed was taken up, and has not been tried again.
+    assert ids(writer._batcher.take(10)) == ["1"]
+    writer.write([delivery("2")])
+    assert store.sizes == []
+    writer.start()
+    writer.close()
+    assert list(store.written) == ["2"]
+
+
+def test_a_store_that_stays_away_is_asked_ever_more_seldom(store, monkeypatch):
+    pauses: list[float] = []
+
+    class Stopping(Event):
+        def wait(self, timeout=None):
+            pauses.append(timeout)
+            return False
+
+    monkeypatch.setattr(module, "Event", Stopping)
+    store.plan = [RedisConnectionError("away")] * 8
+    writer = Writer(Backend(store), stored=list, exchange=store.exchange)
+    writer.put([delivery("1")])
+    writer.start()
+    writer.close()
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    assert list(store.written) == ["1"]
 
 
 def test_one_that_is_refused_keeps_no_other_and_is_tried_again(store, written):
