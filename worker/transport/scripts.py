@@ -165,6 +165,8 @@ return {before, others, refused, unpack(found)}
 RESTORE: Final = """
 local key, restored, refused = 3, 0, ''
 local now = redis.call('TIME')[1]
+-- Who may not forget a record puts nothing back: it would stay behind.
+redis.call('HDEL', KEYS[1], '')
 for argument = 3, #ARGV, 3 do
   local tag, lists = ARGV[argument], tonumber(ARGV[argument + 2])
   local claimed = redis.call('ZSCORE', KEYS[2], tag)
