@@ -28,7 +28,7 @@ class EngineRoomConsumer:
     """A consumer that admits requests to the engine room instead of the pool.
 
     Celery's strategy hands requests over in three ways: at once, when an ETA is due, and when a
-    rate limit has room. The last two go through methods of the consumer; they are Celery's own
+    rate limit has room. The last two go through methods of the consumer; most are Celery's own
     functions, bound to this object, so that they end in this `on_task_request` too.
     """
 
@@ -41,10 +41,19 @@ class EngineRoomConsumer:
         return getattr(self._consumer, name)
 
     apply_eta_task = Consumer.apply_eta_task
-    _limit_task = Consumer._limit_task
-    _limit_post_eta = Consumer._limit_post_eta
     _limit_move_to_pool = Consumer._limit_move_to_pool
     _schedule_bucket_request = Consumer._schedule_bucket_request
+
+    def _limit_task(self, request: Any, bucket: Any, tokens: int) -> None:
+        """Celery has a timer for each request that waits for a rate limit: of many only ten are
+        looked at in a turn, a second apart. Here the first one's looks after all behind it."""
+        bucket.add((request, tokens))
+        if len(bucket.contents) == 1:
+            self._schedule_bucket_request(bucket)
+
+    def _limit_post_eta(self, request: Any, bucket: Any, tokens: int) -> None:
+        self.qos.decrement_eventually()
+        self._limit_task(request, bucket, tokens)
 
 
 class _Timer:

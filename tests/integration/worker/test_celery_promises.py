@@ -190,7 +190,7 @@ def test_what_waits_by_a_limit_is_read_when_that_is_another_one(app, server, the
     try:
         for task in (wire.TASK_SOLVE, wire.TASK_SOLVE_MANY):
             app.control.rate_limit(task, "1/h", reply=True)
-        results = [solve(app, b"%d" % number).apply_async(expires=60) for number in range(600)]
+        results = [solve(app, b"%d" % number).apply_async(expires=20) for number in range(600)]
         list_ = app.send_task(wire.TASK_SOLVE_MANY, ([b"first"],))
         with Redis.from_url(server.url) as redis:
             wait_until(lambda: redis.hlen("unacked") > 1 and redis.llen(wire.LANE))

@@ -142,7 +142,8 @@ def test_only_the_lanes_that_it_reads_count_for_a_worker(own, redis, pool):
         WorkerProcess(own.url, "-c", "1", "-n", "one@here", "-P", pool, environ=NULL),
     ):
         wait_until(lambda: told(redis) and lanes() == first | bulk)
-        app.control.cancel_consumer(wire.LANE, reply=True)
+        # Until it hears: it tells what it reads a moment before.
+        wait_until(lambda: app.control.cancel_consumer(wire.LANE, reply=True))
         wait_until(lambda: lanes() == bulk)
         app.control.cancel_consumer(wire.BULK_LANE, reply=True)
         wait_until(lambda: not lanes())
