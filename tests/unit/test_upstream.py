@@ -25,6 +25,14 @@ _TASK = "celery.app.task:Task"
 THEIRS = ("celery", "kombu", "redis", "uvicorn", "starlette")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def transports_as_before():
+    """What looks at all that an application has configures it, which changes what URLs mean."""
+    before = dict(TRANSPORT_ALIASES)
+    yield
+    TRANSPORT_ALIASES.update(before)
+
+
 def recorded() -> dict[str, list[str]]:
     """``module:Class`` → lines."""
     found: dict[str, list[str]] = {}

@@ -7,8 +7,8 @@
                   ├── cannot be read ─────────────────────────→ completion
                   └── joins one with the same bytes, or has a kept answer ─ … ─↗
 
-In a large picture a captcha is looked for, which takes a thousand times as long as to decode one of
-the usual size: those wait for each other, and for nobody else.
+In a large picture a captcha is looked for, which takes long: those wait for each other, and nobody
+else for them.
 """
 
 import logging

@@ -7,13 +7,12 @@ then is the message acknowledged.
 
 import logging
 from collections.abc import Callable
-from threading import Event, Thread
 from typing import Final
 
 from redis.exceptions import RedisError
 
 from tilefleet.errors import reason
-from worker.engine_room.batcher import Batcher
+from worker.results.one_by_one import OneByOne
 
 logger = logging.getLogger(__name__)
 
@@ -23,37 +22,20 @@ _LONGEST_PAUSE_S: Final = 5.0
 Step = Callable[[], object]
 
 
-class Dismissals:
-    """One after the other."""
+class Dismissals(OneByOne[tuple[Step, Step]]):
+    """A thread that stores one after the other."""
 
     def __init__(self) -> None:
-        self._batcher: Batcher[tuple[Step, Step]] = Batcher()
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="dismissals", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
+        super().__init__("dismissals")
 
     def put(self, store: Step, done: Step) -> None:
         """`store` is called until the store has it, then `done`; on this thread."""
         self._batcher.put([(store, done)])
 
-    def close(self) -> None:
-        """Finish what was put, then end; does not wait for a store that is away."""
-        self._stopping.set()
-        self._batcher.close()
-        self._thread.join()
-
-    def abandon(self) -> None:
-        self._stopping.set()
-        self._batcher.clear()
-        self._batcher.close()
-
-    def _run(self) -> None:
-        while some := self._batcher.take(1):
-            ((store, done),) = some
-            if self._is_stored(store):
-                done()
+    def _do(self, item: tuple[Step, Step]) -> None:
+        store, done = item
+        if self._is_stored(store):
+            done()
 
     def _is_stored(self, store: Step) -> bool:
         pause = _FIRST_PAUSE_S

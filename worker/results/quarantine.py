@@ -8,25 +8,24 @@ are not blamed for it, and it is given up at some time.
 
 import logging
 from collections.abc import Callable, Sequence
-from threading import Event, Thread
 from typing import Any
 
 from celery import states
 from redis.exceptions import RedisError
 
 from tilefleet.errors import GivenUp
-from worker.engine_room.batcher import Batcher
 from worker.engine_room.completion import Done, give_up
 from worker.engine_room.job import Delivery, Job, Outcome
 from worker.engine_room.room import EngineRoom
 from worker.results.attempts import Attempts
+from worker.results.one_by_one import OneByOne
 
 logger = logging.getLogger(__name__)
 
 _PAUSE_S = 1.0
 
 
-class Quarantine:
+class Quarantine(OneByOne[Delivery]):
     """A thread that reads suspects one after the other."""
 
     def __init__(
@@ -39,44 +38,26 @@ class Quarantine:
         key_prefix: str = "",
     ) -> None:
         """`backend`: Celery's for Redis. `has_result`: whether a stored result is all of it."""
+        super().__init__("suspects")
         self._room = room
         self._backend = backend
         self._done = done
         self._has_result = has_result
         self._attempts = Attempts(self._persist, key_prefix=key_prefix)
-        self._batcher: Batcher[Delivery] = Batcher()
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="suspects", daemon=True)
         #: For ``inspect stats``.
         self.counts = {"came_back": 0, "were_answered": 0, "read_alone": 0, "given_up": 0}
-
-    def start(self) -> None:
-        self._thread.start()
 
     def put(self, delivery: Delivery) -> None:
         self.counts["came_back"] += 1
         self._batcher.put([delivery])
 
-    def close(self) -> None:
-        """Finish what was put, then end; does not wait for a store that is away."""
-        self._stopping.set()
-        self._batcher.close()
-        self._thread.join()
-
-    def abandon(self) -> None:
-        self._stopping.set()
-        self._batcher.clear()
-        self._batcher.close()
-
-    def _run(self) -> None:
-        while deliveries := self._batcher.take(1):
-            (delivery,) = deliveries
-            try:
-                done = self._try(delivery)
-            except Exception as error:
-                done = give_up(delivery.jobs, error)
-            self._done(done)
-            self._room.held.release(done)
+    def _do(self, item: Delivery) -> None:
+        try:
+            done = self._try(item)
+        except Exception as error:
+            done = give_up(item.jobs, error)
+        self._done(done)
+        self._room.held.release(done)
 
     def _try(self, delivery: Delivery) -> Sequence[Job]:
         if self._has_result(delivery) and (outcome := self._stored(delivery)) is not None:

@@ -171,17 +171,19 @@ for argument = 3, #ARGV, 3 do
   local tag, lists = ARGV[argument], tonumber(ARGV[argument + 2])
   local claimed = redis.call('ZSCORE', KEYS[2], tag)
   if claimed and tonumber(claimed) <= tonumber(ARGV[2]) then
+    -- What has no record any more was acknowledged meanwhile.
+    local wanted = redis.call('HGET', KEYS[1], tag) and lists or 0
     redis.call('ZREM', KEYS[2], tag)
     local pushed = 0
-    for list = key, key + lists - 1 do
+    for list = key, key + wanted - 1 do
       local put = redis.pcall(ARGV[1], KEYS[list], ARGV[argument + 1])
       if type(put) == 'number' then pushed = pushed + 1 else refused = put.err end
     end
-    if pushed == 0 and lists > 0 then
+    if pushed == 0 and wanted > 0 then
       redis.call('ZADD', KEYS[2], now, tag)
     else
       redis.call('HDEL', KEYS[1], tag)
-      restored = restored + math.min(lists, 1)
+      restored = restored + math.min(wanted, 1)
     end
   end
   key = key + lists

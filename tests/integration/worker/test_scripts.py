@@ -202,8 +202,8 @@ def test_what_is_put_back_is_there_once_however_many_ask(run, redis):
 
 def test_one_whose_record_is_gone_is_not_put_back(run, redis):
     redis.zadd(INDEX, {"one": 0})
-    # Where nothing was read there is no list to put it into.
-    assert run(scripts.RESTORE, [HELD, INDEX], "LPUSH", 1e18, "one", "", 0) == [0, b""]
+    assert restore(run, ("one", "1", FIRST)) == 0
+    assert waiting(redis, FIRST) == []
     assert held(redis) == set()
 
 
