@@ -48,7 +48,7 @@ chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; t
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos tests/fuzz
 
 chaos-long: $(VENV)/dev ## the same with fuzzing for an hour, and what is attacked, measured
-	TILEFLEET_CHAOS=long $(BIN)/python -m pytest -s tests/fuzz
+	TILEFLEET_CHAOS=long $(BIN)/python -m pytest -s --override-ini faulthandler_timeout=7200 tests/fuzz
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos
 	$(BIN)/python -m benchmarks.attack
 	$(BIN)/python -m benchmarks.attack --memory
