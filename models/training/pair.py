@@ -9,8 +9,8 @@ import keras
 
 from models import store
 from models.datasets import own, photographs
-from models.datasets import tiles as pictures
 from models.datasets.collections import to_learn
+from models.datasets.tiles import drawn
 from models.drawing.tiles import TILES
 from models.store import Entry
 from models.store.manifest import NETWORKS
@@ -209,7 +209,7 @@ def sources(data: Path) -> views.Sources:
     return views.Sources(
         known + cut if cut else known,
         photographs.photographs(photos) if photos.is_file() else None,
-        pictures.drawn(TILES),
+        drawn(TILES),
     )
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from models import store
 from models.datasets import own
-from models.datasets import tiles as pictures
 from models.datasets.collections import answered, is_unseen
+from models.datasets.tiles import open_captcha
 from models.datasets.truth import Truth
 from models.drawing.fonts import faces
 from models.drawing.strips import draw_strips
@@ -105,7 +105,7 @@ def captchas(data: Path, kind: Kind = BUILTIN) -> list[Truth]:
 
 def _is_readable(truth: Truth, kind: Kind) -> bool:
     try:
-        pictures.open_captcha(truth.path, kind)
+        open_captcha(truth.path, kind)
     except BadImage:
         # `inventory` names it.
         return False

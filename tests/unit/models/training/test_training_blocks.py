@@ -9,15 +9,12 @@ from PIL import Image
 keras = pytest.importorskip("keras")
 
 from models import store  # noqa: E402
-from models.datasets.photographs import photographs  # noqa: E402
-from models.datasets.split import seen, unseen  # noqa: E402
-from models.datasets.tiles import Pictures, with_mirror  # noqa: E402
+from models.datasets.pictures import Pictures, with_mirror  # noqa: E402
 from models.networks import chain  # noqa: E402
 from models.networks import words as network_of_words  # noqa: E402
 from models.training import blocks  # noqa: E402
 from models.training.finish import calibration  # noqa: E402
 from models.training.teachers import opinions, views  # noqa: E402
-from tilefleet.errors import BadTiles  # noqa: E402
 from tilefleet.kind import BUILTIN  # noqa: E402
 
 
@@ -207,27 +204,3 @@ def test_a_further_teacher_answers_for_views_too_and_labels_for_drawn_ones(
     said = len(say)
     assert opinions.add(shards, second, 1, drawn=64, say=say.append) == name
     assert len(say) == said
-
-
-def test_a_fixed_tenth_of_captchas_is_unseen_whatever_they_are_named():
-    captchas = [f"captcha {number}".encode() for number in range(4096)]
-    share = sum(map(unseen, captchas)) / len(captchas)
-    assert share == pytest.approx(1 / 10, abs=0.02)
-    assert all(seen(captcha) is not unseen(captcha) for captcha in captchas)
-
-
-def test_photographs_come_out_of_an_archive_and_one_that_is_none_is_named(tmp_path):
-    import io
-    import zipfile
-
-    buffer = io.BytesIO()
-    Image.new("RGB", (64, 64), (200, 10, 10)).save(buffer, "PNG")
-    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
-        archive.writestr("0.png", buffer.getvalue())
-    found = photographs(tmp_path / "photos.zip")
-    assert found.tiles().shape == (1, 67, 67, 3)
-    assert tuple(found.tiles()[0, 33, 33]) == (200, 10, 10)
-    assert found.truth.sum() == 0
-    (tmp_path / "bad.zip").write_bytes(b"no archive")
-    with pytest.raises(BadTiles, match=r"bad\.zip"):
-        photographs(tmp_path / "bad.zip")
