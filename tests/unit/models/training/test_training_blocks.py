@@ -11,10 +11,10 @@ keras = pytest.importorskip("keras")
 from models import store  # noqa: E402
 from models.datasets.pictures import Pictures, with_mirror  # noqa: E402
 from models.networks import chain  # noqa: E402
-from models.networks import words as network_of_words  # noqa: E402
 from models.training import blocks  # noqa: E402
 from models.training.finish import calibration  # noqa: E402
 from models.training.teachers import opinions, views  # noqa: E402
+from tests.support.data import stored  # noqa: E402
 from tilefleet.kind import BUILTIN  # noqa: E402
 
 
@@ -53,7 +53,7 @@ def teachers(tmp_path_factory) -> list[store.Entry]:
     root, found = tmp_path_factory.mktemp("store"), []
     for seed in (1, 2):
         keras.utils.set_random_seed(seed)
-        networks = {"words": network_of_words.build(), "tiles": _teacher()}
+        networks = {"words": stored.words(), "tiles": _teacher()}
         found.append(store.save(f"m{seed}", networks, training={}, evaluation={}, root=root))
     return found
 
@@ -97,7 +97,7 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(
     # Two shards are made in a process beside this one.
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     sources = views.Sources(_pictures(8))
-    phases = blocks.Phases(shards=2, batch=32, steps=4, alone=3, whole=3, again=2)
+    phases = blocks.Phases(shards=2, batch=32, steps=4, alone=3, whole=1, again=1)
     said: list[str] = []
     arguments = {"teachers": teachers, "phases": phases, "say": said.append, "progress": False}
     network, made = blocks.train(sources, directory=tmp_path / "state", **arguments)

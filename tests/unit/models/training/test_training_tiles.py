@@ -11,12 +11,12 @@ from PIL import Image
 from models import store
 from models.datasets.tiles import cut, drawn, labelled
 from models.networks import tiles as network_of_tiles
-from models.networks import words as network_of_words
 from models.training import augment
 from models.training.teachers import maps
 from models.training.teachers.maps import ANSWER
 from models.training.teachers.teacher import Teacher
 from models.training.tiles import SCHEDULE, Recipe, Views, softened, train
+from tests.support.data import stored
 from tilefleet.errors import BadTiles
 from tilefleet.kind import BUILTIN
 
@@ -143,7 +143,7 @@ def stored_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keras.utils.set_random_seed(5)
     store.save(
         "teaching",
-        {"words": network_of_words.build(), "tiles": network_of_tiles.build()},
+        {"words": stored.words(), "tiles": network_of_tiles.build()},
         training={},
         evaluation={},
         root=root,
