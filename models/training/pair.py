@@ -22,8 +22,9 @@ from models.training.teachers import views
 from tilefleet.errors import ModelError, ModelNotFound
 from tilefleet.kind import BUILTIN, Kind
 
-#: Drawn headers that the words network's temperature is measured on.
+#: Drawn headers that the words network's temperature is measured on, and those by the short plan.
 _CALIBRATED_ON = 3000
+_CALIBRATED_QUICKLY = 1000
 
 
 def train_pair(
@@ -110,8 +111,9 @@ def train_pair(
             how["belongs"] = dict(plan.belongs[network])
             if network == "tiles" and plan.found.few:
                 how["too few pictures of"] = plan.found.few
+            count = _CALIBRATED_QUICKLY if options.quick else _CALIBRATED_ON
             temperature = calibrated.calibrate(
-                network, model, data, fonts=fonts, kind=kind, count=_CALIBRATED_ON
+                network, model, data, fonts=fonts, kind=kind, count=count
             )
             how["temperature"] = round(temperature, 3)
             say(f"{network}: temperature {how['temperature']}")

@@ -3,19 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from models import store
 from models.datasets.tiles import cut, drawn, labelled
-from models.networks import tiles as network_of_tiles
 from models.training import augment
-from models.training.teachers import maps
-from models.training.teachers.maps import ANSWER
-from models.training.teachers.teacher import Teacher
-from models.training.tiles import SCHEDULE, Recipe, Views, softened, train
 from tests.support.data import stored
 from tilefleet.errors import BadTiles
 from tilefleet.kind import BUILTIN
@@ -62,6 +56,9 @@ def test_mixing_tells_how_much_of_each_picture_is_left() -> None:
 def test_a_batch_is_the_same_for_the_same_seed_and_its_targets_sum_to_one(
     labelled_folder: Path, drawn_folder: Path, captcha_folder: Path
 ) -> None:
+    from models.training.teachers.maps import ANSWER
+    from models.training.tiles import Recipe, Views
+
     views = Views(
         Recipe(batch=32),
         labelled=labelled(labelled_folder),
@@ -81,6 +78,8 @@ def test_a_batch_is_the_same_for_the_same_seed_and_its_targets_sum_to_one(
 
 
 def test_the_loss_is_nothing_for_the_same_and_something_for_another_answer() -> None:
+    from models.training.tiles import softened
+
     random = np.random.default_rng(7)
     target, answer = random.dirichlet(np.ones(80), (2, 5)).astype(np.float32)
     np.testing.assert_allclose(softened(target, target), 0, atol=1e-5)
@@ -88,6 +87,8 @@ def test_the_loss_is_nothing_for_the_same_and_something_for_another_answer() -> 
 
 
 def test_the_network_keeps_the_contract() -> None:
+    from models.networks import tiles as network_of_tiles
+
     network = network_of_tiles.build()
     tiles = np.random.default_rng(8).integers(0, 256, (3, 67, 67, 3), np.uint8)
     answer = np.asarray(network(tiles, training=False))
@@ -99,6 +100,10 @@ def test_the_network_keeps_the_contract() -> None:
 
 
 def test_the_network_converts_to_litert_and_answers_the_same() -> None:
+    import keras
+
+    from models.networks import tiles as network_of_tiles
+
     pytest.importorskip("tensorflow")
     from ai_edge_litert.interpreter import Interpreter
 
@@ -116,6 +121,9 @@ def test_the_network_converts_to_litert_and_answers_the_same() -> None:
 
 
 def test_the_maps_of_a_network_are_the_last_or_the_narrowest_of_a_side() -> None:
+    from models.networks import tiles as network_of_tiles
+    from models.training.teachers import maps
+
     network = network_of_tiles.build()
     own = maps.last(network, network_of_tiles.SIDES)
     assert {side: tensor.shape[-1] for side, tensor in own.items()} == {17: 32, 9: 64, 5: 256}
@@ -124,6 +132,10 @@ def test_the_maps_of_a_network_are_the_last_or_the_narrowest_of_a_side() -> None
 
 
 def test_a_network_in_training_guesses_maps_beside_the_same_answer() -> None:
+    from models.networks import tiles as network_of_tiles
+    from models.training.teachers import maps
+    from models.training.teachers.maps import ANSWER
+
     network = network_of_tiles.build()
     learner = maps.guessing(network, {17: 8, 5: 20})
     tiles = np.random.default_rng(8).integers(0, 256, (2, 67, 67, 3), np.uint8)
@@ -139,6 +151,11 @@ def test_a_network_in_training_guesses_maps_beside_the_same_answer() -> None:
 @pytest.fixture(scope="module")
 def stored_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a store with one model, `teaching`, of random weights."""
+
+    import keras
+
+    from models.networks import tiles as network_of_tiles
+
     root = tmp_path_factory.mktemp("store")
     keras.utils.set_random_seed(5)
     store.save(
@@ -154,6 +171,8 @@ def stored_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_teacher_shows_maps_that_vary_by_one_and_answers_as_its_network(
     stored_teacher: Path,
 ) -> None:
+    from models.training.teachers.teacher import Teacher
+
     entry = store.find("teaching", root=stored_teacher)
     teacher = Teacher(entry, sides=(9, 5))
     tiles = np.random.default_rng(8).integers(0, 256, (11, 67, 67, 3), np.uint8)
@@ -173,6 +192,8 @@ def test_a_teacher_shows_maps_that_vary_by_one_and_answers_as_its_network(
 def test_a_network_learns_from_a_teachers_answers_and_maps(
     labelled_folder: Path, captcha_folder: Path, stored_teacher: Path, tmp_path: Path
 ) -> None:
+    from models.training.tiles import SCHEDULE, Recipe, train
+
     network, made = train(
         labelled(labelled_folder),
         cut(captcha_folder),
@@ -189,6 +210,8 @@ def test_a_network_learns_from_a_teachers_answers_and_maps(
 
 
 def test_pictures_without_numbers_cannot_be_held_out(tmp_path: Path) -> None:
+    from models.training.tiles import train
+
     images = np.zeros((2, 67, 67, 3), np.uint8)
     np.savez(tmp_path / "seen.npz", images=images, labels=np.eye(80)[:2])
     with pytest.raises(BadTiles, match="0 of 2 labelled pictures are numbered 09 or 10"):
@@ -199,6 +222,8 @@ def test_pictures_without_numbers_cannot_be_held_out(tmp_path: Path) -> None:
 def test_training_goes_from_folders_to_a_network_and_says_how(
     labelled_folder: Path, drawn_folder: Path, tmp_path: Path
 ) -> None:
+    from models.training.tiles import SCHEDULE, Recipe, train
+
     network, made = train(
         labelled(labelled_folder),
         drawn=drawn_folder,
