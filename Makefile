@@ -12,7 +12,7 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 FONTS ?= /usr/share/fonts
 # What runs tests side by side: they wait for servers and workers most of the time.
 TEST_PROCESSES ?= 6
-SIDE_BY_SIDE := --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder --max-worker-restart 0
+SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder --max-worker-restart 0
 # What `make test-accounts` runs.
 ACCOUNTED ?= tests/integration tests/chaos
 
@@ -26,10 +26,12 @@ help: ## show what there is
 demo: $(VENV)/demo ## a server, a worker, three producers, answers on the screen
 	@$(BIN)/python -m producer.local.demo
 
+test-quick: TEST_PROCESSES = 2
 test-quick: $(VENV)/dev ## ruff, and the tests that start no server and train nothing; a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q tests/unit -m "not training and not slow" --ignore tests/unit/models/training
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) tests/unit -m "not training and not slow" \
+	  --ignore tests/unit/models/training
 
 test: lint ## lint, types, and every test that this machine can run
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)

@@ -39,7 +39,7 @@ from worker.transport.poller import Poller
 
 logger = logging.getLogger(__name__)
 
-#: Most messages that a worker claims, whatever its lanes have use for.
+#: Most messages that a worker claims, whatever its sessions have use for.
 _MOST_CLAIMED = 50_000
 #: Containers that Python makes before its collector looks at the young ones: what is on its way at
 #: once, some twenty for each captcha, is gone by itself by then.
@@ -89,12 +89,12 @@ class EngineRoomStep(bootsteps.StartStopStep):
         coordinator = self._coordinator
         try:
             held = engines.load_all(self._settings)
-            sessions = [worker.concurrency, *(each.max_sessions for each in held.values())]
-            lanes = min(filter(None, sessions))
+            most_sessions = [worker.concurrency, *(each.max_sessions for each in held.values())]
+            sessions = min(filter(None, most_sessions))
             self._room = EngineRoom(
                 held,
-                lanes=lanes,
-                decoders=lanes,
+                sessions=sessions,
+                decoders=sessions,
                 started=coordinator.started,
                 done=coordinator.read,
                 keep_s=self._settings.cache_s,
@@ -136,20 +136,20 @@ class EngineRoomStep(bootsteps.StartStopStep):
         gc.collect()
         gc.freeze()
         gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
-        # Enough for every lane to be busy with one full pass while the next one waits, and a third
-        # for captchas that somebody waits for. At least one: zero would be no limit at all.
+        # Enough for every session to be busy with one full pass while the next one waits, and a
+        # third for captchas that somebody waits for. At least one: zero would be no limit at all.
         # More than Celery can count would be none, too.
         most = max(each.max_batch for each in held.values())
-        wanted = min(3 * most * lanes, _MOST_CLAIMED)
+        wanted = min(3 * most * sessions, _MOST_CLAIMED)
         worker.consumer.prefetch_multiplier = max(1, wanted // worker.concurrency)
         worker.consumer.initial_prefetch_count = worker.consumer.max_prefetch_count
         logger.warning(
-            "Engine room warm in %.1f s: %s, %d lanes of up to %d captchas",
+            "Engine room warm in %.1f s: %s, %d sessions of up to %d captchas",
             monotonic() - started,
             ", ".join(
                 f"{each.model} ({type(each).__name__}, {each.precision})" for each in held.values()
             ),
-            lanes,
+            sessions,
             most,
         )
 
@@ -276,7 +276,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
         return Figures(
             uptime_s=round(monotonic() - self._warm, 3),
             engine=type(room.engine).__module__.rpartition(".")[2],
-            lanes=stats["lanes"],
+            lanes=stats["sessions"],
             max_batch=stats["max_batch"],
             waiting=stats["waiting"],
             running=stats["running"],

@@ -115,8 +115,8 @@ def test_the_temperature_that_is_put_on_a_network_is_found_again():
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
     drawn = (probabilities.cumsum(axis=-1) > random.random((4000, 2, 1))).argmax(axis=-1)
     hot = np.exp(scores * 2) / np.exp(scores * 2).sum(axis=-1, keepdims=True)
-    surprise = calibration.of_words(hot.astype(np.float32), drawn.astype(np.int16))
-    assert calibration.best(surprise) == pytest.approx(2, rel=0.06)
+    nll = calibration.of_words(hot.astype(np.float32), drawn.astype(np.int16))
+    assert calibration.best(nll) == pytest.approx(2, rel=0.06)
 
 
 def test_tiles_are_calibrated_on_the_picks_that_were_right():
