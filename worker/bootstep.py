@@ -132,7 +132,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             worker.reporter.tell(lambda: self._report(worker))
         if self._health is not None:
             self._health.start(self._room)
-        # What is there now stays: the collector need not go through it again and again.
+        # The loaded models are never garbage: later collections leave them out.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
