@@ -27,7 +27,7 @@ demo: $(VENV)/demo ## a server, a worker, three producers, answers on the screen
 	@$(BIN)/python -m producer.local.demo
 
 test-quick: TEST_PROCESSES = 2
-test-quick: $(VENV)/dev ## ruff, and the tests that start no server and train nothing; a minute
+test-quick: $(VENV)/dev ## ruff, and the tests that start no server and train nothing; under a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) tests/unit -m "not training and not slow" \
