@@ -19,7 +19,7 @@ KERAS: Final = {
         "tests/unit/models/engines/",
         "tests/unit/models/legacy/",
         "tests/unit/models/runtimes/",
-        "tests/unit/models/test_evaluation.py",
+        "tests/unit/models/evaluation/",
     ),
 }
 #: Where tests wait for servers that are killed, cut off or idle.
