@@ -33,7 +33,10 @@ test-quick: $(VENV)/dev ## ruff, and the tests that start no server and train no
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) tests/unit -m "not training and not slow" \
 	  --ignore tests/unit/models/training
 
-test: lint ## lint, types, and every test that this machine can run
+test: $(VENV)/dev ## style, types, and every test that this machine can run
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.support.audit
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-embedded: $(VENV)/dev ## what depends on the server, on the embedded Valkey though PATH has another
