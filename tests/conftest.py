@@ -33,11 +33,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side, what takes longest goes first: of what begins last, the others see the end."""
     if hasattr(config, "workerinput"):
-        from tests.support.side_by_side import order
+        from tests.support.side_by_side import in_order
 
-        items.sort(key=order)
+        items[:] = in_order(items)
 
 
 def missing(what: str) -> None:

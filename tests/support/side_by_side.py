@@ -5,6 +5,7 @@ and half a gigabyte: the files with it stay together, too, in two parts that tak
 They keep processors busy and begin first; then come tests that wait most of the time, beside them.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import pytest
@@ -41,9 +42,14 @@ def part(nodeid: str) -> str:
     return nodeid.partition("::")[0]
 
 
-def order(item: pytest.Item) -> tuple[int, bool, str]:
-    """The place of a test among all, by which it is sorted: stable within a file."""
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """By what begins first: of what begins last, and takes long, the others see the end."""
+    slow = {each.path for each in items if each.get_closest_marker("slow")}
     names = list(KERAS)
-    of = part(item.nodeid)
-    place = names.index(of) if of in KERAS else len(names)
-    return place, not item.nodeid.startswith(PATIENT), str(item.path)
+
+    def place(item: pytest.Item) -> tuple[int, bool, str]:
+        of = part(item.nodeid)
+        begins_soon = item.path in slow or item.nodeid.startswith(PATIENT)
+        return names.index(of) if of in KERAS else len(names), not begins_soon, str(item.path)
+
+    return sorted(items, key=place)
