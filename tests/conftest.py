@@ -25,19 +25,18 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLES = REPOSITORY / "samples"
 
 
-#: Where tests wait for servers that are killed, cut off or idle.
-PATIENT = ("tests/chaos/", "tests/kombu/")
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    from tests.support.side_by_side import Shares
+
+    return Shares(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side, files that train go first, then those that wait: of what begins last, the
-    others see the end. A file stays together."""
-    if not hasattr(config, "workerinput"):
-        return
-    trains = {each.path for each in items if each.get_closest_marker("training")}
-    items.sort(
-        key=lambda each: (each.path not in trains, not each.nodeid.startswith(PATIENT), each.path)
-    )
+    if hasattr(config, "workerinput"):
+        from tests.support.side_by_side import in_order
+
+        items[:] = in_order(items)
 
 
 def missing(what: str) -> None:
@@ -67,14 +66,20 @@ def sample() -> bytes:
     return min(SAMPLES.glob("*.jpg")).read_bytes()
 
 
-@pytest.fixture(scope="session")
-def server(tilefleet_server: EmbeddedServer) -> EmbeddedServer:
-    return tilefleet_server
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    """The session's server, which `worker` reads from; of a module with OWN_SERVER, one of its own,
+    in which there is nothing of other tests."""
+    if getattr(request.module, "OWN_SERVER", False):
+        with EmbeddedServer() as own:
+            yield own
+    else:
+        yield request.getfixturevalue("tilefleet_server")
 
 
 @pytest.fixture
 def redis(server: EmbeddedServer) -> Iterator[Redis]:
-    """A look into the server, the session's or the module's own."""
+    """A look into that server."""
     with Redis.from_url(server.url) as redis:
         yield redis
 

@@ -34,8 +34,9 @@ MOST_IMAGE_BYTES: Final = 32 << 20
 #: The header that says when a message was sent: Unix time, seconds. Plain Celery sends none.
 SENT_AT: Final = "sent_at"
 
-#: Seconds after which what a lost worker had claimed is another's. It has to be the same on every
-#: node. A live worker begins the leases of what it holds anew, so a pass may take longer.
+#: The lease, Celery's visibility_timeout: seconds after which what a lost worker had claimed is
+#: another's. It has to be the same on every node. A live worker begins the leases of what it holds
+#: anew, so a pass may take longer.
 LEASE_S: Final = 15
 
 #: Seconds after which a server that says nothing is away: without this it hangs a client for

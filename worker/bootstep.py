@@ -7,7 +7,6 @@ model takes no message: it stops.
 
 import gc
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -22,13 +21,12 @@ from celery.platforms import EX_FAILURE
 
 from models import engines
 from tilefleet.errors import EngineUnavailable, SettingError, TilefleetError
-from tilefleet.figures import Figures
 from tilefleet.report import Report
 from worker.engine_room.room import EngineRoom
 from worker.engine_room.switch import Switch
 from worker.hub.coordinator import Coordinator
 from worker.hub.events import EventFlush
-from worker.monitoring import sentry
+from worker.monitoring import sentry, status
 from worker.monitoring.health import Health
 from worker.monitoring.presence import bounds, change_lanes, lanes
 from worker.monitoring.reporter import Pace
@@ -39,7 +37,7 @@ from worker.transport.poller import Poller
 
 logger = logging.getLogger(__name__)
 
-#: Most messages that a worker claims, whatever its lanes have use for.
+#: Most messages that a worker claims, whatever its sessions have use for.
 _MOST_CLAIMED = 50_000
 #: Containers that Python makes before its collector looks at the young ones: what is on its way at
 #: once, some twenty for each captcha, is gone by itself by then.
@@ -85,23 +83,44 @@ class EngineRoomStep(bootsteps.StartStopStep):
         return self
 
     def start(self, worker: Any) -> None:
-        started = monotonic()
-        coordinator = self._coordinator
+        """In this order: what a part is given is there before it, and all are before they begin."""
+        began = monotonic()
+        held = self._make_room(worker)
+        self._make_parts(worker)
+        self._begin(worker)
+        most = max(each.max_batch for each in held.values())
+        self._bound_claims(worker, most)
+        logger.warning(
+            "Engine room warm in %.1f s: %s, %d sessions of up to %d captchas",
+            monotonic() - began,
+            ", ".join(
+                f"{each.model} ({type(each).__name__}, {each.precision})" for each in held.values()
+            ),
+            self._room.sessions,
+            most,
+        )
+
+    def _make_room(self, worker: Any) -> Mapping[str, engines.Engine]:
+        """Load and warm the models; gives their engines. Raises SystemExit."""
         try:
             held = engines.load_all(self._settings)
-            sessions = [worker.concurrency, *(each.max_sessions for each in held.values())]
-            lanes = min(filter(None, sessions))
+            most_sessions = [worker.concurrency, *(each.max_sessions for each in held.values())]
+            sessions = min(filter(None, most_sessions))
             self._room = EngineRoom(
                 held,
-                lanes=lanes,
-                decoders=lanes,
-                started=coordinator.started,
-                done=coordinator.read,
+                sessions=sessions,
+                decoders=sessions,
+                started=self._coordinator.started,
+                done=self._coordinator.read,
                 keep_s=self._settings.cache_s,
             )
         except TilefleetError as error:
             raise self._unusable(str(error)) from None
-        backend = worker.app.backend
+        return held
+
+    def _make_parts(self, worker: Any) -> None:
+        """What works with the room, and the coordinator with all of it."""
+        coordinator, backend = self._coordinator, worker.app.backend
         self._writer = Writer(
             backend, stored=coordinator.stored, heard_s=self._settings.result_once
         )
@@ -125,33 +144,31 @@ class EngineRoomStep(bootsteps.StartStopStep):
         )
         if self._settings.metrics:
             self._metrics = self._open_metrics(worker)
+
+    def _begin(self, worker: Any) -> None:
+        """Start the threads, and tell that this worker is there."""
         self._warm = monotonic()
-        for part in (self._room, self._quarantine, self._writer, coordinator.dismissals):
+        for part in (self._room, self._quarantine, self._writer, self._coordinator.dismissals):
             part.start()
         if worker.reporter is not None:
             worker.reporter.tell(lambda: self._report(worker))
         if self._health is not None:
             self._health.start(self._room)
-        # What is there now stays: the collector need not go through it again and again.
+        # The loaded models are never garbage: later collections leave them out.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
-        # Enough for every lane to be busy with one full pass while the next one waits, and a third
-        # for captchas that somebody waits for. At least one: zero would be no limit at all.
-        # More than Celery can count would be none, too.
-        most = max(each.max_batch for each in held.values())
-        wanted = min(3 * most * lanes, _MOST_CLAIMED)
+
+    def _bound_claims(self, worker: Any, most: int) -> None:
+        """How many messages are claimed: `most` is a full pass.
+
+        Enough for every session to be busy with one full pass while the next one waits, and a third
+        for captchas that somebody waits for.
+        """
+        wanted = min(3 * most * self._room.sessions, _MOST_CLAIMED)
+        # Zero would be no limit at all, and so would be more than Celery can count.
         worker.consumer.prefetch_multiplier = max(1, wanted // worker.concurrency)
         worker.consumer.initial_prefetch_count = worker.consumer.max_prefetch_count
-        logger.warning(
-            "Engine room warm in %.1f s: %s, %d lanes of up to %d captchas",
-            monotonic() - started,
-            ", ".join(
-                f"{each.model} ({type(each).__name__}, {each.precision})" for each in held.values()
-            ),
-            lanes,
-            most,
-        )
 
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
         """Again after each reconnection, which empties the hub."""
@@ -266,41 +283,11 @@ class EngineRoomStep(bootsteps.StartStopStep):
     def _report(self, worker: Any) -> Report:
         """What the reporter tells once a second."""
         model, *others = (each.engine.model for each in self._room.held)
-        told = self._pace.measure(), bounds(worker), model, self._figures()
-        return Report(*told, others=tuple(others))
-
-    def _figures(self) -> Figures:
-        room = self._room
-        stats, arrived = room.stats(), room.oldest
-        durations = {**room.durations, "store": self._writer.durations}
-        return Figures(
-            uptime_s=round(monotonic() - self._warm, 3),
-            engine=type(room.engine).__module__.rpartition(".")[2],
-            lanes=stats["lanes"],
-            max_batch=stats["max_batch"],
-            waiting=stats["waiting"],
-            running=stats["running"],
-            claimed=self._coordinator.claimed,
-            oldest_s=0.0 if arrived is None else round(monotonic() - arrived, 3),
-            joined=stats["joined"] + stats["kept_answers_used"],
-            errors=dict(self._coordinator.errors),
-            **_by_model(self._coordinator.outcomes),
-            passes={int(size): count for size, count in stats["pass_sizes"].items()},
-            durations={name: tuple(each.buckets) for name, each in durations.items()},
-        )
+        told = status.figures(self._room, self._coordinator, self._writer, warm=self._warm)
+        return Report(self._pace.measure(), bounds(worker), model, told, others=tuple(others))
 
     def _renew_leases(self, worker: Any) -> None:
         with suppress(AttributeError):
             poller = worker.consumer.connection.transport.cycle
             if isinstance(poller, Poller):
                 poller.renew_leases()
-
-
-def _by_model(outcomes: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
-    """For `Figures`, of what the coordinator counts."""
-    answered: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    for (model, outcome), count in dict(outcomes).items():
-        if outcome != "dropped":
-            (answered if outcome == "answered" else failed)[model] += count
-    return {"answered_by": dict(answered), "failed_by": dict(failed)}

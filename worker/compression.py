@@ -1,4 +1,4 @@
-"""Compressed messages, up to a size: kombu unpacks them whatever they grow to."""
+"""Bounds decompression: kombu alone inflates a message to any size."""
 
 import bz2
 import lzma

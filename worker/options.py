@@ -26,14 +26,14 @@ _PROCESSES: Final = ("prefork", "processes")
 
 #: What a pool of threads cannot do, and what to do instead.
 _NOT_SHARED: Final = {
-    "autoscale": "a worker reads with as many lanes as -c says; start more workers to read more",
+    "autoscale": "a worker reads with as many sessions as -c says; start more workers to read more",
     "max_tasks_per_child": "it has no child processes; restart it, nothing is lost",
     "max_memory_per_child": "it has no child processes; limit the worker's memory by its container "
     "or unit (deploy/)",
     "time_limit": "a pass belongs to many captchas; have senders set expires",
     "soft_time_limit": "a pass belongs to many captchas; have senders set expires",
     "pool_start_method": "it starts no processes",
-    "prefetch_multiplier": "it claims what its lanes have use for; set -c and TILEFLEET_MAX_BATCH",
+    "prefetch_multiplier": "it claims what its passes have use for; set -c and TILEFLEET_MAX_BATCH",
 }
 #: What no pool can do.
 _NEVER: Final = {

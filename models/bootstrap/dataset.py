@@ -28,8 +28,8 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.datasets.counted import write_counted
 from models.datasets.kinds import kind_of, write_kind
-from models.datasets.tiles import write_counted
 from tilefleet.errors import BadCollection
 from tilefleet.files import atomic_write
 from tilefleet.kind import BUILTIN, Kind

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bootstrap.progress import Tick, unheard
-from models.datasets.tiles import with_mirror
+from models.datasets.pictures import with_mirror
 from models.recognition.crops import padded
 from tilefleet.kind import BUILTIN, Kind
 

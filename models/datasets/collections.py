@@ -10,8 +10,9 @@ from typing import Final
 
 from models.datasets import own
 from models.datasets.answers import ANSWERS
+from models.datasets.pictures import Pictures
 from models.datasets.split import seen, twins, unseen
-from models.datasets.tiles import Pictures, cut, labelled, labelled_in
+from models.datasets.tiles import cut, labelled, labelled_in
 from models.datasets.truth import Truth, truths
 from tilefleet.kind import BUILTIN, Kind
 

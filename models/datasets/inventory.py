@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from models.datasets import photographs
 from models.datasets.answers import ANSWERS, Answers
 from models.datasets.collections import LEARNED, MEASURED
-from models.datasets.tiles import counted, labelled_in, named, open_captcha, open_tile
+from models.datasets.counted import counted
+from models.datasets.tiles import labelled_in, named, open_captcha, open_tile
 from tilefleet.errors import BadCollection, TilefleetError, reason
 from tilefleet.kind import BUILTIN, Kind
 

@@ -25,15 +25,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.datasets.answers import ANSWERS
-from models.datasets.tiles import (
-    MARGIN,
-    Pictures,
-    certain,
-    counted,
-    named,
-    open_captcha,
-    with_mirror,
-)
+from models.datasets.counted import counted
+from models.datasets.pictures import MARGIN, Pictures, certain, with_mirror
+from models.datasets.tiles import named, open_captcha
 from models.datasets.truth import Truth, truths
 from models.recognition.crops import cut_header, cut_tiles
 from tilefleet.errors import BadImage, BadTiles, did_you_mean, reason

@@ -11,8 +11,9 @@ import numpy as np
 from models.datasets import own
 from models.datasets.answers import ANSWERS
 from models.datasets.collections import MEASURED
+from models.datasets.counted import counted
 from models.datasets.inventory import FEW, Inventory, Source, check_answers, digest, listed, unread
-from models.datasets.tiles import counted, open_captcha
+from models.datasets.tiles import open_captcha
 from models.datasets.truth import truths
 from tilefleet.errors import BadTiles
 from tilefleet.kind import Kind

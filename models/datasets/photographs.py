@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from models.datasets.tiles import MARGIN, UNKNOWN, Pictures, with_mirror
+from models.datasets.pictures import MARGIN, UNKNOWN, Pictures, with_mirror
 from tilefleet.errors import BadTiles
 from tilefleet.kind import BUILTIN, Kind
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets.tiles import Pictures
+from models.datasets.pictures import Pictures
 from models.recognition.fingerprint import colour
 
 #: Of 256 values of the hash's first byte.

@@ -1,89 +1,24 @@
-"""Tile pictures to learn from: labelled files, collections with counts, captchas, drawn ones.
-
-Every picture has the tile in the middle and a margin that a shifted or turned view may show.
-"""
+"""Tiles to learn from: labelled files, those of captchas, drawn ones."""
 
 import re
-import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from models.datasets.answers import ANSWERS
+from models.datasets.counted import counted
+from models.datasets.pictures import MARGIN, Pictures, certain, with_mirror
 from models.datasets.truth import truths
 from models.recognition.image import decode
 from tilefleet.errors import BadImage, BadTiles, reason
-from tilefleet.files import atomic_write
 from tilefleet.kind import BUILTIN, Kind
 
-#: Pixels around the tile in a labelled file, and in what is cut from a captcha.
-MARGIN = 3
-#: Further pixels around those, mirrored from inside.
-MIRRORED = 16
-#: The counts of a picture whose label is certain.
-_COUNTS: Final = 20
-_AT_ONCE: Final = 2_000
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _MAX_CAPTCHA_BYTES = 1 << 20
-
-
-#: Class of a picture whose label is not known, or that shows none of the labels.
-UNKNOWN = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """Pictures, and what is known of each one's label."""
-
-    #: RGB(A), the tile in the middle.
-    images: tuple[Image.Image, ...]
-    #: float32 (n, labels): probability of each label; a row sums to how far it is to be believed,
-    #: from 0 (nothing is known) to 1 (certain). All labels alike: it shows none of them.
-    truth: NDArray[np.float32]
-    #: int64 (n,): the number after the label in the file's name; -1 without one.
-    numbers: NDArray[np.int64]
-    #: Width and height of the tile in the middle.
-    size: tuple[int, int] = BUILTIN.layout.tile
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """int64 (n,): the most probable class, UNKNOWN where none is."""
-        decided = self.truth.max(axis=1) > self.truth.min(axis=1)
-        return np.where(decided, self.truth.argmax(axis=1), UNKNOWN)
-
-    def only(self, chosen: NDArray[np.bool_]) -> "Pictures":
-        indices = np.flatnonzero(chosen)
-        return Pictures(
-            tuple(self.images[index] for index in indices),
-            self.truth[indices],
-            self.numbers[indices],
-            self.size,
-        )
-
-    def __add__(self, other: "Pictures") -> "Pictures":
-        return Pictures(
-            self.images + other.images,
-            np.concatenate([self.truth, other.truth]),
-            np.concatenate([self.numbers, other.numbers]),
-            self.size,
-        )
-
-    def tile(self, index: int) -> NDArray[np.uint8]:
-        """One plain tile, uint8 (h, w, 3)."""
-        return _middle(self.images[index], self.size)
-
-    def tiles(self) -> NDArray[np.uint8]:
-        """The plain tiles, uint8 (n, h, w, 3)."""
-        return np.stack([self.tile(index) for index in range(len(self))])
 
 
 def labelled_in(data: Path) -> Path:
@@ -142,63 +77,8 @@ def open_captcha(path: Path, kind: Kind = BUILTIN) -> NDArray[np.uint8]:
     return decode(path.read_bytes(), kind.layout, max_bytes=_MAX_CAPTCHA_BYTES)
 
 
-def counted(file: Path, kind: Kind = BUILTIN) -> Pictures:
-    """A collection in easy12306's format; raises BadTiles.
-
-    `images` is uint8 (n, h, w, 3) in BGR, `labels` (n, labels) counts how often a picture was taken
-    for each label. A row of counts becomes its shares, believed as far as n of n + 1 observations
-    are; one without counts shows what is not known. (github.com/zhaipro/easy12306, mlearn.py)
-    """
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            images, counts = arrays["images"], arrays["labels"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise BadTiles(f"{file}: {error}") from None
-    wanted = (len(images), *kind.layout.tile_shape, 3), (len(images), len(kind.labels))
-    if (images.shape, counts.shape) != wanted or images.dtype != np.uint8:
-        raise BadTiles(
-            f"{file} has images {images.dtype} {images.shape} and labels {counts.shape}; "
-            f"expected uint8 {wanted[0]} and {wanted[1]}"
-        )
-    if len(images) == 0 or not np.all(np.isfinite(counts)) or counts.min() < 0:
-        raise BadTiles(f"{file} has {len(images)} pictures with counts that are no counts")
-    seen = counts.sum(axis=1, keepdims=True, dtype=np.float32)
-    pixels = np.pad(images[..., ::-1], [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)], "edge")
-    truth: NDArray[np.float32] = (counts / (seen + 1)).astype(np.float32)
-    return Pictures(
-        tuple(map(with_mirror, pixels)), truth, np.full(len(images), -1), kind.layout.tile
-    )
-
-
 def _each(chosen: Callable[[bytes], bool], pictures: Pictures) -> NDArray[np.bool_]:
     return np.array([chosen(pictures.tile(each).tobytes()) for each in range(len(pictures))])
-
-
-def write_counted(
-    path: Path,
-    pictures: NDArray[np.uint8],
-    labels: NDArray[np.float32],
-    chosen: NDArray[np.int64],
-) -> None:
-    """easy12306's format, all or nothing, and without holding all the pictures at once.
-
-    `pictures`: uint8 (groups, h, w, 3), RGB; `labels`: float32 (groups, labels); `chosen`: int64,
-    the groups to write. Raises OSError.
-    """
-    counts = np.rint(labels[chosen] * _COUNTS).astype(np.uint8)
-    with atomic_write(path) as whole, zipfile.ZipFile(whole, "w") as archive:
-        with archive.open("labels.npy", "w") as file:
-            np.lib.format.write_array(file, counts)
-        with archive.open("images.npy", "w", force_zip64=True) as file:
-            header: dict[str, Any] = {
-                "descr": "|u1",
-                "fortran_order": False,
-                "shape": (len(chosen), *pictures.shape[1:]),
-            }
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, len(chosen), _AT_ONCE):
-                part = np.asarray(pictures[chosen[start : start + _AT_ONCE]])
-                file.write(np.ascontiguousarray(part[..., ::-1]).tobytes())
 
 
 def drawn(folder: Path, kind: Kind = BUILTIN) -> Pictures:
@@ -256,11 +136,6 @@ def _strange(folder: Path, kind: Kind) -> dict[str, Sequence[int]]:
     }
 
 
-def certain(labels: NDArray[np.int64], kind: Kind) -> NDArray[np.float32]:
-    """Of int64 (n,): float32 (n, labels), each picture's own label certain."""
-    return np.eye(len(kind.labels), dtype=np.float32)[labels]
-
-
 def named(
     folder: Path, kind: Kind = BUILTIN
 ) -> tuple[list[Path], NDArray[np.int64], NDArray[np.int64]]:
@@ -284,15 +159,3 @@ def _to_size(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
     """Cut or repeat the last row and column until it has so many."""
     missing = [(0, max(0, height - pixels.shape[0])), (0, max(0, width - pixels.shape[1]))]
     return np.pad(pixels, [*missing, (0, 0)], mode="edge")[:height, :width]
-
-
-def with_mirror(pixels: NDArray[np.uint8]) -> Image.Image:
-    """A picture, uint8 (h, w, 3), with `MIRRORED` further pixels on each side."""
-    width = (MIRRORED, MIRRORED)
-    return Image.fromarray(np.pad(pixels, [width, width, (0, 0)], mode="reflect"))
-
-
-def _middle(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    width, height = size
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    return np.asarray(image.convert("RGB").crop((left, top, left + width, top + height)))

@@ -1,4 +1,4 @@
-"""Words that are no labels, but might stand in a header: what a network should be unsure of."""
+"""Out-of-vocabulary (OOV) words that might stand in a header: networks should be unsure of them."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -179,7 +179,7 @@ def compiled(network: keras.Model) -> Network:
     import tensorflow as tf
 
     function = tf.function(lambda pictures: network(pictures, training=False))
-    # Kept by shape here: TensorFlow takes several shapes of one function for an oversight.
+    # One concrete function for each shape, kept here: TensorFlow would warn of retracing.
     by_shape: dict[tuple[int, ...], Any] = {}
 
     def call(pictures: NDArray[np.uint8]) -> Probabilities:

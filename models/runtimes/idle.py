@@ -9,10 +9,10 @@ from threading import Thread, get_native_id
 def run(work: Callable[[], object]) -> None:
     """Run `work` to its end while every other thread goes first; raises what it raises.
 
-    For what computes without the interpreter's lock: others may have to wait for a thread that they
-    keep from the processor while it holds the lock. A thread of its own, because one that is not
-    root's can lower its priority and not raise it again. Where the system has no such priority, or
-    does not allow it, this is computed as anything else.
+    Only for work that releases the interpreter's lock (GIL): all other threads wait for a thread
+    of this priority that holds it and that they keep from the processor. A thread of its own,
+    because one that is not root's can lower its priority and not raise it again. Where the system
+    has no such priority, or does not allow it, this is computed as anything else.
     """
     failed: list[BaseException] = []
 

@@ -94,7 +94,8 @@ def is_text(value: Any) -> bool:
 
 
 def is_name(value: Any) -> bool:
-    """Whether it names a folder inside the store: it may come from afar."""
+    """Guards against path traversal, as names come from the network: whether it names a folder
+    inside the store."""
     return is_text(value) and value[:1] not in ("", ".") and not {"/", "\\"} & set(value)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from models.datasets.tiles import MARGIN, MIRRORED
+from models.datasets.pictures import MARGIN, MIRRORED
 from tilefleet.kind import BUILTIN
 
 Tiles = NDArray[np.uint8]

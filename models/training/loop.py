@@ -188,7 +188,7 @@ def _optimizer(schedule: Schedule) -> keras.optimizers.Optimizer:
         use_ema=True,
         ema_momentum=schedule.average,
     )
-    # Offsets and scales have no size to keep down.
+    # No weight decay of biases and of what normalises.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 

@@ -9,8 +9,8 @@ import keras
 
 from models import store
 from models.datasets import own, photographs
-from models.datasets import tiles as pictures
 from models.datasets.collections import to_learn
+from models.datasets.tiles import drawn
 from models.drawing.tiles import TILES
 from models.store import Entry
 from models.store.manifest import NETWORKS
@@ -22,8 +22,9 @@ from models.training.teachers import views
 from tilefleet.errors import ModelError, ModelNotFound
 from tilefleet.kind import BUILTIN, Kind
 
-#: Drawn headers that the words network's temperature is measured on.
+#: Drawn headers that the words network's temperature is measured on, and those by the short plan.
 _CALIBRATED_ON = 3000
+_CALIBRATED_QUICKLY = 1000
 
 
 def train_pair(
@@ -110,8 +111,9 @@ def train_pair(
             how["belongs"] = dict(plan.belongs[network])
             if network == "tiles" and plan.found.few:
                 how["too few pictures of"] = plan.found.few
+            count = _CALIBRATED_QUICKLY if options.quick else _CALIBRATED_ON
             temperature = calibrated.calibrate(
-                network, model, data, fonts=fonts, kind=kind, count=_CALIBRATED_ON
+                network, model, data, fonts=fonts, kind=kind, count=count
             )
             how["temperature"] = round(temperature, 3)
             say(f"{network}: temperature {how['temperature']}")
@@ -209,7 +211,7 @@ def sources(data: Path) -> views.Sources:
     return views.Sources(
         known + cut if cut else known,
         photographs.photographs(photos) if photos.is_file() else None,
-        pictures.drawn(TILES),
+        drawn(TILES),
     )
 
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models import store
-from models.datasets import tiles as pictures
-from models.datasets.tiles import Pictures
+from models.datasets import tiles
+from models.datasets.pictures import Pictures
 from models.networks import tiles as network_of_tiles
 from models.training import augment
 from models.training.loop import Steps, fit
@@ -207,7 +207,7 @@ def train(
         recipe,
         labelled=known.only(~held) if hold_out else known,
         cut=cut if taught else None,
-        drawn=pictures.drawn(drawn) if drawn else None,
+        drawn=tiles.drawn(drawn) if drawn else None,
         teacher=taught,
     )
     kept = known.only(held) if hold_out else None

@@ -102,7 +102,7 @@ class Deck:
             return self._bad(), False
         if drawn < self._plan.bad + self._plan.duplicates and self._recent:
             return self._random.choice(self._recent), True
-        # Behind a picture's end, bytes mean nothing but another picture to who compares.
+        # Bytes behind a picture's end leave it as it is, and make its message differ from all.
         data = self._picture() + self._salt + self._number.to_bytes(4, "big")
         self._recent.append(data)
         return data, True

@@ -35,8 +35,8 @@ S = TypeVar("S", bound=Source)
 #: Captchas of the bulk lane that go in one message.
 _TOGETHER = 32
 
-#: Of a `map` whose order is kept, so many captchas are sent and waited for at once; at most that
-#: share of the window, which is only filled again when all of them are answered.
+#: An ordered `map` sends captchas in groups, and waits for a group together: most captchas of one,
+#: and the share of the window that one is at most. A slow captcha holds up no more.
 _MOST_AT_ONCE, _SHARES = 16, 16
 
 

@@ -281,7 +281,7 @@ async def _say(connection: Any, *commands: tuple[bytes, ...]) -> None:
 
 
 async def _ask(connection: Any) -> None:
-    """Whether the connection lives; what is wrong with it, the one that listens will meet."""
+    """PING every `_ASK_S` seconds: the task that reads meets the error of a dead connection."""
     with suppress(*TROUBLE):
         while True:
             await asyncio.sleep(_ASK_S)

@@ -53,7 +53,7 @@ class Pending:
         return self._pending.answer()
 
     def cancel(self) -> None:
-        """Nobody wants it any more: workers that have not begun with it will not read it."""
+        """Revoke it: workers that have not begun with it will not read it."""
         self._background.call(self._pending.cancel)
 
 

@@ -52,7 +52,8 @@ async def read_pieces(request: Request, most: int) -> deque[bytes]:
     """The same in the pieces in which it came."""
     here, state = context.of(request), request.state
     announced = request.headers.get("content-length", "")
-    # Who asks first is told at once; others want to be rid of it before they listen.
+    # A client that sent Expect: 100-continue is refused at once. Others read a reply only when they
+    # have sent the body, so up to MOST_IGNORED bytes more are read.
     asks = "expect" in request.headers
     if announced.isdigit() and int(announced) > most + (0 if asks else MOST_IGNORED):
         raise TooLarge(f"a body of {announced} bytes; at most {most} are accepted")

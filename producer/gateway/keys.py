@@ -47,7 +47,7 @@ _MOST_BYTES = 4 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: Who runs the gateway, by deploy/systemd: its group reads a file that root makes.
 _GROUP = "tilefleet"
-#: What a name that nobody has is compared with: that takes as long as one that somebody has.
+#: The hash that is compared for an unknown name: the answer takes as long as for a known one.
 _NOBODY = "0" * 64
 
 

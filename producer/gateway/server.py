@@ -95,7 +95,7 @@ def run(app: Callable[..., Any], sockets: list[socket.socket], *, shutdown_s: in
         most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     config.load()
-    # To look through all that is loaded takes the event loop a tenth of a second, and it stays.
+    # What is loaded stays: later collections, for which the event loop stands still, leave it out.
     gc.collect()
     gc.freeze()
     memory.settle()

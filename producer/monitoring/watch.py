@@ -1,4 +1,4 @@
-"""A look at the whole fleet: who works, what they have counted, what waits. No remote control.
+"""A snapshot of the whole fleet: who works, what they have counted, what waits. No remote control.
 
 Workers tell it themselves, once a second, into a hash (`tilefleet.report`); a look is a few reads.
 """

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 
 class Interrupts(AbstractContextManager["Interrupts"]):
-    """Ctrl-C that is not forgotten where Python drops the exception, as in a `__del__`."""
+    """Remembers Ctrl-C: Python drops an exception that is raised in a `__del__` or a callback."""
 
     def __enter__(self) -> "Interrupts":
         self._came = self._wait = False

@@ -9,18 +9,13 @@ from kombu.utils.json import dumps
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from producer.local.server import EmbeddedServer
 from worker.transport import scripts
+
+OWN_SERVER = True
 
 RIGHTS = ("on", ">pw", "~*", "&*", "+@all")
 COMMANDS = sorted(set(re.findall(r"redis\.p?call\('(\w+)'", scripts.RESTORE)) | {"RPUSH"})
 KEYS = ("unacked", "unacked_index")
-
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ Done = Callable[[Sequence[Job]], None]
 
 
 def give_up(jobs: Sequence[Job], error: Exception) -> Sequence[Job]:
-    """A mistake of ours: a thread that ended of it would leave the worker alive and deaf.
+    """Fail `jobs`, which are of one model, for an unexpected error of our own code; returns them
+    with all that joined them.
 
-    `jobs`: of one model. They are given with all that joined them, and fail.
+    If the thread ended instead, the worker would live and read nothing.
     """
     logger.exception("%d captchas are given up: %s", len(jobs), ", ".join(map(str, jobs)))
     for job in jobs:

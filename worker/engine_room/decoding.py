@@ -1,8 +1,8 @@
-"""Decoding, ahead of the passes: on threads of its own, or on a lane's where these have all cores.
+"""Decoding, ahead of the passes: on threads of its own, or on sessions' that have all cores.
 
 ::
 
-    arrived ─→ decoders, or lanes, some in a row ─→ decoded
+    arrived ─→ decoders, or sessions, some in a row ─→ decoded
                   ├── takes long ─→ one more decoder ─↗
                   ├── cannot be read ─────────────────────────→ completion
                   └── joins one with the same bytes, or has a kept answer ─ … ─↗
@@ -28,12 +28,12 @@ from worker.engine_room.job import Job
 
 logger = logging.getLogger(__name__)
 
-#: Captchas are decoded for so many passes of each lane ahead, and for at least so many captchas.
+#: Captchas are decoded for so many passes of each session ahead, and for at least so many captchas.
 _PASSES_DECODED, _LEAST_DECODED = 4, 64
 #: Seconds for which what a decoder has done may wait for what it does next, and most captchas that
 #: it takes for that.
 _DECODING_S, _MOST_AT_ONCE = 0.0005, 16
-#: Most captchas that a lane decodes in a row where no core is left for a decoder, and after how
+#: Most captchas that a session decodes in a row where no core is left for a decoder, and after how
 #: many of these it looks for more urgent ones.
 _MOST_IN_A_ROW, _LOOKS_EVERY = 32, 4
 
@@ -57,7 +57,7 @@ class Decoding:
         exclusion: SharedExclusiveLock,
         *,
         decoders: int,
-        lanes: int,
+        sessions: int,
         max_batch: int,
         cores: Callable[[], int],
     ) -> None:
@@ -67,14 +67,14 @@ class Decoding:
         self._arrived, self._decoded = arrived, decoded
         self._completion = completion
         self._exclusion = exclusion
-        self._lanes = lanes
+        self._sessions = sessions
         self._cores = cores
-        self._most_decoded = max(_LEAST_DECODED, _PASSES_DECODED * max_batch * lanes)
+        self._most_decoded = max(_LEAST_DECODED, _PASSES_DECODED * max_batch * sessions)
         #: What takes long, for a thread of its own while that runs.
         self._long: Batcher[Job] = Batcher()
         self._long_ended = False
         self._ending = Lock()
-        #: Threads of lanes that wait for captchas, and whether the others keep all cores busy.
+        #: Threads of sessions that wait for captchas, and whether the others keep all cores busy.
         self._idle: set[int] = set()
         self._no_core_left = False
         #: Of each captcha.
@@ -91,7 +91,7 @@ class Decoding:
             thread.start()
 
     def close(self) -> None:
-        """Decode what has arrived, then end the threads; what lanes decode from then on takes as
+        """Decode what has arrived, then end the threads; what sessions decode from then on takes as
         long as it takes."""
         self._arrived.close()
         for thread in self._decoders:
@@ -177,19 +177,20 @@ class Decoding:
             if some := [job for job in to_read if job.bulk is bulk]:
                 self._decoded.put(some, bulk=bulk)
 
-    # On a lane's thread ---------------------------------------------------------------------------
+    # On a session's thread ------------------------------------------------------------------------
 
     def decode_ahead(self, between: Callable[[], None]) -> None:
-        """Where the lanes keep all cores busy: decode for the next passes, in a row. In turns with
-        a decoder, on one core, each would throw the other's code and weights out of the caches.
+        """Where the sessions keep all cores busy: decode for the next passes, in a row. In turns
+        with a decoder, on one core, each would throw the other's code and weights out of the
+        caches.
 
         `between` is called after every few: large pictures take long.
         """
-        self._no_core_left = self._cores() <= self._lanes
+        self._no_core_left = self._cores() <= self._sessions
         bulk = not self._arrived.count(bulk=False)
         if not self._no_core_left or self._decoded.count(bulk=bulk):
             return
-        left = min(_MOST_IN_A_ROW, -(-self._arrived.count(bulk=bulk) // self._lanes))
+        left = min(_MOST_IN_A_ROW, -(-self._arrived.count(bulk=bulk) // self._sessions))
         while left and (
             jobs := self._arrived.take(
                 min(left, _LOOKS_EVERY), _bulk_only if bulk else _no_bulk, wait=False
@@ -204,7 +205,7 @@ class Decoding:
 
     @contextmanager
     def on_idle_core(self) -> Iterator[None]:
-        """This lane waits: decoders may have its core meanwhile."""
+        """This session waits: decoders may have its core meanwhile."""
         self._idle.add(get_ident())
         self._arrived.look_again()
         try:
@@ -248,6 +249,6 @@ class Decoding:
 
     def _may_decode(self, bulk: bool) -> bool:
         """Not far ahead of the passes: pixels take ten times the memory of a picture's bytes. Not
-        on a core that a lane has, either."""
+        on a core that a session has, either."""
         has_core = bool(self._idle) or not self._no_core_left
         return has_core and self._decoded.count(bulk=bulk) < self._most_decoded

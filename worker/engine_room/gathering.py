@@ -1,4 +1,4 @@
-"""What a lane has read in passes that follow each other, to be handed on together."""
+"""What a session has read in passes that follow each other, to be handed on together."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -14,7 +14,7 @@ _TOGETHER_S = 0.025
 
 
 class Gathering:
-    """One lane's jobs that are read and not handed on yet; on its thread only."""
+    """One session's jobs that are read and not handed on yet; on its thread only."""
 
     def __init__(self, completion: Completion, exclusion: SharedExclusiveLock) -> None:
         self._completion = completion

@@ -55,7 +55,7 @@ class Job:
     #: SHA-256 of the image, where it is known, and the jobs with the same image.
     digest: bytes | None = None
     followers: "list[Job]" = field(default_factory=list)
-    #: Nobody wants it any more, but some that joined it.
+    #: Revoked or expired itself; read for those that joined it.
     only_for_followers: bool = False
     #: Its delivery's.
     trace: Trace | None = None

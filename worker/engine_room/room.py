@@ -1,12 +1,12 @@
-"""The engine room: decoding threads, and one thread for each engine lane, with batchers before.
+"""The engine room: decoding threads, and one thread for each engine session, with batchers before.
 
 ::
 
-    submit ─→ arrived ─→ decoders ─→ decoded ─→ lanes ─→ done(jobs)
+    submit ─→ arrived ─→ decoders ─→ decoded ─→ sessions ─→ done(jobs)
        │                    ├── takes long: one decoder more, then decoded
        │                    ├── cannot be read ──────────↗
        │                    └── joins one with the same bytes ─ … ─↗
-       └── idle: a lane decodes it itself ────────↗
+       └── idle: a session decodes it itself ────────↗
 
 Each job is bound to one of the models that are held (`worker.engine_room.held`), with which all of
 this happens; a pass reads jobs of one model.
@@ -50,23 +50,23 @@ class EngineRoom:
         self,
         engines: Mapping[str, Engine],
         *,
-        lanes: int,
+        sessions: int,
         decoders: int,
         started: Done,
         done: Done,
         keep_s: float = 0.0,
         cores: Callable[[], int] = lambda: len(os.sched_getaffinity(0)),
     ) -> None:
-        """Make `lanes` warm lanes; raises ModelError. Nothing runs before `start`.
+        """Make `sessions` warm sessions; raises ModelError. Nothing runs before `start`.
 
         `engines` by the names of their models; the first reads what names none.
         `started` gets the jobs of a pass that begins, `done` those that are finished.
         `keep_s`: seconds for which an answer is kept for captchas with the same bytes.
         `cores`: how many this process may use now.
         """
-        self.held = HeldModels(engines, sessions=lanes, keep_s=keep_s)
+        self.held = HeldModels(engines, sessions=sessions, keep_s=keep_s)
         #: Passes that run side by side.
-        self.lanes = lanes
+        self.sessions = sessions
         self._started = started
         self._completion = Completion(done, self.held)
         self._exclusion = SharedExclusiveLock()
@@ -78,7 +78,7 @@ class EngineRoom:
             self._completion,
             self._exclusion,
             decoders=decoders,
-            lanes=lanes,
+            sessions=sessions,
             max_batch=max(engine.max_batch for engine in engines.values()),
             cores=cores,
         )
@@ -88,11 +88,11 @@ class EngineRoom:
             "wait": Durations(),
             "pass": Durations(),
         }
-        #: Captchas that are being read, by the lane's thread.
+        #: Captchas that are being read, by the session's thread.
         self._in_pass: dict[int, int] = {}
         self._readers = [
-            Thread(target=self._run, name=f"lane-{number}", daemon=True)
-            for number in range(1, lanes + 1)
+            Thread(target=self._run, name=f"session-{number}", daemon=True)
+            for number in range(1, sessions + 1)
         ]
 
     def start(self) -> None:
@@ -167,7 +167,9 @@ class EngineRoom:
         sizes = sum((Counter(dict(tally.passes)) for tally in tallies), Counter[int]())
         return {
             "model": self.engine.model,
-            "lanes": self.lanes,
+            "sessions": self.sessions,
+            # As they were called before.
+            "lanes": self.sessions,
             "max_batch": self.engine.max_batch,
             "waiting": self.waiting,
             "running": self.running,
@@ -182,7 +184,7 @@ class EngineRoom:
         }
 
     def _run(self) -> None:
-        """On a lane's thread."""
+        """On a session's thread."""
         read = Gathering(self._completion, self._exclusion)
         while True:
             if read and not self._more_than(read):
@@ -208,11 +210,11 @@ class EngineRoom:
             return self._decoded.take(_cap)
 
     def _more_than(self, read: Gathering) -> bool:
-        """Whether the lanes have as much to do yet as each of them has read, and as urgent: who
+        """Whether the sessions have as much to do yet as each of them has read, and as urgent: who
         waits for a window of answers gets the first of them while the others are read."""
         bulk = read.bulk
         waiting = self._arrived.count(bulk=bulk) + self._decoded.count(bulk=bulk)
-        return waiting >= len(read) * self.lanes
+        return waiting >= len(read) * self.sessions
 
     def _pass(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Jobs of one model, with those that joined them: whatever happens, all are done."""

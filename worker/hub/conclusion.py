@@ -154,7 +154,8 @@ class Conclusion:
         done()
 
     def give_up(self, delivery: Delivery, error: BaseException) -> None:
-        """What it asks for beside its result cannot be done; it must not stay claimed for ever."""
+        """Its links, chord or callbacks raised: store a failure and acknowledge, or the message
+        would stay claimed for ever."""
         request, why = delivery.request, reason(error)
         logger.error("Concluding %s failed", request, exc_info=error)
         if request.acknowledged:

@@ -1,4 +1,4 @@
-"""Where requests are taken in, and where it is told what became of them.
+"""Admits requests to the engine room, and has them concluded: results, acknowledgements, events.
 
 ::
 

@@ -120,7 +120,12 @@ class _Collector(Collector):
             here.add_metric([each.name], each.open)
         yield from (held, here)
         yield GaugeMetricFamily(
-            "tilefleet_worker_lanes", "Passes that run side by side.", room.lanes
+            "tilefleet_worker_sessions", "Passes that run side by side.", room.sessions
+        )
+        yield GaugeMetricFamily(
+            "tilefleet_worker_lanes",
+            "As tilefleet_worker_sessions, under its former name.",
+            room.sessions,
         )
         yield GaugeMetricFamily(
             "tilefleet_worker_claimed_messages",

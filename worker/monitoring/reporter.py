@@ -29,7 +29,7 @@ class Reporter:
         self._trouble = ""
         self._closed = False
         self._due = Event()
-        self._thread = Thread(target=self._run, name="beacon", daemon=True)
+        self._thread = Thread(target=self._run, name="reporter", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

@@ -1,4 +1,4 @@
-"""A failure that is stored though the message's own wishes cannot be trusted."""
+"""Stores failures of messages whose links, chains and chords must not be followed."""
 
 import logging
 from typing import Any

@@ -39,7 +39,7 @@ class Writer:
         heard_s: int = 0,
         exchange: Callable[[Any, Sequence[Command]], list[Any]] = exchange,
     ) -> None:
-        """`stored` gets the jobs whose results are written, on the thread that wrote them.
+        """`stored` gets the deliveries whose results have been written, on the writer's thread.
 
         `heard_s`: seconds for which a result is stored once somebody has heard it; 0: as any other.
         `exchange`: what runs commands on the backend's client.

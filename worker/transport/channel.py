@@ -108,7 +108,7 @@ class Channel(redis.Channel):
         super()._disconnect_pools()
 
     def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Its text goes along every time: a kilobyte, and no server can have forgotten it."""
+        """EVAL, not EVALSHA: a kilobyte more, and no NOSCRIPT after a restart or failover."""
         with self.conn_or_acquire() as client:
             prefixed = self._prefixed(keys)
             return client.execute_command("EVAL", script, len(keys), *prefixed, *arguments)
@@ -211,7 +211,8 @@ class Channel(redis.Channel):
             self.qos.flush()
 
     def _on_connection_disconnect(self, connection: Any) -> None:
-        """Whoever closes it: what was asked on it is not answered any more."""
+        """The connection is gone, whoever closed it: no reply to the claim that was sent on it will
+        come."""
         client = self.__dict__.get("client")
         if client is not None and client.connection is connection:
             self._armed, self._claim = False, None
@@ -224,7 +225,8 @@ class Channel(redis.Channel):
         super()._flush_brpop_reauth()
 
     def _update_queue_cycle(self) -> None:
-        """Other queues from here on: what the server was asked to tell is not enough."""
+        """The set of queues changed, and the server tracks the keys of the old one: claim again,
+        which tracks those of the new one."""
         super()._update_queue_cycle()
         self.disarm()
 
@@ -371,7 +373,7 @@ class Channel(redis.Channel):
             self.qos.ack(claimed.tag)
             return
         if not self.qos.has(claimed.tag):
-            # Its consumer wants nothing acknowledged.
+            # A no_ack consumer: kombu kept no delivery to acknowledge later.
             self.qos.ack(claimed.tag)
 
     def _payload(self, claimed: Claimed) -> Any:

@@ -31,7 +31,7 @@ class Poller(redis.MultiChannelPoller):
             if not channel._in_poll and channel.active_queues and channel.qos.can_consume():
                 # Now, rather than on the loop's next turn.
                 channel._brpop_start()
-            # No message has come: who drains events goes on waiting.
+            # Nothing was delivered: Empty keeps drain_events() waiting.
             raise Empty
         super().on_readable(fileno)
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from models import store
 from models.datasets import own
-from models.datasets import tiles as pictures
 from models.datasets.collections import answered, is_unseen
+from models.datasets.tiles import open_captcha
 from models.datasets.truth import Truth
 from models.drawing.fonts import faces
 from models.drawing.strips import draw_strips
@@ -44,12 +44,12 @@ def calibrate(
         _, held_out = faces(fonts, kind)
         drawn = draw_strips(count, seed=_SEED, faces=held_out, kind=kind)
         pictures = np.repeat(drawn.images[..., np.newaxis], 3, axis=-1)
-        surprise = calibration.of_words(_ask(model, pictures), drawn.labels)
+        nll = calibration.of_words(_ask(model, pictures), drawn.labels)
     elif kind != BUILTIN:
         kept = own.labelled(data, kind).calibrated
         if len(kept) < _LEAST_TILES:
             return 1.0
-        surprise = calibration.of_pictures(_ask(model, kept.tiles()), kept.labels)
+        nll = calibration.of_pictures(_ask(model, kept.tiles()), kept.labels)
     else:
         known = captchas(data)
         if not known:
@@ -58,12 +58,12 @@ def calibrate(
             Crops.from_bytes(truth.path.read_bytes(), BUILTIN.layout, max_bytes=_MAX_BYTES)
             for truth in known
         ]
-        surprise = calibration.of_tiles(
+        nll = calibration.of_tiles(
             np.stack([_ask(model, crop.tiles) for crop in crops]),
             [[BUILTIN.index[word] for word in truth.words] for truth in known],
             [truth.picks for truth in known],
         )
-    temperature = calibration.best(surprise)
+    temperature = calibration.best(nll)
     calibration.apply(model, temperature)
     return temperature
 
@@ -105,7 +105,7 @@ def captchas(data: Path, kind: Kind = BUILTIN) -> list[Truth]:
 
 def _is_readable(truth: Truth, kind: Kind) -> bool:
     try:
-        pictures.open_captcha(truth.path, kind)
+        open_captcha(truth.path, kind)
     except BadImage:
         # `inventory` names it.
         return False

@@ -30,21 +30,23 @@ def of_tiles(
     picks: Sequence[Sequence[int]],
     kind: Kind = BUILTIN,
 ) -> Scores:
-    """How improbable the right picks are, for each temperature: float64 (captchas, temperatures).
+    """The negative log-likelihood (NLL) of the right picks for each temperature.
+
+    Returns float64 (captchas, temperatures).
 
     `tiles` is float32 (captchas, tiles, labels); `asked` and `picks` are the classes of each
     header's words and the right tiles, from 1.
     """
     logarithms = np.log(np.maximum(tiles.astype(np.float64), _LEAST))
     right = [sum(1 << (pick - 1) for pick in chosen) for chosen in picks]
-    surprise = np.empty((len(tiles), len(TEMPERATURES)))
+    nll = np.empty((len(tiles), len(TEMPERATURES)))
     for column, temperature in enumerate(TEMPERATURES):
         powers = np.exp(logarithms / temperature)
         scaled = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
         for row, (words, chosen) in enumerate(zip(asked, right, strict=True)):
             probability = posterior(scaled[row][:, sorted(set(words))], kind)[chosen]
-            surprise[row, column] = -np.log(max(probability, _LEAST))
-    return surprise
+            nll[row, column] = -np.log(max(probability, _LEAST))
+    return nll
 
 
 def of_words(words: NDArray[np.float32], labels: NDArray[np.int16]) -> Scores:
@@ -56,14 +58,14 @@ def of_words(words: NDArray[np.float32], labels: NDArray[np.int16]) -> Scores:
     unknown = labels == UNKNOWN
     known = np.where(unknown, 0, labels)[..., None].astype(np.int64)
     logarithms = np.log(np.maximum(words.astype(np.float64), _LEAST))
-    surprise = np.empty((len(words), len(TEMPERATURES)))
+    nll = np.empty((len(words), len(TEMPERATURES)))
     for column, temperature in enumerate(TEMPERATURES):
         scaled = logarithms / temperature
         scaled -= np.log(np.exp(scaled).sum(axis=-1, keepdims=True))
         right = np.take_along_axis(scaled, known, axis=-1)[..., 0]
         right[unknown] = scaled[unknown][:, :-1].mean(axis=-1)
-        surprise[:, column] = -right.sum(axis=1)
-    return surprise
+        nll[:, column] = -right.sum(axis=1)
+    return nll
 
 
 def of_pictures(tiles: NDArray[np.float32], labels: NDArray[np.int64]) -> Scores:
@@ -71,9 +73,9 @@ def of_pictures(tiles: NDArray[np.float32], labels: NDArray[np.int64]) -> Scores
     return of_words(tiles[:, np.newaxis], labels[:, np.newaxis].astype(np.int16))
 
 
-def best(surprise: Scores) -> float:
-    """The temperature of the least surprise in all."""
-    return float(TEMPERATURES[surprise.mean(axis=0).argmin()])
+def best(nll: Scores) -> float:
+    """The temperature of the least negative log-likelihood (NLL) in all."""
+    return float(TEMPERATURES[nll.mean(axis=0).argmin()])
 
 
 def sharpness(confidence: Scores, right: NDArray[np.bool_]) -> float:
@@ -85,9 +87,9 @@ def sharpness(confidence: Scores, right: NDArray[np.bool_]) -> float:
     odds = np.log(np.clip(confidence, _LEAST, 1 - _LEAST))
     odds -= np.log(np.clip(1 - confidence, _LEAST, 1 - _LEAST))
     signed = np.where(right, odds, -odds)
-    # -log of the sharpened probability of what happened: log(1 + exp(-sharpness · odds)).
-    surprise = np.logaddexp(0, -TEMPERATURES[:, np.newaxis] * signed).mean(axis=1)
-    return float(TEMPERATURES[surprise.argmin()])
+    # The NLL of what happened: log(1 + exp(-sharpness · odds)).
+    nll = np.logaddexp(0, -TEMPERATURES[:, np.newaxis] * signed).mean(axis=1)
+    return float(TEMPERATURES[nll.argmin()])
 
 
 def apply(network: keras.Model, temperature: float) -> None:

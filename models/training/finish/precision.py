@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from models import store
 from models.datasets import own
-from models.datasets import tiles as training_pictures
 from models.datasets.collections import answered
 from models.datasets.split import seen
+from models.datasets.tiles import cut, labelled
 from models.drawing import captchas, fonts, strips
-from models.drawing import tiles as pictures
+from models.drawing.tiles import TILES
 from models.engines.reader import Reader
 from models.evaluation.score import Score, evaluate
 from models.runtimes.convert import to_litert
@@ -147,11 +147,11 @@ def _samples(network: str, data: Path | None, kind: Kind) -> NDArray[np.uint8]:
         return found[:: len(found) // _SAMPLES + 1]
     if data is not None:
         if (data / "captchas2016").is_dir():
-            return training_pictures.cut(data / "captchas2016", seen).tiles()
+            return cut(data / "captchas2016", seen).tiles()
         if (data / "tiles.npz").is_file():
-            found = training_pictures.labelled(data / "tiles.npz").tiles()
+            found = labelled(data / "tiles.npz").tiles()
             return found[:: len(found) // _SAMPLES + 1]
     with tempfile.TemporaryDirectory() as folder:
         count = _SAMPLES // kind.layout.count
-        captchas.generate(pictures.TILES, Path(folder), count=count, seed=_SEED)
-        return training_pictures.cut(Path(folder)).tiles()
+        captchas.generate(TILES, Path(folder), count=count, seed=_SEED)
+        return cut(Path(folder)).tiles()

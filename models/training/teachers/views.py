@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import store
-from models.datasets.tiles import Pictures
+from models.datasets.pictures import Pictures
 from models.networks.chain import MAPS
 from models.training import augment
 from models.training.teachers.shards import make_all

@@ -91,10 +91,10 @@ def why(error: BaseException) -> str:
     begun: BaseException | None = error
     while begun is not None:
         if isinstance(begun, ssl.SSLError):
-            # Its number is none of the system's.
+            # Its errno is OpenSSL's: os.strerror would name another error.
             return str(begun)
         if isinstance(begun, socket.gaierror):
-            # Nor is that of a name that is not found.
+            # Its errno is the resolver's.
             return begun.strerror or str(begun)
         if isinstance(begun, OSError) and begun.errno:
             return os.strerror(begun.errno)

@@ -154,14 +154,14 @@ class Transport:
         await self._results.close(f"{self.name}: the client was closed")
         for client in {self._sender, self._store, self._listener}:
             pool = client.connection_pool
-            # Where sentinels said which server it is, they are still connected.
+            # The manager of sentinels has connections of its own.
             asked = pool.sentinel_manager.sentinels if hasattr(pool, "sentinel_manager") else ()
             for end in (client.aclose, pool.disconnect, *(each.aclose for each in asked)):
-                # Whatever it says: nothing is asked of it any more.
+                # Errors of a connection that is closed do not matter.
                 with suppress(*TROUBLE, RuntimeError):
                     async with asyncio.timeout(_CLOSED_S):
                         await end()
-        # What transports have left to do.
+        # asyncio's transports have callbacks left, of their closing.
         await asyncio.sleep(0)
 
     async def _publish(self) -> None:

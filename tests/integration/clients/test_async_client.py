@@ -20,11 +20,7 @@ from tests.support.running.fleet import NULL, STRANGE, another_app, solve, wait_
 from tests.support.running.servers import FragileServer
 from tilefleet import errors, wire
 
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
+OWN_SERVER = True
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,12 @@ import pytest
 
 from producer import Client
 from producer.client.spares import MOST
-from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.running.fleet import NULL, STRANGE, wait_until
 from tests.support.running.servers import stopped
 from tilefleet import errors
 
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
+OWN_SERVER = True
 
 
 @pytest.fixture(scope="module")

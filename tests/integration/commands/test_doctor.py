@@ -19,16 +19,12 @@ from tilefleet import WrongSize, report
 from tilefleet.report import Report
 from tilefleet.testing import FakeFleet
 
+OWN_SERVER = True
+
 NAMES = [
     *("Python", "extras", "settings", "model", "server", "version", "rights", "eviction"),
     *("memory", "clock", "workers", "reads with", "answer", "gateway"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,9 @@ from tests.support.running import accounts
 from tests.support.running.fleet import NULL
 from tests.support.running.servers import stopped
 
+OWN_SERVER = True
+
 SAMPLE = min(SAMPLES.glob("*.jpg"))
-
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
 
 
 @pytest.fixture

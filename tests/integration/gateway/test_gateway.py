@@ -12,13 +12,9 @@ from producer.local.worker import WorkerProcess
 from tests.support.running.fleet import NULL, STRANGE, wait_until
 from tests.support.running.gateway import gateway
 
+OWN_SERVER = True
+
 JPEG = {"content-type": "image/jpeg"}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -19,22 +19,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
 from producer.client.spares import MOST
-from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support.running.fleet import NULL, STRANGE, wait_until
 from tests.support.running.gateway import gateway
 
+OWN_SERVER = True
+
 #: So that what is slow keeps no others.
 SINGLE = {**NULL, "TILEFLEET_MAX_BATCH": "1"}
 NDJSON = {"accept": "application/x-ndjson"}
 HERE, ELSEWHERE = "https://bot.example", "https://other.example"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

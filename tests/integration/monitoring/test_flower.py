@@ -17,11 +17,7 @@ from tests.support.running.fleet import NULL, another_app, solve, wait_until
 from tests.support.running.flower import Flower, flower
 from tilefleet import errors, wire
 
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
+OWN_SERVER = True
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from producer import Client
 from producer.local.ports import free_port
-from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support import promql
@@ -21,6 +20,8 @@ from tests.support.running.fleet import NULL, wait_until
 from tests.support.running.many import Supervised
 from tilefleet import errors
 from tilefleet.settings import Settings
+
+OWN_SERVER = True
 
 DEPLOY = REPOSITORY / "deploy"
 #: Every server that Prometheus asks gives these.
@@ -49,12 +50,6 @@ class Page:
         for sample in self.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
         return found
-
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

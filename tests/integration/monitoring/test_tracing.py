@@ -12,6 +12,8 @@ from tests.support.running.fleet import NULL, another_app, solve, wait_until
 from tests.support.running.gateway import gateway
 from tilefleet.testing import EmbeddedServer, WorkerProcess
 
+OWN_SERVER = True
+
 PARTS = {"queue", "wait", "decode", "pass", "store"}
 #: What a gateway or a program's own span sends.
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -27,12 +29,6 @@ with Client() as fleet:
         except TilefleetError as error:
             print(type(error).__name__)
 """
-
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,9 @@ from tests.support.running import accounts
 from tests.support.running.fleet import NULL, another_app, ask, solve, wait_until
 from tilefleet import errors, wire
 
+OWN_SERVER = True
+
 EXTRA = ("--include", "tests.support.included.extra_tasks")
-
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,13 @@ from threading import Event, Thread
 import pytest
 
 from producer import Client
-from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from producer.monitoring.remote import Remote
 from tests.support.data.stored import copy_of_builtin
 from tests.support.running.fleet import NULL, wait_until
 from tilefleet.settings import Settings
+
+OWN_SERVER = True
 
 NODE = "first@here"
 
@@ -32,12 +33,6 @@ def models(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def environ(models) -> dict[str, str]:
     return {"TILEFLEET_STORE": str(models), "TILEFLEET_CACHE_S": "60"}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,7 @@ from tests.support.running.fleet import NULL, another_app, ask, wait_until
 from worker.transport import scripts
 from worker.transport.claim import Claim
 
-
-@pytest.fixture(scope="module")
-def server():
-    with EmbeddedServer() as server:
-        yield server
+OWN_SERVER = True
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from models.bootstrap.dataset import Dataset
 from models.bootstrap.estimation import cooccurrence
 from models.bootstrap.estimation.beliefs import MOST, Rates, Sightings
 from models.bootstrap.estimation.counts import factors_of_one
+from models.datasets.counted import counted
 from models.datasets.kinds import kind_of
-from models.datasets.tiles import counted
 from tests.support.data import own as folder
 from tests.support.data.own import KIND
 

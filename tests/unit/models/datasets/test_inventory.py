@@ -5,8 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
+from models.datasets.counted import write_counted
 from models.datasets.inventory import look
-from models.datasets.tiles import cut, labelled, write_counted
+from models.datasets.tiles import cut, labelled
 from tests.conftest import SAMPLES
 from tests.support.data import learnable
 from tilefleet.errors import BadAnswers, BadCollection, BadTiles

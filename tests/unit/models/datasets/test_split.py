@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from models.datasets.collections import LEARNED, MEASURED, to_learn, unseen_tiles
-from models.datasets.split import unseen
-from models.datasets.tiles import Pictures
+from models.datasets.pictures import Pictures
+from models.datasets.split import seen, unseen
 from tilefleet.kind import BUILTIN
 
 SIZE = BUILTIN.layout.size
@@ -75,3 +75,10 @@ def test_what_is_unseen_is_what_trainings_leave_out_by_its_bytes(data):
     found = unseen_tiles(data)
     assert all(shows(found, 2, tile) for tile in range(8))
     assert not any(shows(found, seed, tile) for seed in (1, 3, 4) for tile in range(8))
+
+
+def test_a_fixed_tenth_of_captchas_is_unseen_whatever_they_are_named():
+    captchas = [f"captcha {number}".encode() for number in range(4096)]
+    share = sum(map(unseen, captchas)) / len(captchas)
+    assert share == pytest.approx(1 / 10, abs=0.02)
+    assert all(seen(captcha) is not unseen(captcha) for captcha in captchas)

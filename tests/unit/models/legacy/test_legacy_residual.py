@@ -11,8 +11,6 @@ from PIL import Image
 from models.datasets.truth import truths
 from models.legacy import file as legacy_file
 from models.legacy import originals
-from models.legacy import tiles as legacy_tiles
-from models.legacy import words as legacy_words
 from models.legacy.importer import TOLERANCE, import_networks
 from models.legacy.weights import text
 from models.recognition.crops import cut_header
@@ -52,6 +50,8 @@ def test_the_layers_follow_from_names_and_shapes(tmp_path: Path) -> None:
 
 
 def test_classes_are_put_into_our_order_by_name(tmp_path: Path) -> None:
+    from models.legacy import tiles as legacy_tiles
+
     network = legacy_file.read(legacy_files.residual(tmp_path / "M.h5"))
     theirs = network.layers[-1].weights["kernel"]
     ours = legacy_tiles.in_our_order(network).layers[-1].weights["kernel"]
@@ -199,6 +199,8 @@ def test_a_text_network_in_the_place_of_a_tiles_network_is_refused(tmp_path: Pat
 def test_the_real_tile_networks_are_as_right_as_in_their_own_program(
     data_folder: Path, file: str, parameters: int
 ) -> None:
+    from models.legacy import tiles as legacy_tiles
+
     network = legacy_file.read(data_folder / "legacy" / f"cracking-12306-{file}.h5")
     assert network.parameters == parameters
     chosen = sorted((data_folder / "tiles").glob("*_0[12].jpg"))
@@ -210,6 +212,8 @@ def test_the_real_tile_networks_are_as_right_as_in_their_own_program(
 
 
 def test_the_real_text_network_reads_plain_and_noisy_headers(data_folder: Path) -> None:
+    from models.legacy import words as legacy_words
+
     network = legacy_words.build(
         legacy_file.read(data_folder / "legacy" / "cracking-12306-text.h5")
     )

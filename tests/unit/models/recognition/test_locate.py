@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from models.recognition import search, strengths
+from models.recognition import locate, search, strengths
 from models.recognition.image import read
 from models.recognition.locate import Sighting, cut, look
 from tests.conftest import SAMPLES
@@ -60,6 +60,16 @@ def test_a_scaled_captcha_is_found_and_points_are_in_its_own_pixels(captcha, sca
         assert x == pytest.approx(across * scale, abs=1 + scale)
         assert y == pytest.approx(down * scale, abs=1 + scale)
     assert 0 < place.certainty < 1
+
+
+@pytest.mark.parametrize(
+    ("wider", "is_one"), [(0.97, False), (0.985, True), (1.0, True), (1.015, True), (1.03, False)]
+)
+def test_all_of_a_picture_is_a_captcha_only_if_it_has_its_shape(captcha, wider, is_one):
+    width, height = LAYOUT.size
+    picture = captcha.convert("L").resize((round(2 * width * wider), 2 * height))
+    whole = [each for each in locate._filling(picture, LAYOUT) if (each.left, each.top) == (0, 0)]
+    assert bool(whole) is is_one
 
 
 @pytest.mark.parametrize("border", [1, 3, 20])

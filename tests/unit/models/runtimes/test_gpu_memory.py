@@ -3,7 +3,6 @@
 import os
 from types import SimpleNamespace
 
-import keras
 import pytest
 
 from models.runtimes import gpu_memory
@@ -62,6 +61,8 @@ def test_without_a_card_nothing_is_asked_for():
 
 
 def test_jax_takes_memory_as_it_needs_it_and_has_no_bound_of_ours(monkeypatch):
+    import keras
+
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "")
     monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE")
     gpu_memory.before_import("tensorflow")

@@ -40,7 +40,8 @@ def packed(path, files, *, mode=stat.S_IFREG | 0o644, packing=zipfile.ZIP_DEFLAT
         for name, each in files:
             info = zipfile.ZipInfo(name)
             info.external_attr = mode << 16
-            made.writestr(info, each, packing)
+            # Quickly: how small it gets does not matter.
+            made.writestr(info, each, packing, compresslevel=1)
     return path
 
 

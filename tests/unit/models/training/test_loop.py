@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pytest
 
-from models.training.loop import Steps, fit
 from models.training.schedule import Schedule
 from tilefleet.errors import ModelError
+
+if TYPE_CHECKING:
+    import keras
+
+    from models.training.loop import Steps
 
 
 class Interrupted(Exception):
@@ -22,6 +26,8 @@ def batch(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def build() -> "keras.Model":
+    import keras
+
     keras.utils.set_random_seed(1)
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
 
@@ -30,8 +36,10 @@ SCHEDULE = Schedule(epochs=4, steps_per_epoch=8, peak_learning_rate=0.1, average
 
 
 def train(
-    network: "keras.Model", directory: Path, *, data: Steps | None = None, **changes: float
+    network: "keras.Model", directory: Path, *, data: "Steps | None" = None, **changes: float
 ) -> dict[str, list[float]]:
+    from models.training.loop import Steps, fit
+
     return fit(
         network,
         data or Steps.drawn(batch, steps=8, seed=3),
@@ -44,6 +52,8 @@ def train(
 
 
 def test_a_step_depends_on_seed_epoch_and_index_only() -> None:
+    from models.training.loop import Steps
+
     data = Steps.drawn(batch, steps=8, seed=3)
     first = data[5][0]
     data.epoch = 1
@@ -65,6 +75,8 @@ def test_training_ends_with_the_best_averaged_weights(tmp_path: Path) -> None:
 # CSVLogger leaves its file open when an epoch fails.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    from models.training.loop import Steps
+
     whole = build()
     train(whole, tmp_path / "whole")
 
@@ -101,6 +113,8 @@ def test_a_training_that_gets_no_better_ends_and_stays_ended(tmp_path: Path) -> 
 
 
 def test_without_held_out_data_the_last_epoch_counts(tmp_path: Path) -> None:
+    from models.training.loop import Steps, fit
+
     data = Steps.drawn(batch, steps=8, seed=3)
     schedule = Schedule(epochs=2, steps_per_epoch=8, peak_learning_rate=0.1, seed=3)
     how = {"directory": tmp_path, "loss": "mse", "progress": False}

@@ -10,7 +10,8 @@ from models.datasets.truth import truths
 from models.engines.reader import Reader
 from models.evaluation.score import evaluate
 from models.recognition.crops import Crops
-from models.store.manifest import NETWORKS, Manifest
+from models.store.manifest import NETWORKS, Manifest, sha256
+from models.training.finish import precision as precisions
 from models.training.finish.precision import choose, convert, measure, reader
 from tests.conftest import SAMPLES
 from tilefleet.errors import BadManifest
@@ -21,6 +22,30 @@ from tilefleet.settings import Settings
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def made_once():
+    """All have the built-in's networks: what is made of one is not made again for another test."""
+    files = {}
+
+    def once(make, name):
+        def made(*given):
+            if name(*given) not in files:
+                files[name(*given)] = make(*given)
+            return files[name(*given)]
+
+        return made
+
+    names = {
+        "to_litert": lambda network, batch: (network.name, batch),
+        "quantise": lambda file, pictures: (sha256(file), sha256(pictures.tobytes())),
+        "_samples": lambda network, *_: network,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for each, name in names.items():
+            patch.setattr(precisions, each, once(getattr(precisions, each), name))
+        yield
 
 
 @pytest.fixture(scope="module")

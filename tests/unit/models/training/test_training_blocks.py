@@ -1,28 +1,26 @@
 """Training by blocks: what a block learns from, and that the chain of all is a tiles network."""
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-keras = pytest.importorskip("keras")
+from models import store
+from models.datasets.pictures import Pictures, with_mirror
+from tests.support.data import stored
+from tilefleet.kind import BUILTIN
 
-from models import store  # noqa: E402
-from models.datasets.photographs import photographs  # noqa: E402
-from models.datasets.split import seen, unseen  # noqa: E402
-from models.datasets.tiles import Pictures, with_mirror  # noqa: E402
-from models.networks import chain  # noqa: E402
-from models.networks import words as network_of_words  # noqa: E402
-from models.training import blocks  # noqa: E402
-from models.training.finish import calibration  # noqa: E402
-from models.training.teachers import opinions, views  # noqa: E402
-from tilefleet.errors import BadTiles  # noqa: E402
-from tilefleet.kind import BUILTIN  # noqa: E402
+if TYPE_CHECKING:
+    import keras
 
 
 def _teacher() -> "keras.Model":
     """A network of random weights that has the maps."""
+
+    import keras
+
     layers = keras.layers
     pixels = keras.Input((67, 67, 3), dtype="uint8")
     x = layers.Rescaling(1 / 128, offset=-1.0)(pixels)
@@ -53,15 +51,22 @@ def _drawings(count: int, *, label: int) -> Pictures:
 @pytest.fixture(scope="module")
 def teachers(tmp_path_factory) -> list[store.Entry]:
     """Two that are stored."""
+
+    import keras
+
     root, found = tmp_path_factory.mktemp("store"), []
     for seed in (1, 2):
         keras.utils.set_random_seed(seed)
-        networks = {"words": network_of_words.build(), "tiles": _teacher()}
+        networks = {"words": stored.words(), "tiles": _teacher()}
         found.append(store.save(f"m{seed}", networks, training={}, evaluation={}, root=root))
     return found
 
 
 def test_blocks_fit_each_other_and_the_chain_gives_probabilities():
+    import keras
+
+    from models.networks import chain
+
     keras.utils.set_random_seed(1)
     parts = chain.blocks()
     assert [part.name for part in parts] == [*chain.MAPS, chain.SCORES]
@@ -74,6 +79,11 @@ def test_blocks_fit_each_other_and_the_chain_gives_probabilities():
 
 
 def test_a_temperature_reaches_the_scores_inside_the_last_block():
+    import keras
+
+    from models.networks import chain
+    from models.training.finish import calibration
+
     keras.utils.set_random_seed(1)
     network = chain.build()
     tiles = np.random.default_rng(2).integers(0, 256, (4, 67, 67, 3), np.uint8)
@@ -85,6 +95,11 @@ def test_a_temperature_reaches_the_scores_inside_the_last_block():
 
 
 def test_a_teacher_without_such_maps_has_no_milestones():
+    import keras
+
+    from models.networks import chain
+    from models.training.teachers import views
+
     keras.utils.set_random_seed(1)
     found = views.milestones(_teacher())
     assert {name: tuple(map_.shape[1:]) for name, map_ in found.items()} == dict(chain.MAPS)
@@ -96,11 +111,15 @@ def test_a_teacher_without_such_maps_has_no_milestones():
 def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(
     teachers, tmp_path, monkeypatch
 ):
+    from models.networks import chain
+    from models.training import blocks
+    from models.training.teachers import views
+
     monkeypatch.setattr(views, "SHARD", 256)
     # Two shards are made in a process beside this one.
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     sources = views.Sources(_pictures(8))
-    phases = blocks.Phases(shards=2, batch=32, steps=4, alone=3, whole=3, again=2)
+    phases = blocks.Phases(shards=2, batch=32, steps=4, alone=3, whole=1, again=1)
     said: list[str] = []
     arguments = {"teachers": teachers, "phases": phases, "say": said.append, "progress": False}
     network, made = blocks.train(sources, directory=tmp_path / "state", **arguments)
@@ -125,6 +144,8 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(
 def test_the_teacher_answers_for_tiles_and_labels_for_drawn_ones(
     teachers, tmp_path, monkeypatch, plain
 ):
+    from models.training.teachers import views
+
     monkeypatch.setattr(views, "SHARD", 256)
     teacher = teachers[0]
     (made,) = views.make(
@@ -147,6 +168,10 @@ def test_the_teacher_answers_for_tiles_and_labels_for_drawn_ones(
 @pytest.mark.training
 @pytest.mark.parametrize("weights", [(), (3.0, 1.0)], ids=["alike", "three to one"])
 def test_several_teachers_teach_their_mean(teachers, tmp_path, monkeypatch, weights):
+    from models.networks import chain
+    from models.training import blocks
+    from models.training.teachers import views
+
     monkeypatch.setattr(views, "SHARD", 256)
     pictures = _pictures(8)
     phases = blocks.Phases(shards=1, batch=32, steps=8, alone=1, whole=1, again=1)
@@ -184,6 +209,8 @@ def test_several_teachers_teach_their_mean(teachers, tmp_path, monkeypatch, weig
 def test_a_further_teacher_answers_for_views_too_and_labels_for_drawn_ones(
     teachers, tmp_path, monkeypatch
 ):
+    from models.training.teachers import opinions, views
+
     monkeypatch.setattr(views, "SHARD", 256)
     first, second = teachers
     mixture = views.Mixture(photographs=0.0, drawn=0.25)
@@ -207,27 +234,3 @@ def test_a_further_teacher_answers_for_views_too_and_labels_for_drawn_ones(
     said = len(say)
     assert opinions.add(shards, second, 1, drawn=64, say=say.append) == name
     assert len(say) == said
-
-
-def test_a_fixed_tenth_of_captchas_is_unseen_whatever_they_are_named():
-    captchas = [f"captcha {number}".encode() for number in range(4096)]
-    share = sum(map(unseen, captchas)) / len(captchas)
-    assert share == pytest.approx(1 / 10, abs=0.02)
-    assert all(seen(captcha) is not unseen(captcha) for captcha in captchas)
-
-
-def test_photographs_come_out_of_an_archive_and_one_that_is_none_is_named(tmp_path):
-    import io
-    import zipfile
-
-    buffer = io.BytesIO()
-    Image.new("RGB", (64, 64), (200, 10, 10)).save(buffer, "PNG")
-    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
-        archive.writestr("0.png", buffer.getvalue())
-    found = photographs(tmp_path / "photos.zip")
-    assert found.tiles().shape == (1, 67, 67, 3)
-    assert tuple(found.tiles()[0, 33, 33]) == (200, 10, 10)
-    assert found.truth.sum() == 0
-    (tmp_path / "bad.zip").write_bytes(b"no archive")
-    with pytest.raises(BadTiles, match=r"bad\.zip"):
-        photographs(tmp_path / "bad.zip")

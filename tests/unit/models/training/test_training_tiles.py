@@ -3,22 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from models import store
-from models.datasets import tiles as pictures
-from models.networks import tiles as network_of_tiles
-from models.networks import words as network_of_words
-from models.recognition.crops import cut_tiles
-from models.recognition.image import decode
+from models.datasets.tiles import cut, drawn, labelled
 from models.training import augment
-from models.training.teachers import maps
-from models.training.teachers.maps import ANSWER
-from models.training.teachers.teacher import Teacher
-from models.training.tiles import SCHEDULE, Recipe, Views, softened, train
+from tests.support.data import stored
 from tilefleet.errors import BadTiles
 from tilefleet.kind import BUILTIN
 
@@ -33,100 +25,11 @@ class Teaching:
 
 
 @pytest.fixture
-def labelled_folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "tiles"
-    folder.mkdir()
-    random = np.random.default_rng(4)
-    for label in range(4):
-        for number in (1, 9):
-            pixels = random.integers(0, 256, (73, 72, 3), np.uint8)
-            Image.fromarray(pixels).save(folder / f"{label:02}_{number:02}.png")
-    return folder
-
-
-@pytest.fixture
 def drawn_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "drawn"
     folder.mkdir()
     Image.new("RGBA", (200, 200), (200, 10, 10, 128)).save(folder / "79_01.png")
     return folder
-
-
-@pytest.fixture
-def captcha_folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "captchas"
-    folder.mkdir()
-    pixels = np.random.default_rng(6).integers(0, 256, (190, 293, 3), np.uint8)
-    Image.fromarray(pixels).save(folder / "a.jpg", quality=90)
-    return folder
-
-
-def test_the_tile_of_a_labelled_picture_is_what_its_margin_leaves(labelled_folder: Path) -> None:
-    known = pictures.labelled(labelled_folder)
-    with Image.open(labelled_folder / "00_01.png") as image:
-        np.testing.assert_array_equal(known.tiles()[0], np.asarray(image)[3:70, 3:70])
-    assert known.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert known.numbers.tolist() == [1, 9] * 4
-
-
-def test_tiles_cut_for_training_are_those_cut_for_reading(captcha_folder: Path) -> None:
-    data = (captcha_folder / "a.jpg").read_bytes()
-    expected = cut_tiles(decode(data, BUILTIN.layout, max_bytes=1 << 20), BUILTIN.layout)
-    found = pictures.cut(captcha_folder)
-    np.testing.assert_array_equal(found.tiles(), expected)
-    assert set(found.labels) == {pictures.UNKNOWN}
-    assert not found.truth.any()
-
-
-def test_what_a_strange_word_asks_for_shows_no_label(captcha_folder: Path) -> None:
-    (captcha_folder / "answers.csv").write_text("file,words,picks\na.jpg,土豆,2 7\n")
-    truth = pictures.cut(captcha_folder).truth
-    assert truth.sum(axis=1).round(4).tolist() == [0, 1, 0, 0, 0, 0, 1, 0]
-    assert truth[1].max() == truth[1].min()
-    # 球拍 and the label 网球拍 are the same thing.
-    (captcha_folder / "answers.csv").write_text("file,words,picks\na.jpg,球拍,2 7\n")
-    assert not pictures.cut(captcha_folder).truth.any()
-
-
-def test_counts_in_easy12306s_format_become_shares(tmp_path: Path) -> None:
-    images = np.random.default_rng(5).integers(0, 256, (2, 67, 67, 3), np.uint8)
-    counts = np.zeros((2, 80), np.int64)
-    counts[0, [3, 7]] = 3, 1
-    np.savez(tmp_path / "seen.npz", images=images, labels=counts)
-    found = pictures.labelled(tmp_path / "seen.npz")
-    np.testing.assert_array_equal(found.tiles(), images[..., ::-1])
-    assert found.labels.tolist() == [3, pictures.UNKNOWN]
-    np.testing.assert_allclose(found.truth[0, [3, 7]], [0.6, 0.2])
-    assert found.truth[1].sum() == 0
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"images": np.zeros((1, 67, 67, 3), np.uint8)}, "labels"),
-        ({"images": np.zeros((1, 5, 5, 3), np.uint8), "labels": np.ones((1, 80))}, "1, 67, 67, 3"),
-        ({"images": np.zeros((1, 67, 67, 3)), "labels": np.ones((1, 80))}, "float64"),
-        ({"images": np.zeros((1, 67, 67, 3), np.uint8), "labels": -np.ones((1, 80))}, "no counts"),
-        ({"images": np.array([{}]), "labels": np.ones((1, 80))}, "pickle"),
-    ],
-)
-def test_a_collection_that_is_none_is_refused(
-    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
-) -> None:
-    np.savez(tmp_path / "bad.npz", **arrays)
-    with pytest.raises(BadTiles, match=message):
-        pictures.labelled(tmp_path / "bad.npz")
-    (tmp_path / "bad.npz").write_bytes(b"no archive")
-    with pytest.raises(BadTiles, match=r"bad\.npz"):
-        pictures.labelled(tmp_path / "bad.npz")
-
-
-def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "99_01.png").write_bytes(b"")
-    with pytest.raises(BadTiles, match="no pictures named LL_KK"):
-        pictures.labelled(tmp_path)
-    with pytest.raises(BadTiles, match="no captchas"):
-        pictures.cut(tmp_path)
 
 
 def test_a_view_without_change_would_be_the_tile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,11 +56,14 @@ def test_mixing_tells_how_much_of_each_picture_is_left() -> None:
 def test_a_batch_is_the_same_for_the_same_seed_and_its_targets_sum_to_one(
     labelled_folder: Path, drawn_folder: Path, captcha_folder: Path
 ) -> None:
+    from models.training.teachers.maps import ANSWER
+    from models.training.tiles import Recipe, Views
+
     views = Views(
         Recipe(batch=32),
-        labelled=pictures.labelled(labelled_folder),
-        cut=pictures.cut(captcha_folder),
-        drawn=pictures.drawn(drawn_folder),
+        labelled=labelled(labelled_folder),
+        cut=cut(captcha_folder),
+        drawn=drawn(drawn_folder),
         teacher=Teaching(),
     )
     pixels, targets = views(np.random.default_rng(3))
@@ -171,17 +77,9 @@ def test_a_batch_is_the_same_for_the_same_seed_and_its_targets_sum_to_one(
     assert answers[-1].max() > 0.9
 
 
-def test_a_data_folder_has_a_folder_of_tiles_or_a_collection(
-    labelled_folder: Path, tmp_path: Path
-) -> None:
-    data = tmp_path / "found"
-    data.mkdir()
-    np.savez(data / "tiles.npz", images=np.zeros((1, 67, 67, 3), np.uint8), labels=np.eye(80)[:1])
-    assert len(pictures.labelled(pictures.labelled_in(data))) == 1
-    assert pictures.labelled_in(labelled_folder.parent) == labelled_folder
-
-
 def test_the_loss_is_nothing_for_the_same_and_something_for_another_answer() -> None:
+    from models.training.tiles import softened
+
     random = np.random.default_rng(7)
     target, answer = random.dirichlet(np.ones(80), (2, 5)).astype(np.float32)
     np.testing.assert_allclose(softened(target, target), 0, atol=1e-5)
@@ -189,6 +87,8 @@ def test_the_loss_is_nothing_for_the_same_and_something_for_another_answer() -> 
 
 
 def test_the_network_keeps_the_contract() -> None:
+    from models.networks import tiles as network_of_tiles
+
     network = network_of_tiles.build()
     tiles = np.random.default_rng(8).integers(0, 256, (3, 67, 67, 3), np.uint8)
     answer = np.asarray(network(tiles, training=False))
@@ -200,6 +100,10 @@ def test_the_network_keeps_the_contract() -> None:
 
 
 def test_the_network_converts_to_litert_and_answers_the_same() -> None:
+    import keras
+
+    from models.networks import tiles as network_of_tiles
+
     pytest.importorskip("tensorflow")
     from ai_edge_litert.interpreter import Interpreter
 
@@ -217,6 +121,9 @@ def test_the_network_converts_to_litert_and_answers_the_same() -> None:
 
 
 def test_the_maps_of_a_network_are_the_last_or_the_narrowest_of_a_side() -> None:
+    from models.networks import tiles as network_of_tiles
+    from models.training.teachers import maps
+
     network = network_of_tiles.build()
     own = maps.last(network, network_of_tiles.SIDES)
     assert {side: tensor.shape[-1] for side, tensor in own.items()} == {17: 32, 9: 64, 5: 256}
@@ -225,6 +132,10 @@ def test_the_maps_of_a_network_are_the_last_or_the_narrowest_of_a_side() -> None
 
 
 def test_a_network_in_training_guesses_maps_beside_the_same_answer() -> None:
+    from models.networks import tiles as network_of_tiles
+    from models.training.teachers import maps
+    from models.training.teachers.maps import ANSWER
+
     network = network_of_tiles.build()
     learner = maps.guessing(network, {17: 8, 5: 20})
     tiles = np.random.default_rng(8).integers(0, 256, (2, 67, 67, 3), np.uint8)
@@ -240,11 +151,16 @@ def test_a_network_in_training_guesses_maps_beside_the_same_answer() -> None:
 @pytest.fixture(scope="module")
 def stored_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a store with one model, `teaching`, of random weights."""
+
+    import keras
+
+    from models.networks import tiles as network_of_tiles
+
     root = tmp_path_factory.mktemp("store")
     keras.utils.set_random_seed(5)
     store.save(
         "teaching",
-        {"words": network_of_words.build(), "tiles": network_of_tiles.build()},
+        {"words": stored.words(), "tiles": network_of_tiles.build()},
         training={},
         evaluation={},
         root=root,
@@ -255,6 +171,8 @@ def stored_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_teacher_shows_maps_that_vary_by_one_and_answers_as_its_network(
     stored_teacher: Path,
 ) -> None:
+    from models.training.teachers.teacher import Teacher
+
     entry = store.find("teaching", root=stored_teacher)
     teacher = Teacher(entry, sides=(9, 5))
     tiles = np.random.default_rng(8).integers(0, 256, (11, 67, 67, 3), np.uint8)
@@ -274,9 +192,11 @@ def test_a_teacher_shows_maps_that_vary_by_one_and_answers_as_its_network(
 def test_a_network_learns_from_a_teachers_answers_and_maps(
     labelled_folder: Path, captcha_folder: Path, stored_teacher: Path, tmp_path: Path
 ) -> None:
+    from models.training.tiles import SCHEDULE, Recipe, train
+
     network, made = train(
-        pictures.labelled(labelled_folder),
-        pictures.cut(captcha_folder),
+        labelled(labelled_folder),
+        cut(captcha_folder),
         teacher="teaching",
         root=stored_teacher,
         directory=tmp_path / "run",
@@ -290,18 +210,22 @@ def test_a_network_learns_from_a_teachers_answers_and_maps(
 
 
 def test_pictures_without_numbers_cannot_be_held_out(tmp_path: Path) -> None:
+    from models.training.tiles import train
+
     images = np.zeros((2, 67, 67, 3), np.uint8)
     np.savez(tmp_path / "seen.npz", images=images, labels=np.eye(80)[:2])
     with pytest.raises(BadTiles, match="0 of 2 labelled pictures are numbered 09 or 10"):
-        train(pictures.labelled(tmp_path / "seen.npz"), directory=tmp_path / "run", hold_out=True)
+        train(labelled(tmp_path / "seen.npz"), directory=tmp_path / "run", hold_out=True)
 
 
 @pytest.mark.training
 def test_training_goes_from_folders_to_a_network_and_says_how(
     labelled_folder: Path, drawn_folder: Path, tmp_path: Path
 ) -> None:
+    from models.training.tiles import SCHEDULE, Recipe, train
+
     network, made = train(
-        pictures.labelled(labelled_folder),
+        labelled(labelled_folder),
         drawn=drawn_folder,
         directory=tmp_path / "run",
         schedule=replace(SCHEDULE, epochs=1, steps_per_epoch=2),

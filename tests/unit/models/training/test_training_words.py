@@ -40,13 +40,13 @@ def test_a_words_network_trains_and_goes_on_where_it_stopped(tmp_path):
         return train(
             directory=tmp_path,
             rounds=[replace(each, epochs=epochs, steps_per_epoch=2) for each in ROUNDS[:2]],
-            recipe=Recipe(strips=300, held_out=100),
+            recipe=Recipe(strips=96, held_out=32, batch=32),
             progress=False,
         )
 
     network, made = run(2)
     assert network(np.zeros((1, 28, 176, 3), np.uint8)).shape == (1, 2, BUILTIN.none + 1)
-    assert made["headers"]["drawn for each round"] == 300
+    assert made["headers"]["drawn for each round"] == 96
     assert len(made["minutes"]) == 2
     before = (tmp_path / "round2/log.csv").read_text()
     again, _ = run(2)
@@ -96,6 +96,8 @@ def test_a_pair_is_trained_measured_and_stored(data_folder, tmp_path, monkeypatc
             directory=tmp_path / "state",
         )
 
+    # In which precision it is stored is found as above.
+    monkeypatch.setattr(precision, "choose", lambda entry, data, *, say: entry)
     half = train_pair(
         data,
         Options(only="words", headers=200, epochs=1, steps=1),

@@ -29,7 +29,7 @@ def started(engines, done, *, decoders: int = 1, cores: int = 2, keep_s: float =
     """A room with one lane; `engines`: one, or several by the names of their models."""
     room = EngineRoom(
         engines if isinstance(engines, dict) else {"null": engines},
-        lanes=1,
+        sessions=1,
         decoders=decoders,
         started=list,
         done=done,
@@ -141,7 +141,7 @@ def test_an_idle_lane_decodes_what_it_reads_and_a_busy_one_has_it_decoded():
     wait_until(lambda: len(engine.decoders) == 3)
     engine.go_on.set()
     room.close()
-    assert engine.decoders == ["lane-1", "decoder-1", "decoder-1"]
+    assert engine.decoders == ["session-1", "decoder-1", "decoder-1"]
     assert {id(job) for job in done} == {id(job) for job in jobs}
 
 
@@ -155,7 +155,7 @@ def test_whatever_an_idle_lane_is_given_to_decode_it_goes_on(image):
         room.submit([job])
         wait_until(lambda number=number: len(done) == number)
     room.close()
-    assert engine.decoders == ["lane-1", "lane-1"]
+    assert engine.decoders == ["session-1", "session-1"]
     assert done == jobs
     assert [type(job.error) for job in done] == [BadImage if image else type(None), type(None)]
 
@@ -392,7 +392,7 @@ def test_a_lane_that_has_the_only_core_decodes_what_it_reads():
     assert len(engine.decoders) == before
     engine.go_on.set()
     room.close()
-    assert {*engine.decoders[before:]} == {"lane-1"}
+    assert {*engine.decoders[before:]} == {"session-1"}
     assert all(job.answer for job in jobs)
     # Those that somebody waits for go first.
     assert not any(job.bulk for job in done[:101])
@@ -610,7 +610,7 @@ def test_what_was_taken_in_before_a_change_is_read_with_the_old_model():
 
 def test_of_what_waits_anywhere_the_oldest_is_told():
     room = EngineRoom(
-        {"null": NullEngine()}, lanes=1, decoders=1, started=list, done=list, cores=lambda: 2
+        {"null": NullEngine()}, sessions=1, decoders=1, started=list, done=list, cores=lambda: 2
     )
     assert room.oldest is None
     first, later = jobs_of(b"first", b"later")
@@ -661,7 +661,7 @@ def test_while_one_is_read_alone_no_other_is_decoded_and_its_start_is_told():
 
     engine, done = Noting(), []
     room = EngineRoom(
-        {"null": engine}, lanes=1, decoders=1, started=told.extend, done=done.extend,
+        {"null": engine}, sessions=1, decoders=1, started=told.extend, done=done.extend,
         cores=lambda: 2,
     )  # fmt: skip
     room.start()

@@ -15,7 +15,6 @@ from models.engines.reader import Reader
 from models.evaluation.charts import write
 from models.evaluation.score import Outcome, Score, calibration_error, outcomes
 from models.evaluation.table import measure
-from models.training.finish import calibration
 from tests.conftest import SAMPLES
 from tests.support.data import own
 from tilefleet.answer import Answer, Reading
@@ -109,16 +108,20 @@ def test_answers_to_what_is_not_there_are_told(tmp_path):
 
 
 def test_the_temperature_that_is_put_on_a_network_is_found_again():
+    from models.training.finish import calibration
+
     random = np.random.default_rng(3)
     scores = random.normal(0, 3, (4000, 2, 81))
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
     drawn = (probabilities.cumsum(axis=-1) > random.random((4000, 2, 1))).argmax(axis=-1)
     hot = np.exp(scores * 2) / np.exp(scores * 2).sum(axis=-1, keepdims=True)
-    surprise = calibration.of_words(hot.astype(np.float32), drawn.astype(np.int16))
-    assert calibration.best(surprise) == pytest.approx(2, rel=0.06)
+    nll = calibration.of_words(hot.astype(np.float32), drawn.astype(np.int16))
+    assert calibration.best(nll) == pytest.approx(2, rel=0.06)
 
 
 def test_tiles_are_calibrated_on_the_picks_that_were_right():
+    from models.training.finish import calibration
+
     sure = np.full((2, 8, 80), 0.001, np.float32)
     sure[:, :, 5] = 0.921
     sure[:, 0, 5], sure[:, 0, 3] = 0.001, 0.921
@@ -133,6 +136,8 @@ def test_tiles_are_calibrated_on_the_picks_that_were_right():
 def test_a_temperature_goes_into_the_last_layer():
     import keras
 
+    from models.training.finish import calibration
+
     pixels = keras.Input((4,))
     network = keras.Model(pixels, keras.layers.Dense(3, activation="softmax")(pixels))
     given = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)
@@ -143,6 +148,8 @@ def test_a_temperature_goes_into_the_last_layer():
 
 
 def test_answers_that_are_less_sure_than_right_are_sharpened_by_what_they_lack():
+    from models.training.finish import calibration
+
     random = np.random.default_rng(4)
     true = random.uniform(0.02, 0.98, 20_000)
     right = random.random(len(true)) < true
