@@ -61,6 +61,9 @@ class Coalescer:
         to_read, dropped = [], []
         with self._lock:
             for job in jobs:
+                if not job.followers and not job.dropped():
+                    to_read.append(job)
+                    continue
                 gone = [each for each in (job, *job.followers) if each.dropped()]
                 if not gone:
                     to_read.append(job)

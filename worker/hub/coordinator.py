@@ -116,10 +116,11 @@ class Coordinator:
         except (BadMessage, UnknownModel) as error:
             delivery.refused = error.with_traceback(None)
             images = []
-        trace = delivery.trace
+        trace, now = delivery.trace, monotonic()
         digest = request.digest
         delivery.jobs = [
-            Job(image, delivery, bulk=bulk, trace=trace, digest=digest) for image in images
+            Job(image, delivery, bulk=bulk, arrived=now, trace=trace, digest=digest)
+            for image in images
         ]
         self._room.held.bind(delivery.jobs, model)
         delivery.open = len(delivery.jobs)
