@@ -237,7 +237,7 @@ def main() -> None:
             "events on, and after kill -9 what it had comes back within a minute",
             "somebody takes all events, and does nothing with them",
             "kombu's own Redis transport, but for the last four and what is not Celery's",
-            "Celery's sender fills the queue, but for what is not Celery's, and for the last, which "
+            "Celery's sender fills the queue, but for what is not Celery's, and for the last: that "
             "comes as our client sends it",
             "reads: how often the server had to read from a client; a large pipeline takes several",
             "claims and writes: round trips for claiming, acknowledging, storing; by inspect stats",
