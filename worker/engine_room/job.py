@@ -94,6 +94,8 @@ class Delivery:
     trace: Trace | None = None
     #: Set by `close`, unless it is known before.
     outcome: Outcome = Outcome()
+    #: What is stored of it, as the writer has it; None before it is encoded, and if it cannot be.
+    encoded: Any = None
 
     def __str__(self) -> str:
         """``worker.solve[id]``"""
