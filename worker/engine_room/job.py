@@ -52,8 +52,12 @@ class Job:
     decoded: bool = False
     answer: Answer | None = None
     error: Exception | None = None
-    #: SHA-256 of the image, where it is known, and the jobs with the same image.
+    #: Whether monitors are told of it by its SHA-256; and that, where it is known.
+    told_by_digest: bool = True
     digest: bytes | None = None
+    #: While others may join it: the image, and what those with the same one are found by. And they.
+    image: bytes = b""
+    key: bytes | None = None
     followers: "list[Job]" = field(default_factory=list)
     #: Nobody wants it any more, but some that joined it.
     only_for_followers: bool = False

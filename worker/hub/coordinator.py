@@ -117,9 +117,17 @@ class Coordinator:
             delivery.refused = error.with_traceback(None)
             images = []
         trace, now = delivery.trace, monotonic()
-        digest = request.digest
+        digest, alone = request.digest, not task.many
         delivery.jobs = [
-            Job(image, delivery, bulk=bulk, arrived=now, trace=trace, digest=digest)
+            Job(
+                image,
+                delivery,
+                bulk=bulk,
+                arrived=now,
+                trace=trace,
+                digest=digest,
+                told_by_digest=alone,
+            )
             for image in images
         ]
         self._room.held.bind(delivery.jobs, model)
