@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from tilefleet import wire
 from tilefleet.answer import Answer
@@ -100,6 +100,8 @@ class Delivery:
     outcome: Outcome = Outcome()
     #: What is stored of it, as the writer has it; None before it is encoded, and if it cannot be.
     encoded: Any = None
+    #: Its result as monitors are told of it, where that is known before it is told.
+    shown: str = ""
 
     def __str__(self) -> str:
         """``worker.solve[id]``"""
@@ -108,6 +110,10 @@ class Delivery:
     def dropped(self) -> bool:
         dropped: bool = self.request.dropped()
         return dropped
+
+    def let_go(self) -> None:
+        """Its result is encoded and described: by nobody is it needed as it was."""
+        self.outcome = _ENCODED
 
     def close(self) -> Outcome:
         """Work out what became of it, once all its captchas are done."""
@@ -126,6 +132,10 @@ class Delivery:
         if job.answer is None:
             return Outcome(error=job.error)
         return Outcome(result=job.answer.encode())
+
+
+#: Of a delivery whose result is encoded.
+_ENCODED: Final = Outcome(result={})
 
 
 def _encode(job: Job) -> dict[str, Any]:

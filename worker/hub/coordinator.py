@@ -237,6 +237,9 @@ class Coordinator:
             store = only_answers and delivery.request.alone
             store = store and not (outcome.dropped or outcome.stored)
             (to_store if store else rest).append(delivery)
+            if store and outcome.error is None:
+                # Here, where what it is made of is in the caches, and can go once it is encoded.
+                delivery.shown = delivery.request.task.describe(outcome.result)
         if to_store:
             write(to_store)
         self._inbox.post(self._conclusion.conclude, rest)

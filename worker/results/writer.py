@@ -158,6 +158,8 @@ class Writer:
                 continue
             try:
                 delivery.encoded = self._encode(delivery, done_at)
+                if delivery.shown:
+                    delivery.let_go()
             except Exception as error:
                 # Trying again would not help it, and must not keep the others.
                 logger.exception("The result of %s cannot be encoded", delivery)
