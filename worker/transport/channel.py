@@ -148,11 +148,12 @@ class Channel(redis.Channel):
         self._brpop_sent_at = monotonic()
         keys = self.prefixed(claim.keys)
         # Without redis-py's PING: where that fails, it may connect anew behind the poller's back.
-        commands = [("EVAL", scripts.EXCHANGE, len(keys), *keys, *claim.arguments)]
-        if bodies := self.qos.take_unneeded():
-            commands.insert(0, ("DEL", *self.prefixed(bodies)))
-        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-        self._claim, self._asked, self._deletes = claim, time(), len(commands) > 1
+        arguments = ("EVAL", scripts.EXCHANGE, len(keys), *keys, *claim.arguments)
+        bodies = self.qos.take_unneeded()
+        if bodies:
+            connection.send_command("DEL", *self.prefixed(bodies), check_health=False)
+        connection.send_command(*arguments, check_health=False)
+        self._claim, self._asked, self._deletes = claim, time(), bool(bodies)
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read what has come: what was claimed, or the server's word."""
