@@ -14,8 +14,9 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from statistics import median
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from typing import Any
 
 from celery import Celery
@@ -26,12 +27,15 @@ from benchmarks.peers.others import others
 from benchmarks.peers.work import PICTURE_BYTES, pictures
 from benchmarks.support import report
 from benchmarks.support.listener import listening
+from producer.client import message
 from producer.local.server import EmbeddedServer
 from tilefleet import wire
 
 _BATCHES = ("celery-batches==0.11", "celery<5.7", "redis", "msgpack", "packaging", "setuptools<81")
 _NULL = {"TILEFLEET_ENGINE": "null"}
 _STOCK = {**_NULL, "TILEFLEET_TRANSPORT": "stock"}
+#: Seconds for which what fills a queue may be read.
+_EXPIRES_S = 3600
 #: Seconds in which a worker that was told to ends.
 _STOPPED_S = 10.0
 
@@ -53,7 +57,8 @@ def contenders() -> list[Contender]:
         ours("Tilefleet, stock transport, `solve_many` of 32", _STOCK, together=32),
         ours("Tilefleet, without the short way", {**_NULL, "TILEFLEET_SHORT_WAY": "0"}),
         ours("Tilefleet", _NULL),
-        ours("Tilefleet, `solve_many` of 32", _NULL, together=32),
+        ours("Tilefleet, lists of 32 by a Celery sender", _NULL, together=32),
+        replace(ours("Tilefleet, `solve_many` of 32", _NULL, together=32), fill=_fill_as_client),
     ]
 
 
@@ -99,6 +104,18 @@ def _fill(task: str, queue: str, together: int = 1) -> Callable[[str, int], None
     return fill
 
 
+def _fill_as_client(url: str, count: int) -> None:
+    """As our client sends lists to workers that fetch: the images beside their message."""
+    with Redis.from_url(url) as redis:
+        for _ in range(count):
+            images = list(pictures(32))
+            made = message.solve_many(
+                images, lane=wire.LANE, now=time(), expires=_EXPIRES_S, beside=True
+            )
+            redis.set(wire.body_key(made.id), made.body, ex=_EXPIRES_S)
+            redis.lpush(wire.LANE, made.item)
+
+
 def _unacked(queue: str) -> Callable[[Any, int], int]:
     return lambda redis, count: int(redis.llen(queue) + redis.hlen("unacked"))
 
@@ -108,7 +125,7 @@ def measure(contender: Contender, url: str, messages: int) -> tuple[float, float
 
     The last are exchanges and pipelines of results, as ``inspect stats`` tells of our transport.
     """
-    count = messages if contender.together == 1 else max(400, messages // contender.together)
+    count = messages if contender.together == 1 else max(1000, messages // contender.together)
     with Redis.from_url(url) as redis:
         redis.flushall()
         contender.fill(url, count)
@@ -219,7 +236,9 @@ def main() -> None:
             "unless the last column says otherwise: results stored, acknowledged afterwards, "
             "events on, and after kill -9 what it had comes back within a minute",
             "somebody takes all events, and does nothing with them",
-            "kombu's own Redis transport, but for the last three and what is not Celery's",
+            "kombu's own Redis transport, but for the last four and what is not Celery's",
+            "Celery's sender fills the queue, but for what is not Celery's, and for the last: that "
+            "comes as our client sends it",
             "reads: how often the server had to read from a client; a large pipeline takes several",
             "claims and writes: round trips for claiming, acknowledging, storing; by inspect stats",
             "server and worker share the machine's cores; compare the ratios",

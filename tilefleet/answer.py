@@ -105,15 +105,15 @@ class Answer:
             "tiles": _encode_readings(self.tiles),
             "picks": list(self.picks),
             "points": [list(point) for point in self.points],
-            "confidence": round(self.confidence, 4),
+            "confidence": _rounded(self.confidence, 1e4),
             "model": self.model,
         }
         if self.grid is not None:
             encoded["grid"] = self.grid.encode()
         if self.timing is not None:
             encoded["timing"] = {
-                "queued_ms": round(self.timing.queued_ms, 2),
-                "pass_ms": round(self.timing.pass_ms, 2),
+                "queued_ms": _rounded(self.timing.queued_ms, 1e2),
+                "pass_ms": _rounded(self.timing.pass_ms, 1e2),
                 "pass_size": self.timing.pass_size,
             }
         return encoded
@@ -134,8 +134,14 @@ class Answer:
         )
 
 
+def _rounded(value: float, parts: float) -> float:
+    """To the nearest of so many parts of one; as `round`, which goes by way of text
+    (`benchmarks.shortcuts`). NaN stays NaN."""
+    return (value * parts + 0.5) // 1 / parts
+
+
 def _encode_readings(readings: tuple[Reading, ...]) -> list[dict[str, Any]]:
-    # As `round` to four digits, which goes by way of text (`benchmarks.shortcuts`); NaN stays NaN.
+    # `_rounded`, written out: there are ten of them in an answer.
     return [
         {"label": each.label, "confidence": (each.confidence * 1e4 + 0.5) // 1 / 1e4}
         for each in readings

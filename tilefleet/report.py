@@ -62,6 +62,8 @@ class Report:
     process: str = ""
     #: ``name@identity`` of the models that it holds beside.
     others: tuple[str, ...] = ()
+    #: Whether it fetches bodies that are beside their messages (`wire.STORED`).
+    fetches: bool = False
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -77,6 +79,7 @@ class Report:
             "figures": self.figures.encode(),
             "process": self.process,
             "others": list(self.others),
+            "fetches": self.fetches,
         }
         return json.dumps(fields, separators=(",", ":"))
 
@@ -93,6 +96,8 @@ class Fleet:
     bounds: Mapping[str, int] = field(default_factory=dict)
     readers: Mapping[str, int] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
+    #: Whether all of them, those too that read nothing now, fetch bodies beside their messages.
+    fetch: bool = False
 
     @classmethod
     def read(cls, now: int, lines: Iterable[bytes]) -> "Fleet":
@@ -111,7 +116,8 @@ class Fleet:
                 bounds[lane] += bound
                 readers[lane] += 1
                 rates[lane] = rates.get(lane, 0.0) + (report.rate or average)
-        return cls(len(reports), average * len(reports), bounds, readers, rates)
+        fetch = bool(reports) and all(report.fetches for report in told)
+        return cls(len(reports), average * len(reports), bounds, readers, rates, fetch)
 
     @classmethod
     def total(cls, each: Sequence["Fleet"]) -> "Fleet":
@@ -125,7 +131,7 @@ class Fleet:
             for lane, rate in one.rates.items():
                 rates[lane] = rates.get(lane, 0.0) + rate
         workers, rate = sum(one.workers for one in each), sum(one.rate for one in each)
-        return cls(workers, rate, bounds, readers, rates)
+        return cls(workers, rate, bounds, readers, rates, all(one.fetch for one in each))
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -193,6 +199,7 @@ def decode(now: int, line: bytes) -> Report | None:
         process = str(values.get("process", ""))
         others = tuple(map(str, values.get("others", ())))
         bounds = {str(lane): int(bound) for lane, bound in values["bounds"].items()}
-        return Report(float(values["rate"]), bounds, model, figures, process, others)
+        fetches = values.get("fetches") is True
+        return Report(float(values["rate"]), bounds, model, figures, process, others, fetches)
     except (ValueError, LookupError, TypeError, AttributeError):
         return None

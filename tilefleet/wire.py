@@ -34,6 +34,15 @@ MOST_IMAGE_BYTES: Final = 32 << 20
 #: The header that says when a message was sent: Unix time, seconds. Plain Celery sends none.
 SENT_AT: Final = "sent_at"
 
+#: A long body may be beside its message: stored under `body_key` as the serialiser made it, until
+#: the message is acknowledged, which says in this header how many bytes it has, and has `BESIDE`
+#: for its argument. What a claim's script takes off a list it copies and hashes, byte by byte: such
+#: a message costs the server a tenth. Only for workers that fetch bodies (`report.Report.fetches`).
+STORED: Final = "stored_bytes"
+BESIDE: Final = "the images are beside the message"
+#: Bytes that such a message has at most: a longer one is not looked through.
+MOST_BESIDE_BYTES: Final = 4096
+
 #: The lease, Celery's visibility_timeout: seconds after which what a lost worker had claimed is
 #: another's. It has to be the same on every node. A live worker begins the leases of what it holds
 #: anew, so a pass may take longer.
@@ -96,6 +105,11 @@ def model_of(queue: object) -> str:
     """The model that a lane is of; none for those of all workers, and for other queues."""
     base, _, model = queue.partition(OF_MODEL) if isinstance(queue, str) else ("", "", "")
     return model if base in LANES else ""
+
+
+def body_key(task_id: str) -> str:
+    """Where the body of a task's message is, if it is not in it; without the key prefix."""
+    return f"tilefleet-body-{task_id}"
 
 
 def encode_error(error: Exception | None) -> dict[str, Any]:

@@ -104,6 +104,8 @@ class SolveMany(CaptchaTask):
 
     def images(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[object]:
         (images,) = super().images(args, kwargs)
+        if images == wire.BESIDE:
+            raise BadMessage("its images are not on the server any more")
         if not isinstance(images, list | tuple):
             raise BadMessage(f"{self.name} takes a list of images, not {type(images).__name__}")
         most = app.settings.max_list

@@ -25,6 +25,7 @@ from worker.hub.coordinator import Coordinator
 from worker.hub.events import SampledDispatcher
 from worker.intake import consumer, plain_request, request, short_way, validation
 from worker.intake.held_later import HeldLater
+from worker.transport import beside
 from worker.transport import short_way as transport_short_way
 from worker.transport.channel import Channel
 from worker.transport.message import Message
@@ -39,6 +40,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "claim: sent, with what is acknowledged, and its reply read": [
         (Channel, "_brpop_start"),
         (Channel, "_read_claim"),
+        (beside, "fetch"),
     ],
     "message: envelope and body": [
         (transport_short_way, "unwrap"),

@@ -25,6 +25,9 @@ _STEPS = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 
 NO_HEADERS: Final[Mapping[str, str]] = {}
 
+#: Bytes of a list's body from which on it goes beside its message, where workers can have that.
+_BESIDE_BYTES = 64 << 10
+
 #: Bytes of images that go in one message, unless one alone has more; to write it takes about two
 #: milliseconds, in which the event loop does nothing else.
 _MOST_BYTES = 1 << 20
@@ -40,6 +43,8 @@ class Message:
     item: bytes
     #: Seconds within which a worker may begin with it.
     expires: float
+    #: What is stored beside it (`wire.STORED`); nothing: the item has everything in it.
+    body: bytes = b""
 
 
 def lists(lane: str) -> list[str]:
@@ -71,8 +76,9 @@ def solve_many(
     expires: float,
     headers: Mapping[str, str] = NO_HEADERS,
     task_id: str = "",
+    beside: bool = False,
 ) -> Message:
-    """Read a list of captchas."""
+    """Read a list of captchas. `beside`: workers can have its images beside the message."""
     total = sum(map(len, images))
     return _task(
         wire.TASK_SOLVE_MANY,
@@ -83,6 +89,7 @@ def solve_many(
         f"(<{len(images)} images, {total} bytes>)",
         headers,
         task_id,
+        beside,
     )
 
 
@@ -113,7 +120,7 @@ def revoke(*task_ids: str) -> bytes:
         "pattern": None,
         "matcher": None,
     }
-    return _envelope(command, {"clock": 0}, exchange="celery.pidbox", routing_key="")
+    return _envelope(msgpack.packb(command), {"clock": 0}, exchange="celery.pidbox", routing_key="")
 
 
 def outcome(meta: dict[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
@@ -151,6 +158,7 @@ def _task(
     described: str,
     more: Mapping[str, str],
     task_id: str,
+    beside: bool = False,
 ) -> Message:
     task_id = task_id or str(uuid4())
     try:
@@ -175,14 +183,18 @@ def _task(
         wire.SENT_AT: round(now, 3),
         **more,
     }
-    item = _envelope(
-        [[argument], {}, embed], headers, exchange="", routing_key=lane, correlation_id=task_id
-    )
-    return Message(task_id, lane, item, expires)
+    route = {"exchange": "", "routing_key": lane, "correlation_id": task_id}
+    body = msgpack.packb([[argument], {}, embed])
+    if beside and len(body) >= _BESIDE_BYTES:
+        stub, stored = msgpack.packb([[wire.BESIDE], {}, embed]), {wire.STORED: len(body)}
+        item = _envelope(stub, headers | stored, **route)
+        if len(item) <= wire.MOST_BESIDE_BYTES:
+            return Message(task_id, lane, item, expires, body)
+    return Message(task_id, lane, _envelope(body, headers, **route), expires)
 
 
 def _envelope(
-    body: object, headers: dict[str, Any], *, exchange: str, routing_key: str, **properties: Any
+    body: bytes, headers: dict[str, Any], *, exchange: str, routing_key: str, **properties: Any
 ) -> bytes:
     envelope = orjson.dumps(
         {
@@ -201,4 +213,4 @@ def _envelope(
     )
     # Put in as it is: base64 has nothing to escape, and to look for it takes most of the time.
     # Joined, for `%` lets half a megabyte grow, in pages that the system clears anew each time.
-    return b"".join((b'{"body":"', pybase64.b64encode(msgpack.packb(body)), b'",', envelope[1:]))
+    return b"".join((b'{"body":"', pybase64.b64encode(body), b'",', envelope[1:]))

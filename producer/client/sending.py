@@ -137,6 +137,9 @@ class Sender:
 
     def _written(self, line: Transport, call: Call, expires: float) -> list[Message]:
         now = line.clock.now()
+        options: dict[str, Any] = {}
+        if call.write is message.solve_many:
+            options["beside"] = line.backlog.fleet.fetch
         return [
             call.write(
                 each,
@@ -145,6 +148,7 @@ class Sender:
                 expires=expires,
                 headers=headers,
                 task_id=line.new_id(),
+                **options,
             )
             for each, headers in zip(call.arguments, self._headers(call), strict=False)
         ]

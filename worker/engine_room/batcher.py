@@ -7,7 +7,7 @@ group whose oldest item has waited longest is next. Knows neither Celery nor net
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import count
 from threading import Condition
 from typing import Generic, TypeVar
@@ -34,11 +34,15 @@ class _Groups(Generic[Item]):
     def __len__(self) -> int:
         return self._count
 
-    def add(self, group: Hashable, number: int, item: Item) -> None:
-        if (waiting := self._waiting.get(group)) is None:
-            waiting = self._waiting[group] = deque()
-        waiting.append((number, item))
-        self._count += 1
+    def add(
+        self, items: Iterable[Item], group: Callable[[Item], Hashable], numbers: Iterator[int]
+    ) -> None:
+        for item in items:
+            its_group = group(item)
+            if (waiting := self._waiting.get(its_group)) is None:
+                waiting = self._waiting[its_group] = deque()
+            waiting.append((next(numbers), item))
+            self._count += 1
 
     def oldest(self) -> Item:
         return min(each[0] for each in self._waiting.values())[1]
@@ -86,8 +90,7 @@ class Batcher(Generic[Item]):
         """
         with self._changed:
             waiting = self._bulk if bulk else self._first
-            for item in items:
-                waiting.add(self._group(item), next(self._numbers), item)
+            waiting.add(items, self._group, self._numbers)
             if any(may(bulk) for may in self._idle):
                 self._changed.notify()
 
@@ -96,7 +99,7 @@ class Batcher(Generic[Item]):
         with self._changed:
             if len(self) or not self._idle:
                 return False
-            self._first.add(self._group(item), next(self._numbers), item)
+            self._first.add([item], self._group, self._numbers)
             self._changed.notify()
             return True
 

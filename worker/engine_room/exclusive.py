@@ -17,25 +17,29 @@ class SharedExclusiveLock:
         self._changed = Condition()
         self._working = 0
         self._exclusive = 0
+        self._shared = _Shared(self)
 
     @property
     def is_wanted(self) -> bool:
         """Whether one holds `exclusive`, or waits for it."""
         return self._exclusive > 0
 
-    @contextmanager
-    def shared(self) -> Iterator[None]:
+    def shared(self) -> "_Shared":
+        """For a ``with`` block."""
+        return self._shared
+
+    def enter(self) -> None:
+        """Hold `shared`, until `leave`."""
         with self._changed:
             while self._exclusive:
                 self._changed.wait()
             self._working += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._working -= 1
-                if self._exclusive and not self._working:
-                    self._changed.notify_all()
+
+    def leave(self) -> None:
+        with self._changed:
+            self._working -= 1
+            if self._exclusive and not self._working:
+                self._changed.notify_all()
 
     @contextmanager
     def exclusive(self, patience_s: float = PATIENCE_S) -> Iterator[None]:
@@ -52,3 +56,16 @@ class SharedExclusiveLock:
             with self._changed:
                 self._exclusive -= 1
                 self._changed.notify_all()
+
+
+class _Shared:
+    """Entered for each captcha: a generator would take longer than what it does."""
+
+    def __init__(self, lock: SharedExclusiveLock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        self._lock.enter()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.leave()

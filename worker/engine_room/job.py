@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from tilefleet import wire
 from tilefleet.answer import Answer
@@ -52,8 +52,12 @@ class Job:
     decoded: bool = False
     answer: Answer | None = None
     error: Exception | None = None
-    #: SHA-256 of the image, where it is known, and the jobs with the same image.
+    #: Whether monitors are told of it by its SHA-256; and that, where it is known.
+    told_by_digest: bool = True
     digest: bytes | None = None
+    #: While others may join it: the image, and what those with the same one are found by. And they.
+    image: bytes = b""
+    key: bytes | None = None
     followers: "list[Job]" = field(default_factory=list)
     #: Revoked or expired itself; read for those that joined it.
     only_for_followers: bool = False
@@ -94,6 +98,10 @@ class Delivery:
     trace: Trace | None = None
     #: Set by `close`, unless it is known before.
     outcome: Outcome = Outcome()
+    #: What is stored of it, as the writer has it; None before it is encoded, and if it cannot be.
+    encoded: Any = None
+    #: Its result as monitors are told of it, where that is known before it is told.
+    shown: str = ""
 
     def __str__(self) -> str:
         """``worker.solve[id]``"""
@@ -102,6 +110,10 @@ class Delivery:
     def dropped(self) -> bool:
         dropped: bool = self.request.dropped()
         return dropped
+
+    def let_go(self) -> None:
+        """Its result is encoded and described: by nobody is it needed as it was."""
+        self.outcome = _ENCODED
 
     def close(self) -> Outcome:
         """Work out what became of it, once all its captchas are done."""
@@ -120,6 +132,10 @@ class Delivery:
         if job.answer is None:
             return Outcome(error=job.error)
         return Outcome(result=job.answer.encode())
+
+
+#: Of a delivery whose result is encoded.
+_ENCODED: Final = Outcome(result={})
 
 
 def _encode(job: Job) -> dict[str, Any]:

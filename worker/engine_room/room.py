@@ -252,10 +252,14 @@ class EngineRoom:
         # How many captchas the pass answers; those that join from here on come on top.
         size = sum(1 + len(job.followers) for job in jobs)
         jobs[0].held.tally.passes[size] += 1
+        wait, timing, arrived = self.durations["wait"], Timing(0.0, pass_s * 1000, size), started
         for job, answer in zip(jobs, answers, strict=True):
-            queued_s = started - job.arrived
-            job.answer = answer.timed(Timing(queued_s * 1000, pass_s * 1000, size))
-            self.durations["wait"].add(queued_s)
+            if job.arrived != arrived:
+                # Those of a list have arrived together.
+                arrived = job.arrived
+                timing = Timing((started - arrived) * 1000, pass_s * 1000, size)
+            job.answer = answer.timed(timing)
+            wait.add(started - arrived)
             for each in (job, *job.followers):
                 if each.trace is not None:
                     # One may have joined while the pass ran.

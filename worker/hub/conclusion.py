@@ -107,7 +107,7 @@ class Conclusion:
             try:
                 if self._conclude_one(delivery, only_answers=only_answers):
                     request = delivery.request
-                    shown = request.task.describe(delivery.outcome.result)
+                    shown = delivery.shown or request.task.describe(delivery.outcome.result)
                     succeeded.append((request, (shown, request.time_start)))
             except Exception as error:
                 self.give_up(delivery, error)
@@ -130,7 +130,8 @@ class Conclusion:
                 logger.error("%s was not read, and is not revoked: it goes back", request)
                 request.reject(requeue=True)
             request.forget()
-        elif not (only_answers and request.alone):
+        elif not (delivery.shown or (only_answers and request.alone)):
+            # What was stored before somebody began to listen is not executed.
             self._execution.begin(delivery)
         elif outcome.error is None:
             request.ready(successful=True)

@@ -116,10 +116,19 @@ class Coordinator:
         except (BadMessage, UnknownModel) as error:
             delivery.refused = error.with_traceback(None)
             images = []
-        trace = delivery.trace
-        digest = request.digest
+        trace, now = delivery.trace, monotonic()
+        digest, alone = request.digest, not task.many
         delivery.jobs = [
-            Job(image, delivery, bulk=bulk, trace=trace, digest=digest) for image in images
+            Job(
+                image,
+                delivery,
+                bulk=bulk,
+                arrived=now,
+                trace=trace,
+                digest=digest,
+                told_by_digest=alone,
+            )
+            for image in images
         ]
         self._room.held.bind(delivery.jobs, model)
         delivery.open = len(delivery.jobs)
@@ -228,6 +237,9 @@ class Coordinator:
             store = only_answers and delivery.request.alone
             store = store and not (outcome.dropped or outcome.stored)
             (to_store if store else rest).append(delivery)
+            if store and outcome.error is None:
+                # Here, where what it is made of is in the caches, and can go once it is encoded.
+                delivery.shown = delivery.request.task.describe(outcome.result)
         if to_store:
             write(to_store)
         self._inbox.post(self._conclusion.conclude, rest)

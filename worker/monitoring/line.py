@@ -12,20 +12,30 @@ from tilefleet.report import Report, ServerClock
 class Line:
     """One process's. Its methods raise what redis-py raises."""
 
-    def __init__(self, backend: Any, node: str, *, clock: ServerClock, key_prefix: str) -> None:
-        """`backend`: Celery's for Redis. `clock` is set by the server's at each writing."""
+    def __init__(
+        self,
+        backend: Any,
+        node: str,
+        *,
+        clock: ServerClock,
+        key_prefix: str,
+        fetches: bool = False,
+    ) -> None:
+        """`backend`: Celery's for Redis. `clock` is set by the server's at each writing. `fetches`:
+        whether this worker does, bodies that are beside their messages."""
         self.node = node
         self._backend = backend
         self._clock = clock
         self._key = key_prefix + report.KEY
         self._process = uuid4().hex
+        self._fetches = fetches
 
     def write(self, told: Report, *, over: bytes = b"") -> bytes | None:
         """Tell it; gives the line of another worker that has the name, if there is one.
 
         `over`: a line that was left by a worker that is gone.
         """
-        text = replace(told, process=self._process).encode()
+        text = replace(told, process=self._process, fetches=self._fetches).encode()
         asked = time()
         reply = self._run(report.WRITE, self.node, text, self._process, over)
         seconds, microseconds, *held = reply

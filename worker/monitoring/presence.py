@@ -19,6 +19,7 @@ from tilefleet import wire
 from tilefleet.figures import Figures
 from tilefleet.report import Report
 from tilefleet.urls import shards, without_password
+from worker import transport
 from worker.monitoring import name
 from worker.monitoring.line import Line
 from worker.monitoring.reporter import Reporter
@@ -44,6 +45,7 @@ def take_name(worker: Any, *, named: bool) -> None:
         worker.hostname,
         clock=app.server_clock,
         key_prefix=app.settings.key_prefix,
+        fetches=transport.is_installed(),
     )
     try:
         _refuse_cluster(app)

@@ -66,7 +66,12 @@ class Writer:
         self._thread.start()
 
     def put(self, deliveries: Sequence[Delivery]) -> None:
-        """Queue deliveries whose outcome is a result or an error."""
+        """Queue deliveries whose outcome is a result or an error.
+
+        They are encoded here: what a result is made of is in the caches of the thread that made it,
+        and to the writer's each of its dozen objects would be a miss.
+        """
+        self._encode_all(deliveries)
         self._batcher.put(deliveries)
 
     def write(self, deliveries: Sequence[Delivery]) -> None:
@@ -75,15 +80,16 @@ class Writer:
         For a thread that has nothing else to do: the writer's would be one more to wake up. A store
         that is in trouble is left to the writer's.
         """
+        self._encode_all(deliveries)
         if self._failing or len(self._batcher) or not self._writing.acquire(blocking=False):
-            self.put(deliveries)
+            self._batcher.put(deliveries)
             return
         try:
             failed = self._write(deliveries)
         finally:
             self._writing.release()
         if failed:
-            self.put(failed)
+            self._batcher.put(failed)
 
     def close(self) -> None:
         """Write what waits, then end; a store that is away is tried once more, not for ever."""
@@ -105,27 +111,13 @@ class Writer:
     def _write(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Store and publish, as `RedisBackend.set` does for one; gives back what failed."""
         started = monotonic()
-        done_at = self._backend.app.now().isoformat()
-        stored = [delivery for delivery in deliveries if delivery.request.ignore_result]
-        encoded: dict[str, tuple[Any, int, Any]] = {}
-        wanted: list[Delivery] = []
+        # With nothing to store.
+        stored = [delivery for delivery in deliveries if delivery.encoded is None]
+        wanted = [delivery for delivery in deliveries if delivery.encoded is not None]
         failed: list[Delivery] = []
-        for delivery in deliveries:
-            if delivery.request.ignore_result:
-                continue
-            try:
-                encoded[delivery.request.id] = self._encode(delivery, done_at)
-                wanted.append(delivery)
-            except Exception as error:
-                # Trying again would not help it, and must not keep the others.
-                logger.exception("The result of %s cannot be encoded", delivery)
-                delivery.outcome = Outcome(
-                    error=EngineError(f"no result can be stored: {reason(error)}")
-                )
-                stored.append(delivery)
         commands: list[Command] = [("EXPIRE", key, self._heard_s) for key in self._heard]
         for delivery in wanted:
-            key, expires_s, value = encoded[delivery.request.id]
+            key, expires_s, value = delivery.encoded
             until = ("EX", expires_s) if expires_s else ()
             commands += [("SET", key, value, *until), ("PUBLISH", key, value)]
         self.pipelines += bool(wanted)
@@ -145,7 +137,7 @@ class Writer:
                 stored.append(delivery)
                 if self._heard_s and pair[1]:
                     # So many subscribers.
-                    self._heard.append(encoded[delivery.request.id][0])
+                    self._heard.append(delivery.encoded[0])
             else:
                 logger.warning("The result of %s could not be written: %s", delivery, refusal)
                 failed.append(delivery)
@@ -158,6 +150,22 @@ class Writer:
             self._stored(stored)
         self._failing = bool(failed)
         return failed
+
+    def _encode_all(self, deliveries: Sequence[Delivery]) -> None:
+        done_at = self._backend.app.now().isoformat()
+        for delivery in deliveries:
+            if delivery.request.ignore_result:
+                continue
+            try:
+                delivery.encoded = self._encode(delivery, done_at)
+                if delivery.shown:
+                    delivery.let_go()
+            except Exception as error:
+                # Trying again would not help it, and must not keep the others.
+                logger.exception("The result of %s cannot be encoded", delivery)
+                delivery.outcome = Outcome(
+                    error=EngineError(f"no result can be stored: {reason(error)}")
+                )
 
     def _encode(self, delivery: Delivery, done_at: str) -> tuple[Any, int, Any]:
         """Key, seconds to live and value of a result, as Celery's backend would write them."""

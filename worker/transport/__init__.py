@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 #: The kombu whose insides these classes are made for.
 _TESTED: Final = (5, 7)
 
+_OURS: Final = "worker.transport:Transport"
+
 #: A lease is begun anew this many times before it would end.
 _RENEWALS = 3
 
@@ -52,6 +54,11 @@ class SentinelTransport(Transport, redis.SentinelTransport):
     Channel = SentinelChannel
 
 
+def is_installed() -> bool:
+    """Whether they are that."""
+    return bool(TRANSPORT_ALIASES["redis"] == _OURS)
+
+
 def install() -> None:
     """Make these what Redis URLs mean in this process, those of a failover list too.
 
@@ -67,7 +74,7 @@ def install() -> None:
         )
         return
     TRANSPORT_ALIASES.update(
-        redis="worker.transport:Transport",
-        rediss="worker.transport:Transport",
+        redis=_OURS,
+        rediss=_OURS,
         sentinel="worker.transport:SentinelTransport",
     )

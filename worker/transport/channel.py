@@ -33,7 +33,7 @@ from tilefleet import wire
 from tilefleet.errors import reason
 from tilefleet.report import ServerClock
 from worker import fast_json
-from worker.transport import scripts
+from worker.transport import beside, scripts
 from worker.transport.claim import Claim, Claimed
 from worker.transport.counts import counts
 from worker.transport.message import Base64, Message, Unreadable, parse
@@ -72,6 +72,8 @@ class Channel(redis.Channel):
         self._asked = 0.0
         #: What hears the server's time with each claim.
         self.clock: ServerClock | None = None
+        #: Whether bodies are deleted along with it, for which there is a reply of its own.
+        self._deletes = False
         #: Whether the connection waits for the server's word.
         self._armed = False
         self._tracking = Tracking()
@@ -110,10 +112,11 @@ class Channel(redis.Channel):
     def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """EVAL, not EVALSHA: a kilobyte more, and no NOSCRIPT after a restart or failover."""
         with self.conn_or_acquire() as client:
-            prefixed = self._prefixed(keys)
+            prefixed = self.prefixed(keys)
             return client.execute_command("EVAL", script, len(keys), *prefixed, *arguments)
 
-    def _prefixed(self, keys: Sequence[str]) -> list[str]:
+    def prefixed(self, keys: Sequence[str]) -> list[str]:
+        """As the server has them."""
         return [self.global_keyprefix + key for key in keys]
 
     def _put_fanout(self, exchange: str, message: Any, routing_key: str, **options: Any) -> None:
@@ -143,11 +146,14 @@ class Channel(redis.Channel):
         claim = self._new_claim(queues, *self._room(pending), tags)
         self._in_poll = connection
         self._brpop_sent_at = monotonic()
-        keys = self._prefixed(claim.keys)
+        keys = self.prefixed(claim.keys)
         # Without redis-py's PING: where that fails, it may connect anew behind the poller's back.
         arguments = ("EVAL", scripts.EXCHANGE, len(keys), *keys, *claim.arguments)
+        bodies = self.qos.take_unneeded()
+        if bodies:
+            connection.send_command("DEL", *self.prefixed(bodies), check_health=False)
         connection.send_command(*arguments, check_health=False)
-        self._claim, self._asked = claim, time()
+        self._claim, self._asked, self._deletes = claim, time(), bool(bodies)
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read what has come: what was claimed, or the server's word."""
@@ -176,11 +182,12 @@ class Channel(redis.Channel):
         return bool(self.active_queues) and not crowded
 
     def _deliver(self, claimed: Sequence[Claimed]) -> None:
+        claimed, bodies = beside.fetch(self, claimed)
         if self.short_way is not None:
-            self.short_way.deliver(self, claimed)
+            self.short_way.deliver(self, claimed, bodies)
             return
         for each in claimed:
-            self._deliver_claimed(each)
+            self.deliver_one(each, bodies.get(each.tag))
 
     @property
     def claiming(self) -> bool:
@@ -247,8 +254,9 @@ class Channel(redis.Channel):
         reply = self.run_script(scripts.EXCHANGE, claim.keys, claim.arguments)
         with self.conn_or_acquire() as client:
             self._maybe_update_queues_expire(client, queue)
-        for each in claim.read(reply):
-            message = self.Message(self._payload(each), channel=self)
+        claimed, bodies = beside.fetch(self, list(claim.read(reply)))
+        for each in claimed:
+            message = self.Message(self._payload(each, bodies.get(each.tag)), channel=self)
             self.qos.append(message, each.tag)
             if no_ack:
                 self.qos.ack(each.tag)
@@ -329,8 +337,11 @@ class Channel(redis.Channel):
         """The reply to the claim; arms the connection if the queues had fewer than asked for."""
         claim = self._claim
         assert claim is not None
+        connection = self.client.connection
         try:
-            reply = self.client.connection.read_response()
+            if self._deletes:
+                self._read_deletion(connection)
+            reply = connection.read_response()
         except ResponseError as error:
             # A replica after a failover, an account without the right, a key of another type: the
             # connection is made anew, after a pause, and says so in the log.
@@ -357,15 +368,23 @@ class Channel(redis.Channel):
             call_later(POLL_S, self.disarm)
         return claimed
 
+    def _read_deletion(self, connection: Any) -> None:
+        self._deletes = False
+        try:
+            connection.read_response()
+        except ResponseError as error:
+            logger.warning("What is answered stays until it expires: %s", error)
+
     def _lost(self) -> None:
         """Close the connection; the next turn of the loop makes another one."""
         self._armed = self._in_poll = False
         self._claim = None
         self.client.connection.disconnect()
 
-    def _deliver_claimed(self, claimed: Claimed) -> None:
+    def deliver_one(self, claimed: Claimed, body: bytes | None = None) -> None:
+        """Kombu's way; `body`: where that is not in the message."""
         try:
-            self.connection._deliver(self._payload(claimed), claimed.queue)
+            self.connection._deliver(self._payload(claimed, body), claimed.queue)
         except Unreadable as error:
             counts.unreadable += 1
             size = len(claimed.text)
@@ -376,10 +395,12 @@ class Channel(redis.Channel):
             # A no_ack consumer: kombu kept no delivery to acknowledge later.
             self.qos.ack(claimed.tag)
 
-    def _payload(self, claimed: Claimed) -> Any:
+    def _payload(self, claimed: Claimed, body: bytes | None) -> Any:
         try:
             payload = parse(claimed.text)
             payload["properties"]["delivery_tag"] = claimed.tag
+            if body is not None:
+                beside.put_in(payload, body)
         except Exception as error:
             # Of any class: nesting too deep for the parser is a RecursionError.
             raise Unreadable(reason(error)) from None

@@ -42,6 +42,10 @@ class QoS(redis.QoS):
         #: Bytes of what is held, by tag and together.
         self._sizes: dict[str, int] = {}
         self.held_bytes = 0
+        #: Keys of bodies that are beside their messages, by tag; and of those that nobody needs any
+        #: more, as their messages are acknowledged.
+        self.beside: dict[str, str] = {}
+        self._unneeded: list[str] = []
         #: How many overdue messages of other applications the next look passes over.
         self._others = 0
         self._set_back = SetBack()
@@ -84,6 +88,7 @@ class QoS(redis.QoS):
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         if requeue:
+            self.beside.pop(delivery_tag, None)
             if not self._is_closed:
                 self.restore_by_tag(delivery_tag, leftmost=True)
             self._let_go(delivery_tag)
@@ -102,6 +107,7 @@ class QoS(redis.QoS):
         priority = self.channel._get_message_priority(envelope, reverse=False)
         behind = self.channel._q_for_pri("", priority)
         self._parking.append((tag, behind, due))
+        self.beside.pop(tag, None)
         self._let_go(tag)
 
     def _let_go(self, tag: str) -> None:
@@ -124,19 +130,30 @@ class QoS(redis.QoS):
             while True:
                 # Each goes to one thread, however many acknowledge.
                 tags.append(self.acknowledged.popleft())
-        if not tags:
-            return
         try:
-            with self.pipe_or_acquire() as pipe:
-                pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
+            if tags:
+                with self.pipe_or_acquire() as pipe:
+                    pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
         except BaseException:
             self.acknowledged.extendleft(reversed(tags))
             raise
+        self._forget_bodies(tags)
+        if keys := self.take_unneeded():
+            with self.channel.conn_or_acquire() as client, suppress(ResponseError):
+                client.execute_command("DEL", *self.channel.prefixed(keys))
+
+    def take_unneeded(self) -> list[str]:
+        """Keys that may be deleted; once each."""
+        keys, self._unneeded = self._unneeded, []
+        return keys
+
+    def _forget_bodies(self, tags: Iterable[str]) -> None:
+        """Not before their messages are acknowledged: whoever gets one again needs its body."""
+        self._unneeded += filter(None, (self.beside.pop(tag, None) for tag in tags))
 
     def confirm(self, count: int) -> None:
         """The server has been told about the oldest `count` acknowledgements."""
-        for _ in range(count):
-            self.acknowledged.popleft()
+        self._forget_bodies([self.acknowledged.popleft() for _ in range(count)])
 
     def has(self, tag: str) -> bool:
         return tag in self._delivered
@@ -168,6 +185,7 @@ class QoS(redis.QoS):
         self._flush()
         self.restore(list(self._delivered))
         self._delivered.clear()
+        self.beside.clear()
         self._sizes.clear()
         self.on_top.clear()
         self.held_bytes = 0

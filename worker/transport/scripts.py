@@ -13,7 +13,10 @@ goes on when the server is full.
 The time is the server's own: with leases of seconds, the clocks of the workers must not matter.
 """
 
+from string import Template
 from typing import Final
+
+from tilefleet import wire
 
 #: Acknowledge, then claim.
 #:
@@ -28,10 +31,12 @@ from typing import Final
 #: The index is negative for what was claimed on top.
 #: A last single 0 says that the bytes were reached: there may be more.
 #:
+#: A body that is beside its message counts by the size that this tells.
+#:
 #: The lists that have no more are looked at once again by a reading command: that makes the server
 #: tell a connection with tracking when one of them changes. Where the account may not read them,
 #: they are looked at every second.
-EXCHANGE: Final = """
+EXCHANGE: Final = Template("""
 local lists = #KEYS - 2
 for first = 9 + lists, #ARGV, 1000 do
   local last = math.min(first + 999, #ARGV)
@@ -71,7 +76,8 @@ for list = 1, lists do
     found = found + 1
     claimed[#claimed + 1] = found > sure and -list or list
     claimed[#claimed + 1] = message
-    bytes = bytes - #message
+    local beside = #message <= ${most} and string.match(message, '"${stored}": ?(%d+)')
+    bytes = bytes - #message - (tonumber(beside) or 0)
   end
   on_top = on_top - math.max(0, found - sure)
   found = math.min(found, sure)
@@ -81,7 +87,7 @@ end
 if bytes <= 0 then claimed[#claimed + 1] = 0 end
 if #empty > 0 then redis.pcall('EXISTS', unpack(empty)) end
 return claimed
-"""
+""").substitute(most=wire.MOST_BESIDE_BYTES, stored=wire.STORED)
 
 #: Give claimed messages back until they are due: nobody holds them, and their leases end then.
 #:

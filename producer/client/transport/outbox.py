@@ -8,10 +8,12 @@ that none comes meanwhile.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from redis.exceptions import WatchError
 
+from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 
 from ..message import Message
@@ -19,8 +21,12 @@ from ..message import Message
 #: In front of a note's name.
 NOTE = "tilefleet-accepted-"
 
-#: Bytes of a message above which it goes out alone; a captcha has a tenth.
+#: Bytes of a message above which it goes out alone, as one does whose body is beside it; a captcha
+#: has a tenth.
 _HEAVY_BYTES = 512 << 10
+
+#: Seconds that a body stays after its message has expired: then nobody begins with it any more.
+_BODY_S = 60
 
 
 @dataclass(slots=True)
@@ -37,7 +43,7 @@ class Sending:
 
     @property
     def is_heavy(self) -> bool:
-        return any(len(each.item) > _HEAVY_BYTES for each in self.messages)
+        return any(each.body or len(each.item) > _HEAVY_BYTES for each in self.messages)
 
     def accept(self) -> None:
         if not self.accepted.done():
@@ -67,6 +73,8 @@ class Batch:
         self._noted_s = noted_s
         #: Those of the last push, in the order of its commands.
         self._lanes: list[str] = []
+        #: Whether the last push was a transaction.
+        self._whole = False
 
     def __bool__(self) -> bool:
         return bool(self._left)
@@ -96,7 +104,9 @@ class Batch:
     def push(self) -> list[tuple[Any, ...]]:
         """The commands that send it; their replies are for `take`."""
         commands = self._commands()
-        return [("MULTI",), *commands, ("EXEC",)] if self._noted_s else commands
+        # No message without its body, either.
+        self._whole = len(commands) > len(self._lanes)
+        return [("MULTI",), *commands, ("EXEC",)] if self._whole else commands
 
     async def push_again(self, client: Any) -> None:
         """Unless it is there already; raises one of `connection.TROUBLE`."""
@@ -118,7 +128,7 @@ class Batch:
 
     def take(self, replies: Sequence[Any]) -> None:
         """What the server said to `push`."""
-        if not self._noted_s:
+        if not self._whole:
             self._take_each(replies)
             return
         wrong = next((each for each in replies if isinstance(each, Exception)), None)
@@ -152,10 +162,21 @@ class Batch:
         return [each for each in self._sendings if not each.accepted.done()]
 
     def _commands(self) -> list[tuple[Any, ...]]:
-        """The note, if there is one, then a push for each lane."""
+        """The note, if there is one, and bodies that are beside, then a push for each lane."""
         lanes: dict[str, list[bytes]] = {}
         for each in self._left:
             lanes.setdefault(each.lane, []).extend(one.item for one in each.messages)
         self._lanes = list(lanes)
         pushes = [("LPUSH", self._prefix + lane, *items) for lane, items in lanes.items()]
-        return [("SET", self._note, "", "EX", self._noted_s), *pushes] if self._noted_s else pushes
+        note = [("SET", self._note, "", "EX", self._noted_s)] if self._noted_s else []
+        return [*note, *self._bodies(), *pushes]
+
+    def _bodies(self) -> list[tuple[Any, ...]]:
+        messages = [one for each in self._left for one in each.messages if one.body]
+        return [
+            (
+                *("SET", self._prefix + wire.body_key(one.id), one.body),
+                *("EX", max(1, ceil(one.expires)) + _BODY_S),
+            )
+            for one in messages
+        ]

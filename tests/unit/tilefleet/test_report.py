@@ -150,3 +150,18 @@ def test_a_clock_is_taken_for_set_anew_until_a_look_and_when_it_jumps(monkeypatc
     here = report.time()
     monkeypatch.setattr(report, "time", lambda: here + 60)
     assert clock.was_set
+
+
+def test_bodies_are_beside_their_messages_only_where_every_worker_fetches_them():
+    def told(bound: int, **options) -> bytes:
+        bounds = {"captcha": bound} if bound else {}
+        return f"{NOW} {Report(1.0, bounds, **options).encode()}".encode()
+
+    new, old, starting = told(1, fetches=True), told(1), told(0)
+    assert Fleet.read(NOW, [new, new]).fetch
+    # A line of the version before says nothing of it.
+    assert not Fleet.read(NOW, [new, old.replace(b',"fetches":false', b"")]).fetch
+    assert not Fleet.read(NOW, [new, starting]).fetch
+    assert not Fleet.read(NOW, []).fetch
+    assert Fleet.total([Fleet.read(NOW, [new])] * 2).fetch
+    assert not Fleet.total([Fleet.read(NOW, [each]) for each in (new, old)]).fetch

@@ -9,6 +9,7 @@ import msgpack
 import pytest
 
 from producer.client import message
+from tilefleet import wire
 from tilefleet.errors import BadMessage, EngineError, NotAnImage
 
 
@@ -45,3 +46,23 @@ def test_only_errors_of_ours_are_raised_by_the_name_that_is_stored(name, raised)
     stored = {"exc_type": name, "exc_message": ["0 bytes"]}
     with pytest.raises(raised, match="0 bytes"):
         message.outcome({"status": "FAILURE", "result": stored})
+
+
+def a_list(size: int, **options) -> message.Message:
+    images = [b"x" * size, b"y"]
+    return message.solve_many(images, lane="captcha.bulk", now=1.8e9, expires=60, **options)
+
+
+def test_a_long_list_is_beside_its_message_where_workers_can_have_that():
+    within, beside = a_list(1 << 16), a_list(1 << 16, beside=True)
+    assert not within.body
+    assert beside.body == base64.b64decode(json.loads(within.item)["body"])
+    envelope = json.loads(beside.item)
+    assert envelope["headers"][wire.STORED] == len(beside.body)
+    # Any other worker fails it, and takes nothing of it for images.
+    assert msgpack.unpackb(base64.b64decode(envelope["body"]))[0] == [wire.BESIDE]
+
+
+def test_a_short_list_and_one_whose_message_is_long_are_in_their_messages():
+    assert not a_list(1 << 10, beside=True).body
+    assert not a_list(1 << 16, beside=True, headers={"baggage": "x" * 5000}).body

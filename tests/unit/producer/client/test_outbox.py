@@ -1,12 +1,14 @@
 """What goes out together: accepted once, however often it is tried, and refused by itself."""
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 from redis.exceptions import ResponseError, WatchError
 
 from producer.client.message import Message
 from producer.client.transport.outbox import NOTE, Batch, Sending
+from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 
 
@@ -171,3 +173,20 @@ async def test_who_fails_is_told_which_server_it_was():
     one = sending("1")
     batch(one).fail("refused")
     assert why(one) == "redis://here: refused"
+
+
+@run
+async def test_a_body_beside_its_message_goes_alone_and_with_it_or_not_at_all():
+    one = sending("1", "captcha.bulk")
+    one.messages = [replace(one.messages[0], body=b"images", expires=59.5)]
+    assert one.is_heavy
+    for noted_s in (0, 60):
+        made = batch(one, noted_s=noted_s)
+        first, *note, body, push, last = made.push()
+        assert (first, last) == (("MULTI",), ("EXEC",))
+        assert len(note) == bool(noted_s)
+        # It outlasts its message.
+        assert body == ("SET", f"a:{wire.body_key('1')}", b"images", "EX", 120)
+        assert push == ("LPUSH", "a:captcha.bulk", b"xxx")
+    made.take([b"OK", ResponseError("no room"), b"QUEUED", b"QUEUED", ResponseError("EXECABORT")])
+    assert "no room" in why(one)

@@ -70,6 +70,13 @@ def test_what_nobody_wants_is_not_read_and_what_comes_then_does_not_join_it(coal
     assert not coalescer.settle(job(b"image"))
 
 
+def test_an_image_of_no_bytes_is_joined_as_any_other_and_forgotten(tally):
+    coalescer, first = Coalescer(tally), job(b"")
+    assert [coalescer.settle(each) for each in (first, job(b""))] == ["", "joined"]
+    coalescer.part([first])
+    assert not coalescer.settle(job(b""))
+
+
 def test_what_is_no_bytes_joins_nothing(coalescer):
     assert not coalescer.settle(job("text"))
     assert not coalescer.settle(job("text"))
@@ -98,3 +105,26 @@ def test_one_that_was_read_beside_the_others_takes_nobody_from_who_is_joined(coa
     suspect = job(b"image", digest=first.digest)
     assert coalescer.part([suspect]) == [suspect]
     assert coalescer.settle(job(b"image")) == "joined"
+
+
+def test_images_that_are_alike_in_part_are_each_read(tally):
+    coalescer = Coalescer(tally)
+    some = [job(bytes(100) + b"%d" % number + bytes(900)) for number in range(3)]
+    assert [coalescer.settle(each) for each in some] == ["", "", ""]
+    first, second, _ = some
+    # What the first has in common with the others is the first's.
+    assert coalescer.settle(job(second.data)) == ""
+    assert coalescer.settle(job(first.data)) == "joined"
+    coalescer.part([second])
+    assert coalescer.settle(job(first.data)) == "joined"
+    coalescer.part([first])
+    assert not first.image
+    assert coalescer.settle(job(second.data)) == ""
+    assert coalescer.settle(job(second.data)) == "joined"
+
+
+def test_an_image_of_a_list_is_hashed_only_for_an_answer_that_is_kept(tally, coalescer):
+    first, twin = (job(b"image", told_by_digest=False) for _ in range(2))
+    assert [Coalescer(tally).settle(first), first.digest] == ["", None]
+    coalescer.part([answered(coalescer)])
+    assert coalescer.settle(twin) == "kept"

@@ -149,6 +149,18 @@ def test_an_answer_is_acknowledged_once_it_is_not_active_any_more_and_then_told(
     assert conclusion.claimed == 1
 
 
+def test_one_that_is_stored_is_told_as_it_was_described_then_whoever_listens_since(conclusion):
+    teller = Teller()
+    request = Request(teller=teller)
+    request.alone = False
+    ended = delivery(request)
+    ended.shown = "described"
+    ended.let_go()
+    conclusion.conclude([ended])
+    assert "acknowledged" in request.done
+    assert ("task-succeeded", "one", {"result": "described", "runtime": 1.0}) in teller.told
+
+
 def test_what_no_pass_began_with_is_told_to_have_started_all_the_same(conclusion):
     request = Request()
     conclusion.conclude([delivery(request)])

@@ -79,6 +79,9 @@ class Task:
             raise RuntimeError("no")
         return list(args)
 
+    def describe(self, result):
+        return f"shown {result}"
+
 
 class Request:
     """What the coordinator asks of one."""
@@ -231,6 +234,7 @@ def test_a_list_is_stored_with_the_last_of_its_captchas(coordinator, writer):
     coordinator.read(made.jobs[1:])
     assert writer.written == [made]
     assert made.outcome.result == [{"picks": [1]}, {"picks": [2]}]
+    assert made.shown == f"shown {made.outcome.result}"
 
 
 def test_while_more_waits_a_lane_leaves_the_writing_to_the_writer(coordinator, room, writer):

@@ -2,7 +2,7 @@
 
 import hashlib
 from time import time
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 from celery import signals
@@ -58,9 +58,11 @@ class Channel:
         self.qos = QoS()
         self.connection = SimpleNamespace(_callbacks={"captcha": None})
         self.order = []
+        self.bodies = {}
         self._taker = taker
 
-    def _deliver_claimed(self, claimed):
+    def deliver_one(self, claimed, body):
+        self.bodies[claimed.tag] = body
         self.order.append((claimed.tag, len(self._taker._admission.admitted)))
 
 
@@ -92,9 +94,9 @@ def captcha(number, *, expires=60.0, lane="captcha"):
     return Claimed(lane, f"tag-{number}", made.item), made.id
 
 
-def delivered(taker, claimed):
+def delivered(taker, claimed, bodies=MappingProxyType({})):
     channel = Channel(taker)
-    ShortWay(taker).deliver(channel, claimed)
+    ShortWay(taker).deliver(channel, claimed, bodies)
     return channel
 
 
@@ -115,6 +117,31 @@ def test_others_go_kombu_s_way_after_those_that_came_before_them(taker):
     channel = delivered(taker, [one, other._replace(text=b"no message"), two])
     assert channel.order == [("tag-2", 1)]
     assert taker._admission.admitted == [[first], [second]]
+
+
+def a_list(number):
+    """A list whose body is beside its message, and that."""
+    images = [bytes(40_000), b"%d" % number + bytes(40_000)]
+    made = message.solve_many(images, lane="captcha", now=time(), expires=60.0, beside=True)
+    assert made.body
+    return Claimed("captcha", f"tag-{number}", made.item), made, images
+
+
+def test_a_body_beside_its_message_is_taken_as_if_it_were_in_it(taker):
+    claimed, made, images = a_list(1)
+    channel = delivered(taker, [claimed], {"tag-1": made.body})
+    assert channel.qos.held == {"tag-1": len(made.body)}
+    request = state.requests[made.id]
+    assert request.args[0] == images
+
+
+def test_one_that_is_there_no_more_and_what_is_not_plain_go_kombu_s_way(taker, consumer):
+    (gone, *_), (limited, made, _) = a_list(1), a_list(2)
+    channel = delivered(taker, [gone], {"tag-1": None})
+    assert (channel.order, channel.bodies) == ([("tag-1", 0)], {"tag-1": None})
+    consumer.task_buckets[wire.TASK_SOLVE_MANY] = object()
+    channel = delivered(taker, [limited], {"tag-2": made.body})
+    assert (channel.order, channel.bodies) == ([("tag-2", 0)], {"tag-2": made.body})
 
 
 def test_what_nobody_consumes_any_more_goes_kombu_s_way(taker):

@@ -120,6 +120,16 @@ def test_a_result_is_stored_and_published_and_only_then_told(store, written):
     }
 
 
+def test_a_result_that_is_described_is_let_go_once_it_is_encoded(store, written):
+    described, other = delivery("1", shown="an answer"), delivery("2")
+    written.writer.put([described, other])
+    wait_until(lambda: len(written.stored) == 2)
+    assert described.outcome.result != "answer"
+    assert not described.outcome.dropped
+    assert other.outcome.result == "answer"
+    assert store.written["1"]["result"] == "answer"
+
+
 def test_what_comes_together_is_one_pipeline(store, written):
     written.writer.put([delivery(str(number)) for number in range(100)])
     wait_until(lambda: len(written.stored) == 100)

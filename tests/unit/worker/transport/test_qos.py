@@ -330,3 +330,19 @@ def test_they_are_looked_for_again_once_the_servers_clock_was_set_back(plain, ch
     for expected in (1, 1, 2, 2):
         plain.restore_visible()
         assert [script for script, _ in channel.ran].count(scripts.REBEGIN) == expected
+
+
+def test_a_body_is_needed_until_the_server_knows_that_its_message_is_acknowledged(qos):
+    qos.beside.update({tag: f"body of {tag}" for tag in qos.held()})
+    qos.ack("counts")
+    assert qos.take_unneeded() == []
+    qos.confirm(1)
+    assert qos.take_unneeded() == ["body of counts"]
+    assert qos.take_unneeded() == []
+    # Whoever gets one of the others needs it.
+    qos.reject("top 2", requeue=True)
+    qos.park(SimpleNamespace(delivery_tag="top 3", properties={}), due=0.0)
+    assert qos.beside.keys() == {"top 0", "top 1"}
+    qos.restore_unacked()
+    assert not qos.beside
+    assert qos.take_unneeded() == []
