@@ -4,6 +4,9 @@ Exit code 2 for a command line that was not understood, 1 for the rest; with ``-
 where it was raised.
 """
 
+import codecs
+import io
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +34,7 @@ class OneLine(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
+        _take_any_text(sys.stdout)
         with _understood():
             return super().make_context(
                 info_name, args, parent, **{"color": verbosity.colour(), **extra}
@@ -99,6 +103,13 @@ def _understood() -> Iterator[None]:
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             raise
         raise NotUnderstood(error) from None
+
+
+def _take_any_text(stream: object) -> None:
+    """Names that are no text go out as they came; what an encoding lacks, as escapes."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        is_utf8 = codecs.lookup(stream.encoding).name == "utf-8"
+        stream.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
 def _add_common(command: click.Command) -> None:

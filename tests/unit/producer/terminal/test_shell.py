@@ -1,5 +1,6 @@
 """The command line as a shell sees it: what is mistyped, completed, coloured, said or not."""
 
+import io
 import os
 import subprocess
 import sys
@@ -242,3 +243,18 @@ def test_a_client_alone_has_a_command_line_and_is_told_what_the_rest_needs(tmp_p
         assert done.returncode == code, (arguments, done)
         assert told in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [("utf-8", "/\xe9.jpg: no such".encode("latin-1")), ("latin-1", b"\\u7535")],
+)
+def test_output_takes_names_that_are_no_text_and_labels_that_its_encoding_lacks(
+    monkeypatch, tmp_path, encoding, said
+):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    main.make_context("tilefleet", ["completion", "bash"])
+    name = os.fsdecode(b"/\xe9.jpg")
+    print("电" if encoding == "latin-1" else f"{name}: no such", file=stream, flush=True)
+    assert stream.buffer.getvalue().startswith(said)
