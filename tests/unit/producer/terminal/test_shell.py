@@ -88,7 +88,7 @@ def test_verbose_shows_where_an_error_was_raised(run):
     assert "ModelNotFound" in run(*arguments, "-v").stderr
 
 
-def test_quiet_shows_no_progress():
+def test_quiet_and_a_terminal_that_only_prints_show_no_progress(monkeypatch):
     class Terminal:
         shown = ""
 
@@ -101,7 +101,8 @@ def test_quiet_shows_no_progress():
         def flush(self):
             pass
 
-    for level, silent in ((0, False), (-1, True)):
+    for level, term, silent in ((0, "xterm", False), (-1, "xterm", True), (0, "dumb", True)):
+        monkeypatch.setenv("TERM", term)
         with click.Context(main) as context:
             context.meta[verbosity._META] = level
             terminal = Terminal()
