@@ -5,11 +5,14 @@ where it was raised.
 """
 
 import codecs
+import errno
 import io
+import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, Final
 
 import click
@@ -34,8 +37,8 @@ class OneLine(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        _take_any_text(sys.stdout)
-        with _understood():
+        _prepare_streams()
+        with _understood(), _written():
             return super().make_context(
                 info_name, args, parent, **{"color": verbosity.colour(), **extra}
             )
@@ -46,7 +49,7 @@ class OneLine(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _understood():
+            with _understood(), _written():
                 return super().invoke(ctx)
         except TilefleetError as error:
             _fail(ctx, printable(with_advice(error)))
@@ -63,6 +66,13 @@ def _fail(context: click.Context, line: str) -> None:
         traceback.print_exc()
     click.echo(f"tilefleet: {line}", err=True)
     context.exit(1)
+
+
+class Failed(click.ClickException):
+    """What is nobody's error here: a full disk."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"tilefleet: {printable(self.message)}", file=file, err=file is None)
 
 
 class NotUnderstood(click.ClickException):
@@ -105,11 +115,29 @@ def _understood() -> Iterator[None]:
         raise NotUnderstood(error) from None
 
 
-def _take_any_text(stream: object) -> None:
-    """Names that are no text go out as they came; what an encoding lacks, as escapes."""
-    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-        is_utf8 = codecs.lookup(stream.encoding).name == "utf-8"
-        stream.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
+@contextmanager
+def _written() -> Iterator[None]:
+    """A disk that is full, or whatever else of a file nobody foresaw, is one line, too."""
+    try:
+        yield
+    except OSError as error:
+        # click's: who reads a pipe has gone.
+        if error.errno == errno.EPIPE or verbosity.is_verbose():
+            raise
+        what = f"{error.filename}: " if error.filename else ""
+        raise Failed(f"{what}{error.strerror or error}") from None
+
+
+def _prepare_streams() -> None:
+    """Names that are no text go out as they came; what an encoding lacks, as escapes; a stream that
+    was closed before the start is an empty one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # For as long as the program runs.
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
 def _add_common(command: click.Command) -> None:

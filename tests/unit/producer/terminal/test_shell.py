@@ -259,3 +259,15 @@ def test_output_takes_names_that_are_no_text_and_labels_that_its_encoding_lacks(
     name = os.fsdecode(b"/\xe9.jpg")
     print("电" if encoding == "latin-1" else f"{name}: no such", file=stream, flush=True)
     assert stream.buffer.getvalue().startswith(said)
+
+
+def test_a_disk_that_is_full_is_one_line_and_a_closed_output_none(tmp_path):
+    script = "from producer.cli import main; main(prog_name='tilefleet')"
+    for output, said in (("/dev/full", "tilefleet: No space left on device\n"), ("&-", "")):
+        done = subprocess.run(
+            ["sh", "-c", f'"$0" -c "$1" --settings >{output}', sys.executable, script],
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+        assert done.stderr == said
