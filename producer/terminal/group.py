@@ -38,7 +38,7 @@ class OneLine(click.Group):
         **extra: Any,
     ) -> click.Context:
         _prepare_streams()
-        with _understood(), _written():
+        with _understood(), _ended():
             return super().make_context(
                 info_name, args, parent, **{"color": verbosity.colour(), **extra}
             )
@@ -49,7 +49,7 @@ class OneLine(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _understood(), _written():
+            with _understood(), _ended():
                 return super().invoke(ctx)
         except TilefleetError as error:
             _fail(ctx, printable(with_advice(error)))
@@ -116,10 +116,13 @@ def _understood() -> Iterator[None]:
 
 
 @contextmanager
-def _written() -> Iterator[None]:
-    """A disk that is full, or whatever else of a file nobody foresaw, is one line, too."""
+def _ended() -> Iterator[None]:
+    """Ctrl-C where a command does not wait for it, and a disk that is full, are one line, too."""
     try:
         yield
+    except KeyboardInterrupt:
+        click.echo("tilefleet: stopped", err=True)
+        raise click.exceptions.Exit(STOPPED) from None
     except OSError as error:
         # click's: who reads a pipe has gone.
         if error.errno == errno.EPIPE or verbosity.is_verbose():

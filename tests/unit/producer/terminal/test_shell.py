@@ -271,3 +271,14 @@ def test_a_disk_that_is_full_is_one_line_and_a_closed_output_none(tmp_path):
             timeout=60,
         )
         assert done.stderr == said
+
+
+def test_ctrl_c_is_one_line_at_every_command(run, monkeypatch):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tilefleet.settings.Settings.from_environ", interrupted)
+    for arguments in (("solve", "any.jpg"), ("doctor",), ("bench",), ("--settings",)):
+        result = run(*arguments)
+        assert result.exit_code == 130
+        assert result.stderr.splitlines()[-1].startswith("tilefleet: stopped")
