@@ -3,6 +3,7 @@
 import runpy
 from pathlib import Path
 
+import flower.options  # noqa: F401, defines what the file sets
 import pytest
 
 import worker
