@@ -5,6 +5,7 @@
     TilefleetError
     ├── SettingError            a TILEFLEET_* variable has a value that cannot be used
     │   └── BadKeyFile          the gateway's file of API keys is missing or broken
+    ├── BadArgument             what a program gave cannot be used: a timeout, a window, retries
     ├── BadRequest              what the sender sent cannot be read; sending it again will not help
     │   ├── BadMessage          not one image as bytes (wrong arguments, wrong types)
     │   └── BadImage
@@ -50,6 +51,10 @@ class SettingError(TilefleetError):
 
 class BadKeyFile(SettingError):
     """The gateway's file of API keys is missing, broken, or cannot be changed as asked."""
+
+
+class BadArgument(TilefleetError, ValueError):
+    """A program gave a client what it cannot use as a timeout, window, …; its value is shown."""
 
 
 class BadRequest(TilefleetError):

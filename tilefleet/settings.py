@@ -155,7 +155,7 @@ class Settings:
         "",
     )
     store: Path = _setting(
-        "TILEFLEET_STORE", Path, "folder of imported and trained models", default_store
+        "TILEFLEET_STORE", values.path, "folder of imported and trained models", default_store
     )
     processes: int = _setting(
         "TILEFLEET_PROCESSES",
@@ -238,7 +238,7 @@ class Settings:
     )
     health: str = _setting(
         "TILEFLEET_HEALTH",
-        str,
+        values.file,
         "folder where one worker shows that it is ready and alive (tilefleet health); none: "
         "it does not",
         "",
@@ -252,7 +252,7 @@ class Settings:
 
     keys: str = _setting(
         "TILEFLEET_KEYS",
-        str,
+        values.file,
         "the gateway's file of API keys (tilefleet keys add); none: it asks for no key",
         "",
     )
@@ -295,6 +295,8 @@ class Settings:
         for setting in fields(cls):
             variable = setting.metadata["variable"]
             text = environ.get(variable, "") or _from_file(variable, environ)
+            # A file of variables that was written by Windows.
+            text = text.rstrip("\r\n")
             if not text:
                 continue
             try:
@@ -340,8 +342,8 @@ def _from_file(variable: str, environ: Mapping[str, str]) -> str:
     if not file:
         return ""
     try:
-        return Path(file).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return values.path(file.rstrip("\r\n")).read_text(encoding="utf-8-sig").strip()
+    except (OSError, ValueError) as error:
         raise SettingError(f"{variable}_FILE={file!r} cannot be read: {error}") from None
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from ipaddress import ip_network
+from pathlib import Path
 from urllib.parse import urlsplit
 
 
@@ -15,6 +16,19 @@ def one_of(*allowed: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def path(text: str) -> Path:
+    """A file or a folder; ``~`` in front, which no shell has replaced, is the home folder."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"a path; {error}") from None
+
+
+def file(text: str) -> str:
+    """The same, as text."""
+    return str(path(text))
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

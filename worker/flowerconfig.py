@@ -27,7 +27,11 @@ def _state_folder() -> Path:
 def _users() -> list[str]:
     """``user:password`` of each who may in."""
     if file := os.environ.get("FLOWER_BASIC_AUTH_FILE"):
-        users = [line.strip() for line in Path(file).read_text().splitlines() if ":" in line]
+        try:
+            text = Path(file).expanduser().read_text(encoding="utf-8-sig")
+        except (OSError, ValueError) as error:
+            sys.exit(f"tilefleet: FLOWER_BASIC_AUTH_FILE={file!r} cannot be read: {error}")
+        users = [line.strip() for line in text.splitlines() if ":" in line]
         if not users:
             sys.exit(f"tilefleet: FLOWER_BASIC_AUTH_FILE={file!r} has no line user:password")
         return users

@@ -23,6 +23,8 @@ _COMMANDS: Final = ("worker", "flower", "inspect", "control", "status", "events"
 #: Pools whose threads share the networks of one engine room, and those of processes without one.
 _SHARED: Final = ("threads", "solo")
 _PROCESSES: Final = ("prefork", "processes")
+#: Of green threads; Celery itself ends where theirs are not installed, before it reads our code.
+_GREEN: Final = ("gevent", "eventlet")
 
 #: What a pool of threads cannot do, and what to do instead.
 _NOT_SHARED: Final = {
@@ -114,7 +116,11 @@ class WorkerOptions:
 
     def refusal(self, settings: Settings) -> str:
         """Why a worker cannot be started so, and what to use instead; "" if it can."""
-        if self.pool not in (*_SHARED, *_PROCESSES):
+        pools = (*_SHARED, *_PROCESSES)
+        if self.pool not in (*pools, *_GREEN):
+            hint = did_you_mean(self.pool, pools)
+            return f"-P {self.pool} is not usable: there are {', '.join(pools)}{hint}"
+        if self.pool in _GREEN:
             return (
                 f"-P {self.pool} is not usable: reading takes processors, which green threads "
                 f"share; use -P threads (the default), solo or prefork"

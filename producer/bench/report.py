@@ -71,7 +71,7 @@ def as_text(plan: Plan, tally: Tally, workers: int, figures: Figures | None) -> 
         rows += [(f"  {name}", row) for name, row in sizes(figures.passes, _BAR)]
     of = "worker" if workers == 1 else "workers"
     engine = f" ({figures.engine})" if figures else ""
-    rows.append(("fleet", f"{workers} {of}, {', '.join(tally.models) or 'no model'}{engine}"))
+    rows.append(("fleet", f"{workers} {of}, {', '.join(tally.models) or 'no answer'}{engine}"))
     return "\n".join(f"{name:<13}{value}" for name, value in rows)
 
 

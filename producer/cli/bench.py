@@ -20,7 +20,7 @@ from producer.terminal.options import MODEL, POSITIVE, Within
 )
 @click.option(
     "--rate",
-    type=POSITIVE,
+    type=Within(0, 1_000_000, min_open=True),
     help="Open loop: captchas a second, at random (Poisson), answered or not.",
 )
 @click.option(

@@ -22,7 +22,7 @@ from .connection import connect
 from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .retries import Retries
 from .sending import Call, Sender
-from .source import Source, named, read, read_all
+from .source import Source, address, addresses, named, read, read_all, seconds, whole
 from .transport import Transport
 from .transport.shards import Shard, Shards
 from .window import Window
@@ -41,9 +41,8 @@ _MOST_AT_ONCE, _SHARES = 16, 16
 
 
 def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
-    """How many captchas of a `map` go together; raises ValueError for a window below 1."""
-    if window < 1:
-        raise ValueError(f"window is {window}; at least 1 captcha has to be on its way")
+    """How many captchas of a `map` go together; raises BadArgument for a window below 1."""
+    window = whole(window, "window", 1, "captchas that are on their way at once")
     if bulk:
         return min(_TOGETHER, window)
     return max(1, min(_MOST_AT_ONCE, window // _SHARES)) if ordered else 1
@@ -85,10 +84,10 @@ class AsyncClient:
         """
         self._retries = Retries.of(retries)
         self._settings = Settings.from_environ()
-        several = shards or (() if broker_url else self._settings.shards)
-        self._broker = broker_url or self._settings.broker_url
+        several = addresses(shards) or (() if broker_url else self._settings.shards)
+        self._broker = address(broker_url) or self._settings.broker_url
         default = self._broker if broker_url else self._settings.result_backend
-        self._results = result_backend or default
+        self._results = address(result_backend) or default
         if several and self._results != self._broker:
             raise SettingError(
                 f"results on {without_password(self._results)!r} are not usable with shards: each "
@@ -114,6 +113,7 @@ class AsyncClient:
 
         Raises what `submit` and `AsyncPending.result` raise.
         """
+        timeout = seconds(timeout, "timeout")
         solve = partial(self._sender.solve_each, model=named(model))
         (outcome,) = await self._wire.each([read(source)], solve, timeout)
         if isinstance(outcome, Answer):
@@ -134,6 +134,7 @@ class AsyncClient:
         each worker's default. Raises OSError for a file that cannot be read, BadMessage for what
         cannot be an image, TooLarge, Overloaded, UnknownModel, FleetUnreachable.
         """
+        expires = seconds(expires, "expires")
         image, lane = read(source), wire.lane(named(model), bulk=bulk)
 
         async def send(line: Transport) -> AsyncPending:
@@ -177,6 +178,7 @@ class AsyncClient:
         model: str | None = None,
     ) -> AsyncIterator[tuple[S, Outcome]]:
         """`map` that gives a captcha's error in the place of its answer, and goes on."""
+        timeout = seconds(timeout, "timeout")
         on_the_way: Window[S, asyncio.Task[list[Outcome]]] = Window(
             sources,
             window,

@@ -10,6 +10,7 @@ from tilefleet.errors import AnswerTimeout, FleetError, Revoked, TilefleetError
 
 from . import message
 from .message import Message
+from .source import seconds
 from .transport import Transport
 
 Outcome = Answer | TilefleetError | OSError
@@ -43,6 +44,7 @@ class AsyncPending:
         Raises AnswerTimeout, Revoked, FleetUnreachable if the client was closed, or what the
         worker found: BadRequest, EngineError. What expires as the wait ends is an AnswerTimeout.
         """
+        timeout = seconds(timeout, "timeout")
         ends = monotonic() + timeout
         await self._wait(timeout)
         try:

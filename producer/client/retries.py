@@ -7,8 +7,14 @@ accepted (`producer.client.transport.outbox`), so that nothing is accepted twice
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Final
 
-from tilefleet.errors import FleetError, FleetUnreachable, Overloaded
+from tilefleet.errors import BadArgument, FleetError, FleetUnreachable, Overloaded
+
+from .source import number, whole
+
+#: Tries: the server's note of what it has accepted outlives them all.
+_MOST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,7 @@ class Retries:
     the call: where a pause would not end in time, the error is raised instead.
     """
 
-    #: Tries after the first one; 0: none.
+    #: Tries after the first one; 0: none; 1000 at most.
     total: int = 3
     #: Seconds of the first pause; each one is `growth` times as long as the one before it.
     pause_s: float = 0.1
@@ -33,21 +39,24 @@ class Retries:
     on: tuple[type[FleetError], ...] = (FleetUnreachable, Overloaded)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what is no policy."""
-        if self.total < 0:
-            raise ValueError(f"total={self.total}; give 0 or more tries")
+        """Raises BadArgument for what is no policy."""
+        whole(self.total, "total", 0, "tries", most=_MOST)
+        for name in ("pause_s", "growth", "longest_s", "jitter"):
+            number(getattr(self, name), name)
         if not 0 < self.pause_s <= self.longest_s:
-            raise ValueError(
+            raise BadArgument(
                 f"pause_s={self.pause_s}, longest_s={self.longest_s}; give seconds above 0, the "
                 "longest at least as long as the first"
             )
         if self.growth < 1:
-            raise ValueError(f"growth={self.growth}; give 1 or more")
+            raise BadArgument(f"growth={self.growth}; give 1 or more")
         if not 0 <= self.jitter < 1:
-            raise ValueError(f"jitter={self.jitter}; give 0 to less than 1")
-        if not all(issubclass(kind, FleetUnreachable | Overloaded) for kind in self.on):
-            names = ", ".join(kind.__name__ for kind in self.on)
-            raise ValueError(f"on={names}; only FleetUnreachable and Overloaded are tried again")
+            raise BadArgument(f"jitter={self.jitter}; give 0 to less than 1")
+        if not isinstance(self.on, tuple) or not all(map(_is_tried_again, self.on)):
+            raise BadArgument(
+                f"on={self.on!r}; give a tuple, of FleetUnreachable and Overloaded: nothing else "
+                "is tried again"
+            )
 
     def pauses(self, kind: type[FleetError]) -> Iterator[float]:
         """Seconds before each further try after such an error, without jitter."""
@@ -76,3 +85,7 @@ class Retries:
         if given is None:
             return cls(on=(FleetUnreachable,))
         return given if isinstance(given, Retries) else cls(given)
+
+
+def _is_tried_again(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, FleetUnreachable | Overloaded)

@@ -20,7 +20,7 @@ from .asynchronous import AsyncClient, group_size
 from .loop_thread import Background
 from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .retries import Retries
-from .source import Source, read, read_all
+from .source import Source, addresses, read, read_all, seconds
 from .window import Window
 
 S = TypeVar("S", bound=Source)
@@ -48,6 +48,7 @@ class Pending:
         Raises AnswerTimeout, Revoked, FleetUnreachable if the client was closed, or what the
         worker found: BadRequest, EngineError.
         """
+        timeout = seconds(timeout, "timeout")
         if not self._pending.ready():
             return self._background.wait(self._pending.result(timeout))
         return self._pending.answer()
@@ -79,7 +80,7 @@ class Client:
         `shards`: URLs of several servers, each with workers and results of its own. Raises
         SettingError.
         """
-        self._urls, self._shards = (broker_url, result_backend), tuple(shards)
+        self._urls, self._shards = (broker_url, result_backend), addresses(shards)
         self._retries = Retries.of(retries)
         #: By process: a thread that is not there in a forked child may have had it.
         self._locks: dict[int, Lock] = {}
@@ -155,6 +156,7 @@ class Client:
         Only FleetUnreachable is raised: it is not this captcha's fault, and the next would meet
         it too. What is on its way when the iteration is given up is revoked.
         """
+        timeout = seconds(timeout, "timeout")
         background, client = self._open()
         on_the_way: Window[S, Future[list[Outcome]]] = Window(
             sources,

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
+from .source import several
+
 
 class Running(Protocol):
     """An asyncio task, or the future of a thread."""
@@ -20,7 +22,7 @@ class Window(Generic[S, F]):
     """Up to `size` captchas on their way, in groups of `together`."""
 
     def __init__(self, sources: Iterable[S], size: int, *, together: int, ordered: bool) -> None:
-        self._remaining = iter(sources)
+        self._remaining = iter(several(sources))
         self._size, self._together, self._ordered = size, together, ordered
         self._running: deque[tuple[list[S], F]] = deque()
 

@@ -1,5 +1,6 @@
 """What can be seen without a server: Python, what is installed, the settings, the model."""
 
+import os
 import sys
 from importlib.util import find_spec
 
@@ -39,8 +40,8 @@ def settings() -> tuple[Check, Settings | None]:
         return Check("settings", FAIL, str(error), "tilefleet --settings tells what each is"), None
     if unknown := unknown_variables():
         return Check("settings", WARN, "; ".join(unknown), "rename or unset them"), found
-    defaults = {variable: value for variable, value, _ in Settings().rows()}
-    own = [variable for variable, value, _ in found.rows() if value != defaults[variable]]
+    rows = [variable for variable, _, _ in found.rows()]
+    own = [each for each in rows if os.environ.get(each) or os.environ.get(f"{each}_FILE")]
     return Check("settings", OK, f"set: {', '.join(own)}" if own else "all as they come"), found
 
 

@@ -32,7 +32,7 @@ async def solve(request: Request) -> Response:
     kind = body.kind(request)
     if kind == "application/json":
         read = await _parse(request, data)
-        data = await body.decode_long(request, read.text(read.get("image"), here.most_body))
+        data = await body.decode_long(request, read.text(read.needed("image"), here.most_body))
     elif kind == "multipart/form-data":
         async with body.form(request, data) as form:
             files = _files(form)

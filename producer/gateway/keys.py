@@ -77,10 +77,10 @@ class Key:
             raise BadKeyFile(f"{self.name}: rate={self.rate} and burst={self.burst}: both or none")
         if self.rate is not None and not _SLOWEST <= self.rate <= _MOST:
             raise BadKeyFile(
-                f"{self.name}: rate={self.rate}: a second, above 0, {_SLOWEST:g} to {_MOST:g}"
+                f"{self.name}: rate={self.rate:g}: captchas a second, {_SLOWEST:g} to {_MOST:g}"
             )
         if self.burst is not None and not 1 <= self.burst <= _MOST:
-            raise BadKeyFile(f"{self.name}: burst: captchas, at least 1 and at most {_MOST:g}")
+            raise BadKeyFile(f"{self.name}: burst={self.burst}: captchas, 1 to {_MOST:g}")
         if not self.created.isprintable():
             raise BadKeyFile(f"{self.name}: created={self.created[:40]!r}: a time is wanted")
         if self.model is not None:

@@ -62,7 +62,10 @@ def _of_http(error: HTTPException) -> JSONResponse:
     """No such path, wrong method, no key, too slow, too much."""
     title = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
-    return _problem(error.status_code, "about:blank", title, str(error.detail), headers)
+    detail = str(error.detail)
+    if error.status_code == 404 and detail == title:
+        detail = "no such path; GET /docs shows those that there are"
+    return _problem(error.status_code, "about:blank", title, detail, headers)
 
 
 def _problem(

@@ -83,7 +83,7 @@ def run(
                 # What has happened is the difference of two lines.
                 sleep(1.5 * report.EVERY_S)
                 _look_and_print(console, watch, trend, choice, as_json=as_json)
-            elif as_json or not console.is_terminal:
+            elif as_json or not console.is_terminal or console.is_dumb_terminal:
                 while True:
                     sleep(every_s)
                     _look_and_print(console, watch, trend, choice, as_json=as_json)

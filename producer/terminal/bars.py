@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import click
 
-from producer.terminal.verbosity import is_quiet
+from producer.terminal.verbosity import is_quiet, is_redrawn
 
 #: Is told how many are done, and of how many.
 Tick = Callable[[int, int], None]
@@ -21,7 +21,7 @@ class Bars:
     def begin(self, step: str) -> Tick:
         """A bar of that name; what it returns moves it."""
         self.close()
-        if not sys.stderr.isatty() or is_quiet():
+        if not is_redrawn(sys.stderr) or is_quiet():
             return lambda done, of: None
         # Its length is known once the step tells it.
         bar = self._open.enter_context(

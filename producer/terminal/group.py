@@ -4,9 +4,15 @@ Exit code 2 for a command line that was not understood, 1 for the rest; with ``-
 where it was raised.
 """
 
+import codecs
+import errno
+import io
+import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, Final
 
 import click
@@ -31,7 +37,8 @@ class OneLine(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        with _understood():
+        _prepare_streams()
+        with _understood(), _ended():
             return super().make_context(
                 info_name, args, parent, **{"color": verbosity.colour(), **extra}
             )
@@ -42,7 +49,7 @@ class OneLine(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _understood():
+            with _understood(), _ended():
                 return super().invoke(ctx)
         except TilefleetError as error:
             _fail(ctx, printable(with_advice(error)))
@@ -59,6 +66,13 @@ def _fail(context: click.Context, line: str) -> None:
         traceback.print_exc()
     click.echo(f"tilefleet: {line}", err=True)
     context.exit(1)
+
+
+class Failed(click.ClickException):
+    """What is nobody's error here: a full disk."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"tilefleet: {printable(self.message)}", file=file, err=file is None)
 
 
 class NotUnderstood(click.ClickException):
@@ -99,6 +113,34 @@ def _understood() -> Iterator[None]:
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             raise
         raise NotUnderstood(error) from None
+
+
+@contextmanager
+def _ended() -> Iterator[None]:
+    """Ctrl-C where a command does not wait for it, and a disk that is full, are one line, too."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("tilefleet: stopped", err=True)
+        raise click.exceptions.Exit(STOPPED) from None
+    except OSError as error:
+        # click's: who reads a pipe has gone.
+        if error.errno == errno.EPIPE or verbosity.is_verbose():
+            raise
+        what = f"{error.filename}: " if error.filename else ""
+        raise Failed(f"{what}{error.strerror or error}") from None
+
+
+def _prepare_streams() -> None:
+    """Names that are no text go out as they came; what an encoding lacks, as escapes; a stream that
+    was closed before the start is an empty one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # For as long as the program runs.
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
 def _add_common(command: click.Command) -> None:

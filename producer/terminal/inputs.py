@@ -7,15 +7,21 @@ own, in its place.
 import errno
 import glob
 import os
+import stat
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from producer.terminal.options import beside
+from tilefleet import wire
 
 #: What counts as a picture in a folder; a file that is named is taken whatever it is called.
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp"})
+
+#: Of a captcha, no more than shows that it is too large: a device has no end.
+_MOST = wire.MOST_IMAGE_BYTES + 1
 
 #: The standard input: the bytes of one picture.
 STDIN = "-"
@@ -38,10 +44,11 @@ class Input:
         if self.missing:
             raise OSError(errno.ENOENT, self.missing, self.name)
         if self.name == STDIN:
-            self.kept = self.kept or sys.stdin.buffer.read()
+            self.kept = self.kept or sys.stdin.buffer.read(_MOST)
             return self.kept
         try:
-            return Path(self.name).read_bytes()
+            with Path(self.name).open("rb") as file:
+                return file.read(_MOST)
         except FileNotFoundError as error:
             why = f"{error.strerror}{beside(self.name)}"
             raise FileNotFoundError(errno.ENOENT, why, self.name) from None
@@ -64,21 +71,30 @@ def expand(arguments: Iterable[str]) -> Iterator[Input]:
         elif not argument:
             # Of a shell's variable that is not set; a Path takes it for this folder.
             yield Input("''", missing="no name")
-        elif Path(argument).is_dir():
+        elif (mode := _mode(argument)) and stat.S_ISDIR(mode):
             yield from _in_folder(argument)
-        elif not Path(argument).exists() and glob.has_magic(argument):
+        elif not mode and glob.has_magic(argument):
             yield from _matching(argument)
         else:
             yield Input(argument)
 
 
 def listed(file: str) -> Iterator[str]:
-    """The arguments in a file, one a line; `-` is the standard input, read as it comes."""
+    """The arguments in a file, one a line, or with NUL between them; `-` is the standard input,
+    read as it comes. Whatever is no text is part of a name."""
     if file == STDIN:
-        yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        yield from _names(sys.stdin.buffer)
         return
-    with Path(file).open() as lines:
-        yield from (line.rstrip("\r\n") for line in lines if line.strip())
+    with Path(file).open("rb") as lines:
+        yield from _names(lines)
+
+
+def _names(lines: Iterable[bytes]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        # Of `find -print0`; Windows begins a text with a mark of byte order.
+        for name in (line if number else line.removeprefix(BOM_UTF8)).split(b"\0"):
+            if name.strip():
+                yield os.fsdecode(name.rstrip(b"\r\n"))
 
 
 def is_picture(path: Path) -> bool:
@@ -92,10 +108,17 @@ def is_one(arguments: Sequence[str]) -> bool:
     if len(arguments) != 1:
         return False
     (argument,) = arguments
-    path = Path(argument)
-    return argument == STDIN or (
-        not path.is_dir() and (path.exists() or not glob.has_magic(argument))
-    )
+    mode = _mode(argument)
+    is_file = not stat.S_ISDIR(mode) if mode else not glob.has_magic(argument)
+    return argument == STDIN or is_file
+
+
+def _mode(name: str) -> int:
+    """What is there, as `stat` has it; 0 for nothing, and for what cannot be looked at."""
+    try:
+        return Path(name).stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _in_folder(folder: str) -> Iterator[Input]:
@@ -114,7 +137,7 @@ def _matching(pattern: str) -> Iterator[Input]:
     # A Path has no way with "..", absolute patterns and "**" at once.
     names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
     for name in names:
-        if Path(name).is_dir():
+        if stat.S_ISDIR(_mode(name)):
             yield from _in_folder(name)
         else:
             yield Input(name)

@@ -61,14 +61,14 @@ def beside(path: str) -> str:
     """``; did you mean PATH?`` if there is something of a like name in the same folder."""
     wanted = Path(path)
     try:
-        names = [each.name for each in wanted.parent.iterdir()]
+        names = [each.name for each in wanted.parent.iterdir() if each.name != wanted.name]
     except OSError:
         return ""
     return did_you_mean(path, [str(wanted.with_name(name)) for name in names])
 
 
-#: A number above 0.
-POSITIVE: Final = Within(min=0, min_open=True)
+#: A number above 0, of seconds or of captchas; clocks and sockets take no greater ones.
+POSITIVE: Final = Within(min=0, max=1e9, min_open=True)
 #: A folder that is there, and one to write to.
 FOLDER: Final[Any] = _Folder(exists=True, file_okay=False, path_type=Path)
 OUT: Final = click.Path(file_okay=False, path_type=Path)

@@ -11,7 +11,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Final, Self, TextIO, TypeVar
 
-from producer.terminal.verbosity import is_quiet
+from producer.terminal.verbosity import is_quiet, is_redrawn
 
 #: Seconds between two drawings, and before the first: what is short needs none.
 _EVERY_S: Final = 0.2
@@ -29,7 +29,7 @@ class Progress:
     def __init__(self, total: int | None = None, *, stream: TextIO | None = None) -> None:
         """`total`: how many there are, if that is known."""
         self._stream = sys.stderr if stream is None else stream
-        self._shown = self._stream.isatty() and not is_quiet()
+        self._shown = is_redrawn(self._stream) and not is_quiet()
         self._total = total
         self._began = monotonic()
         self._next = self._began + _FIRST_S
@@ -80,7 +80,7 @@ class Progress:
     @property
     def is_shown(self) -> bool:
         """Whether this is a terminal, and progress is wanted."""
-        return self._shown
+        return self._stream.isatty() and not is_quiet()
 
     @property
     def rate(self) -> float:

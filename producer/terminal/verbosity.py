@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -37,6 +37,11 @@ def colour() -> bool | None:
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return True if os.environ.get("FORCE_COLOR") else None
+
+
+def is_redrawn(stream: TextIO) -> bool:
+    """Whether a line there can be written over: on terminals, but those that only print."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def options() -> list[click.Option]:

@@ -102,8 +102,10 @@ def test_script(environ, answers):
 
 
 def test_bot_asyncio(environ, answers):
-    said = run("bot_asyncio.py", *PICTURES, REPOSITORY / "README.md", environ=environ)
+    wrong = (REPOSITORY / "README.md", "nowhere.jpg")
+    said = run("bot_asyncio.py", *PICTURES, *wrong, environ=environ)
     assert "README.md: no captcha" in said
+    assert "nowhere.jpg: [Errno 2] No such file" in said
     for picture, answer in zip(PICTURES, answers, strict=True):
         what = f"click {clicks(answer)}" if answer.confidence >= 0.5 else "not sure"
         assert f"{picture.name}: {what}" in said

@@ -16,6 +16,7 @@ from tests.support.deployment import (
     workloads,
 )
 from tests.support.helm import CHART, NEEDED, Refused, render
+from tilefleet.settings import Settings
 
 #: Everything that can be switched on.
 ALL = {
@@ -200,11 +201,31 @@ def test_settings_of_one_part_go_before_those_of_all():
             },
             "gateway.enabled",
         ),
+        ({**NEEDED, "autoscaling": {"enabled": True, "min": 9, "max": 5}}, "autoscaling.min"),
+        ({**NEEDED, "settings": {"TILEFLEET_MODLE": "mine"}}, "TILEFLEET_MODLE"),
+        ({**NEEDED, "settings": {"TILEFLEET_SHUTDOWN_S": "soon"}}, "TILEFLEET_SHUTDOWN_S"),
+        ({**NEEDED, "settings": {"CELERY_BROKER_URL": "redis://x"}}, "CELERY_BROKER_URL"),
+        ({**NEEDED, "redis": {"enabled": False, "host": "redis://x"}}, "/redis/host"),
+        ({**NEEDED, "image": {"tag": "sha256:abc"}}, "/image/tag"),
     ],
 )
 def test_wrong_values_are_refused_by_name(values, named):
     with pytest.raises(Refused, match=re.escape(named)):
         render(values)
+
+
+def test_a_server_s_address_may_be_that_of_ipv6():
+    redis = {"enabled": False, "host": "fd00::1"}
+    (container,) = pods(by_name({**NEEDED, "redis": redis}))["worker"]["containers"]
+    (url,) = [each["value"] for each in container["env"] if each["name"] == "CELERY_BROKER_URL"]
+    assert url == "redis://worker:$(REDIS_WORKER_PASSWORD)@[fd00::1]:6379/0"
+
+
+def test_the_schema_knows_every_setting():
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    known = schema["definitions"]["settings"]["properties"]
+    ours = {variable for variable, _, _ in Settings().rows() if variable.startswith("TILEFLEET_")}
+    assert {name.removesuffix("_FILE") for name in known if name.startswith("TILEFLEET_")} == ours
 
 
 def test_the_schema_knows_every_value_and_no_other():

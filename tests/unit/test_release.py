@@ -3,13 +3,19 @@
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterable
+from importlib.metadata import distributions, metadata, requires
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from tests.conftest import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+INSTALLED = {canonicalize_name(each.metadata["Name"]) for each in distributions()}
 RELEASES = (REPOSITORY / "docs/releases.md").read_text(encoding="utf-8")
 
 
@@ -109,3 +115,34 @@ def test_the_supported_versions_are_those_that_pip_accepts():
     wanted = {re.match(r"[\w-]+", line)[0]: line for line in PROJECT["dependencies"]}
     for name, row in (("celery", "Celery"), ("kombu", "kombu"), ("redis", "redis-py")):
         assert f">={rows[row]}," in wanted[name]
+
+
+def pinned() -> dict[str, str]:
+    lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    return {canonicalize_name(name): version for name, version in (x.split("==") for x in lines)}
+
+
+def needed(package: str, extras: Iterable[str], seen: set[tuple[str, str]]) -> set[str]:
+    """Names of what that package needs with these extras, and what that needs, as installed."""
+    names: set[str] = set()
+    for extra in ("", *extras):
+        if (package, extra) in seen:
+            continue
+        seen.add((package, extra))
+        for each in map(Requirement, requires(package) or ()):
+            name = canonicalize_name(each.name)
+            wanted = each.marker is None or each.marker.evaluate({"extra": extra})
+            if wanted and name in INSTALLED:
+                names |= {name} | needed(name, each.extras, seen)
+    return names
+
+
+def test_all_that_is_installed_is_pinned_to_what_every_supported_python_takes():
+    # An environment comes with its pip.
+    names = needed("tilefleet", EXTRAS, set()) - {"tilefleet", "pip"}
+    assert len(names) > 50
+    assert names - pinned().keys() == set()
+    for name in names:
+        takes = SpecifierSet(metadata(name).get("Requires-Python", ""))
+        # Distributions have the first ones of a minor version: Debian 12 has 3.11.2.
+        assert all(takes.contains(f"3.{minor}.0") for minor in (11, 12, 13)), name

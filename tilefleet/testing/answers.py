@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 from tilefleet.answer import Answer, Reading
+from tilefleet.errors import BadArgument
 from tilefleet.kind import BUILTIN
 
 #: The model that made answers name.
@@ -30,7 +31,7 @@ class AnswerFactory:
     ) -> Answer:
         """An answer for one or two of the built-in's words, with these tiles (1 to 8) picked.
 
-        `confidence`: how sure it is of its picks, 0 to 1. Raises ValueError for what no captcha
+        `confidence`: how sure it is of its picks, 0 to 1. Raises BadArgument for what no captcha
         can have.
         """
         return _build(self._random, words, picks, confidence)
@@ -50,13 +51,13 @@ def _build(
     if words is None:
         words = source.sample(_LABELS, 1)
     if not 1 <= len(words) <= 2 or any(word not in BUILTIN.index for word in words):
-        raise ValueError(f"words are {words!r}; a captcha has one or two of the built-in model's")
+        raise BadArgument(f"words are {words!r}; a captcha has one or two of the built-in model's")
     if picks is None:
         picks = source.sample(range(1, _TILES + 1), source.randint(len(words), 3))
-    if any(not 1 <= pick <= _TILES for pick in picks):
-        raise ValueError(f"picks are {picks!r}; tiles have the numbers 1 to {_TILES}")
-    if not 0 <= confidence <= 1:
-        raise ValueError(f"confidence is {confidence}; give 0 to 1")
+    if not isinstance(picks, Collection) or any(pick not in range(1, _TILES + 1) for pick in picks):
+        raise BadArgument(f"picks are {picks!r}; tiles have the numbers 1 to {_TILES}")
+    if not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
+        raise BadArgument(f"confidence is {confidence!r}; give 0 to 1")
     picked = sorted(set(picks))
     others = [label for label in _LABELS if label not in words]
     tiles = [Reading(label, _SURE) for label in source.sample(others, _TILES)]

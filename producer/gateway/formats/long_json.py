@@ -71,6 +71,12 @@ class LongJson:
         """What stands under that name, or None; strings in it are for `text`."""
         return self._value.get(name)
 
+    def needed(self, name: str) -> Any:
+        """The same; raises BadMessage where nothing does."""
+        if name not in self._value:
+            raise BadMessage(f'a JSON object without "{name}"')
+        return self.get(name)
+
     def text(self, value: Any, most: int) -> bytes:
         """A string that `get` gave, of up to `most` bytes; raises TooLarge, and BadMessage for
         anything else."""

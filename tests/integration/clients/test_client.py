@@ -56,7 +56,7 @@ def test_map_gives_all_in_order_or_as_they_come(server, worker):
         loose = [source for source, _ in fleet.map([b"slow", *images[:20]], ordered=False)]
         assert sorted(loose) == sorted([b"slow", *images[:20]])
         assert loose[0] != b"slow"
-        with pytest.raises(ValueError, match="window is 0"):
+        with pytest.raises(ValueError, match="window=0"):
             list(fleet.map(images, window=0))
 
 

@@ -167,6 +167,16 @@ def test_an_older_or_newer_python_is_told():
         assert "3.11 to 3.13" in here.python(other).hint
 
 
+def test_the_settings_that_are_named_are_those_that_were_set(monkeypatch, tmp_path):
+    for name in [each for each in os.environ if each.startswith(("TILEFLEET_", "CELERY_"))]:
+        monkeypatch.delenv(name)
+    assert here.settings()[0].found == "all as they come"
+    (tmp_path / "url").write_text("redis://host.example:6379/0\n")
+    monkeypatch.setenv("CELERY_BROKER_URL_FILE", str(tmp_path / "url"))
+    monkeypatch.setenv("TILEFLEET_LEASE_S", "15")
+    assert here.settings()[0].found == "set: CELERY_BROKER_URL, TILEFLEET_LEASE_S"
+
+
 def test_workers_that_read_with_different_models_are_told():
     one, other = (Report(1.0, {"captcha": 1}, model) for model in ("a@1", "b@2"))
     assert fleet.models({"x": one, "y": other}).state == "warn"

@@ -184,8 +184,11 @@ def test_nothing_is_logged_but_sizes_and_outcomes(client, alice):
         ('{"keys": [{"name": "A b", "sha256": "%s"}]}', "not 'A b'"),
         ('{"keys": [{"name": "a", "sha256": "abc"}]}', "64 hexadecimal digits"),
         ('{"keys": [{"name": "a", "sha256": "%s", "rate": 1}]}', "both or none"),
-        ('{"keys": [{"name": "a", "sha256": "%s", "rate": NaN, "burst": 1}]}', "above 0"),
-        ('{"keys": [{"name": "a", "sha256": "%s", "rate": 1, "burst": 0}]}', "at least 1"),
+        (
+            '{"keys": [{"name": "a", "sha256": "%s", "rate": NaN, "burst": 1}]}',
+            "rate=nan",
+        ),
+        ('{"keys": [{"name": "a", "sha256": "%s", "rate": 1, "burst": 0}]}', "burst=0"),
         ('{"keys": [{"name": "a", "sha256": "%s", "speed": 1}]}', "no such thing as speed"),
         ('{"keys": [{"name": "a", "sha256": "%s"}, {"name": "a", "sha256": "%s"}]}', "called a"),
     ],

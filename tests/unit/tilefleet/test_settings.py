@@ -164,3 +164,21 @@ def test_only_what_holds_a_password_may_be_in_a_file(tmp_path):
     file.write_text("7")
     given = Settings.from_environ({"TILEFLEET_MAX_BATCH_FILE": str(file)})
     assert given.max_batch == Settings().max_batch
+
+
+def test_variables_and_files_may_be_written_by_windows_and_home_be_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "url").write_bytes(b"\xef\xbb\xbfredis://host.example:6379/1\r\n")
+    given = Settings.from_environ(
+        {
+            "CELERY_BROKER_URL_FILE": "~/url\r",
+            "TILEFLEET_ENGINE": "litert\r",
+            "TILEFLEET_KEY_PREFIX": "mine\r\n",
+            "TILEFLEET_STORE": "~/models",
+            "TILEFLEET_KEYS": "~/keys.json\r",
+        }
+    )
+    assert given.broker_url == "redis://host.example:6379/1"
+    assert (given.engine, given.key_prefix) == ("litert", "mine")
+    assert given.store == tmp_path / "models"
+    assert given.keys == str(tmp_path / "keys.json")

@@ -12,7 +12,7 @@ from worker.options import WorkerOptions, command
 
 #: What each option is given here, and the pools that refuse it. The others' options are shown to
 #: work in tests/integration/worker/test_options.py.
-GREEN = ("gevent", "eventlet", "custom")
+GREEN = ("gevent", "eventlet")
 SHARED = ("threads", "solo")
 ANY = (*SHARED, "prefork", "processes")
 OPTIONS = {
@@ -75,6 +75,13 @@ def test_an_option_works_or_is_refused_with_what_to_use_instead(name, pool):
 @pytest.mark.parametrize("pool", GREEN)
 def test_pools_of_green_threads_are_refused(pool):
     assert "use -P threads" in refusal(f"--pool={pool}")
+
+
+def test_a_pool_that_is_none_of_ours_gets_the_names_of_those_there_are():
+    assert refusal("-P", "custom") == (
+        "-P custom is not usable: there are threads, solo, prefork, processes"
+    )
+    assert refusal("-P", "thread").endswith("; did you mean threads?")
 
 
 @pytest.mark.parametrize(

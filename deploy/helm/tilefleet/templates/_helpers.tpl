@@ -25,7 +25,8 @@ helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
 {{- if .Values.redis.enabled -}}
 {{ include "tilefleet.name" . }}-redis
 {{- else -}}
-{{ required "redis.host: the server's name, where redis.enabled is false" .Values.redis.host }}
+{{- $host := required "redis.host: the server's name, where redis.enabled is false" .Values.redis.host -}}
+{{ if contains ":" $host }}[{{ $host }}]{{ else }}{{ $host }}{{ end }}
 {{- end -}}
 {{- end }}
 

@@ -187,3 +187,6 @@ def test_what_is_no_number_is_none_for_any_option(run, path, option):
     assert result.exit_code == 2
     assert f"invalid value for '{option}': 'nan' is no number" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+    result = run(*path, option, "inf")
+    assert result.exit_code == 2
+    assert f"invalid value for '{option}': inf is not in the range" in result.stderr

@@ -1,12 +1,13 @@
 """How often, and after which pauses, a client tries again."""
 
 import asyncio
+import math
 from itertools import count
 from time import monotonic
 
 import pytest
 
-from tilefleet import Client, FleetUnreachable, NotAnImage, Overloaded, Retries
+from tilefleet import BadArgument, Client, FleetUnreachable, NotAnImage, Overloaded, Retries
 from tilefleet.testing import AnswerFactory, AsyncFakeFleet, FakeFleet
 
 QUICK = Retries(3, pause_s=0.01, longest_s=0.02)
@@ -47,15 +48,21 @@ def test_a_refusal_says_how_long_to_wait():
     ("wrong", "said"),
     [
         ({"total": -1}, "total=-1"),
+        ({"total": "5"}, "total='5'; give a whole number of tries, 0 to 1000"),
+        ({"total": 10**9}, "total=1000000000"),
+        ({"total": True}, "total=True"),
         ({"pause_s": 0}, "pause_s=0"),
         ({"pause_s": 9}, r"longest_s=5\.0"),
         ({"growth": 0.5}, r"growth=0\.5"),
+        ({"growth": math.nan}, "growth=nan"),
+        ({"longest_s": "5"}, "longest_s='5'"),
         ({"jitter": 1}, "jitter=1"),
-        ({"on": (NotAnImage,)}, "on=NotAnImage"),
+        ({"on": (NotAnImage,)}, "on=.*NotAnImage"),
+        ({"on": "Overloaded"}, "on='Overloaded'"),
     ],
 )
 def test_what_is_no_policy_says_why(wrong, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(BadArgument, match=said):
         Retries(**wrong)
     with pytest.raises(ValueError, match="total=-1"):
         Client(retries=-1)

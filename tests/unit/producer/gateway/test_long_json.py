@@ -77,3 +77,10 @@ def test_a_long_string_is_refused_before_it_is_copied():
     read = parse(b'{"image": "' + b"a" * 2000 + b'"}')
     with pytest.raises(TooLarge, match="2000 characters of base64; at most 1999"):
         read.text(read.get("image"), 1999)
+
+
+def test_what_is_needed_and_not_there_is_named():
+    read = parse(b'{"imgae": "aGVsbG8="}')
+    with pytest.raises(BadMessage, match='without "image"'):
+        read.needed("image")
+    assert parse(b'{"image": null}').needed("image") is None

@@ -103,6 +103,27 @@ def test_a_name_that_is_empty_is_no_folder(run):
     assert "tilefleet: '': no name" in result.stderr
 
 
+def test_names_come_in_every_way_in_which_lists_are_written(run, tmp_path):
+    long = "a" * 300
+    list_ = tmp_path / "list"
+    list_.write_bytes(
+        b"\xef\xbb\xbfsamples/002.jpg\r\nsamples/007.jpg\0samples/none.jpg\0\r\n" + long.encode()
+    )
+    result = run("solve", "--local", "--csv", "--files-from", str(list_))
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["picks"] for row in rows] == ["5 7", "2 4 5 7", "", ""]
+    assert rows[2]["error"].startswith("No such file")
+    assert [row["file"] for row in rows][3] == long
+    assert rows[3]["error"] == "File name too long"
+    assert "answered, 2 failed" in result.stderr
+
+
+def test_what_has_no_end_is_too_large(run):
+    result = run("solve", "--local", "/dev/zero")
+    assert result.exit_code == 1
+    assert "TooLarge" in result.stderr
+
+
 def test_one_form_at_a_time(run):
     assert run("solve", "--csv", "--json", "a.jpg").exit_code == 2
 

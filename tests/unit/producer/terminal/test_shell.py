@@ -1,5 +1,6 @@
 """The command line as a shell sees it: what is mistyped, completed, coloured, said or not."""
 
+import io
 import os
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def test_verbose_shows_where_an_error_was_raised(run):
     assert "ModelNotFound" in run(*arguments, "-v").stderr
 
 
-def test_quiet_shows_no_progress():
+def test_quiet_and_a_terminal_that_only_prints_show_no_progress(monkeypatch):
     class Terminal:
         shown = ""
 
@@ -100,7 +101,8 @@ def test_quiet_shows_no_progress():
         def flush(self):
             pass
 
-    for level, silent in ((0, False), (-1, True)):
+    for level, term, silent in ((0, "xterm", False), (-1, "xterm", True), (0, "dumb", True)):
+        monkeypatch.setenv("TERM", term)
         with click.Context(main) as context:
             context.meta[verbosity._META] = level
             terminal = Terminal()
@@ -242,3 +244,41 @@ def test_a_client_alone_has_a_command_line_and_is_told_what_the_rest_needs(tmp_p
         assert done.returncode == code, (arguments, done)
         assert told in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [("utf-8", "/\xe9.jpg: no such".encode("latin-1")), ("latin-1", b"\\u7535")],
+)
+def test_output_takes_names_that_are_no_text_and_labels_that_its_encoding_lacks(
+    monkeypatch, tmp_path, encoding, said
+):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    main.make_context("tilefleet", ["completion", "bash"])
+    name = os.fsdecode(b"/\xe9.jpg")
+    print("电" if encoding == "latin-1" else f"{name}: no such", file=stream, flush=True)
+    assert stream.buffer.getvalue().startswith(said)
+
+
+def test_a_disk_that_is_full_is_one_line_and_a_closed_output_none(tmp_path):
+    script = "from producer.cli import main; main(prog_name='tilefleet')"
+    for output, said in (("/dev/full", "tilefleet: No space left on device\n"), ("&-", "")):
+        done = subprocess.run(
+            ["sh", "-c", f'"$0" -c "$1" --settings >{output}', sys.executable, script],
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+        assert done.stderr == said
+
+
+def test_ctrl_c_is_one_line_at_every_command(run, monkeypatch):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tilefleet.settings.Settings.from_environ", interrupted)
+    for arguments in (("solve", "any.jpg"), ("doctor",), ("bench",), ("--settings",)):
+        result = run(*arguments)
+        assert result.exit_code == 130
+        assert result.stderr.splitlines()[-1].startswith("tilefleet: stopped")

@@ -2,13 +2,14 @@
 
 import asyncio
 import inspect
+import re
 from math import inf
 
 import pytest
 
 from producer.client.transport import Transport
 from producer.testing.transport import FakeTransport
-from tilefleet import AsyncClient, Client, errors
+from tilefleet import AsyncClient, BadArgument, Client, UnknownModel, errors
 from tilefleet.testing import AnswerFactory, AsyncFakeFleet, FakeFleet
 
 #: What a test tells a fake fleet, beside what a client has.
@@ -193,3 +194,21 @@ def test_what_cannot_be_a_models_name_is_refused_before_it_is_sent(fleet, name):
     with pytest.raises(errors.UnknownModel):
         fleet.solve(b"any", model=name)
     assert fleet.received == []
+
+
+@pytest.mark.parametrize("wrong", [None, "an answer", {"picks": [1]}, ValueError("any")], ids=repr)
+def test_what_no_fleet_replies_is_refused_where_it_is_scripted(fleet, wrong):
+    said = re.escape(f"reply={wrong!r}; give an Answer")
+    with pytest.raises(BadArgument, match=said):
+        fleet.when(b"any", wrong)
+    fleet.when(b"any", lambda _: wrong)
+    with pytest.raises(BadArgument, match=said):
+        fleet.solve(b"any")
+    with pytest.raises(UnknownModel, match="list"):
+        fleet.hold(["builtin"])
+    for drain_s in (0, -1, inf):
+        with (
+            pytest.raises(BadArgument, match=f"drain_s={drain_s}; give"),
+            fleet.overloaded(drain_s),
+        ):
+            pass
