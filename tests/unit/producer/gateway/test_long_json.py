@@ -34,10 +34,10 @@ def test_it_gives_what_json_gives(images, other, escaped):
     read = parse(body)
     for found, wanted in zip(read.get("images"), images, strict=True):
         if isinstance(wanted, str):
-            assert read.text(found, MOST) == wanted.encode()
+            assert asyncio.run(read.text(found, MOST)) == wanted.encode()
         else:
             with pytest.raises(BadMessage):
-                read.text(found, MOST)
+                asyncio.run(read.text(found, MOST))
     assert read.get("nothing") is None
 
 
@@ -76,4 +76,4 @@ def test_what_is_refused(body):
 def test_a_long_string_is_refused_before_it_is_copied():
     read = parse(b'{"image": "' + b"a" * 2000 + b'"}')
     with pytest.raises(TooLarge, match="2000 characters of base64; at most 1999"):
-        read.text(read.get("image"), 1999)
+        asyncio.run(read.text(read.get("image"), 1999))
