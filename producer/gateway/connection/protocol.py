@@ -94,8 +94,6 @@ class Protocol(HttpToolsProtocol):
             transport.abort()
         self._allow(HEAD_S)
         idle.add(self)
-        self.flow.hold()
-        turns.do(self._who, self._go_on, _RECEIVED_S * _PIECE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._timer, self._unread, self.timeout_keep_alive_task):

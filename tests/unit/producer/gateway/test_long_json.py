@@ -42,6 +42,16 @@ def test_it_gives_what_json_gives(images, other, escaped):
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(alphabet='a"\\/u0d中😀\n', max_size=600), st.integers(13, 40), st.booleans())
+def test_a_long_string_in_pieces_is_what_it_is_at_once(text, size, escaped):
+    image = json.dumps(text, ensure_ascii=escaped).replace("/", "\\/")
+    read = parse(f'{{"image": {image}}}'.encode())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("producer.gateway.formats.long_json._SLICE", size)
+        assert asyncio.run(read.text(read.get("image"), MOST)) == text.encode()
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.binary(max_size=400) | st.text(alphabet='{}[]",:\\a 1', max_size=900).map(str.encode))
 def test_what_is_no_json_is_said_to_be_none(body):
     try:
