@@ -170,6 +170,8 @@ async def solve(
         here.metrics.solved(key, type(error).__name__)
         raise
     here.metrics.solved(key)
+    # Answers come many at once; to write them takes time as well.
+    await turns.wait(request.state.who)
     return answer
 
 
