@@ -50,7 +50,8 @@ class Sending:
         return any(len(each.item) > _LARGE_BYTES for each in self.messages)
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
+        """Bytes."""
         return sum(len(each.item) for each in self.messages)
 
     def accept(self) -> None:
@@ -93,7 +94,7 @@ class Outbox:
             taken.append(queue.popleft())
             left -= len(taken[-1].messages)
             if self._was_large:
-                room -= taken[-1].bytes
+                room -= taken[-1].size
         return taken
 
 
