@@ -22,6 +22,8 @@ from tilefleet.errors import BadMessage, BadRequest
 #: Of JSON, in the place of pictures.
 _ADDRESSES = ("url", "urls", "image_url", "image_urls")
 _ADDRESSES_A_TURN = 256
+#: Characters of a text that are looked at for one.
+_BEGIN = 1024
 
 
 async def solve(request: Request) -> Response:
@@ -32,7 +34,9 @@ async def solve(request: Request) -> Response:
     kind = body.kind(request)
     if kind == "application/json":
         read = await _parse(request, data)
-        data = await body.decode_long(request, read.text(read.needed("image"), here.most_body))
+        data = await body.decode_long(
+            request, await read.text(read.needed("image"), here.most_body)
+        )
     elif kind == "multipart/form-data":
         async with body.form(request, data) as form:
             files = _files(form)
@@ -179,7 +183,7 @@ async def _parse(request: Request, data: bytes) -> LongJson:
         given = read.get(name)
         for number, each in enumerate(given if isinstance(given, list) else [given]):
             if isinstance(each, str):
-                body.refuse_address(read.text(each, wire.MOST_IMAGE_BYTES))
+                body.refuse_address(await read.text(each, wire.MOST_IMAGE_BYTES))
             if number % _ADDRESSES_A_TURN == _ADDRESSES_A_TURN - 1:
                 await context.turn(request)
     return read
@@ -190,7 +194,7 @@ def _files(form: FormData) -> list[UploadFile]:
     values = [value for _, value in form.multi_items()]
     for value in values:
         if isinstance(value, str):
-            body.refuse_address(value.encode("utf-8", "replace"))
+            body.refuse_address(value[:_BEGIN].encode("utf-8", "replace"))
     return [value for value in values if isinstance(value, UploadFile)]
 
 
@@ -207,7 +211,7 @@ async def _listed(request: Request, data: bytes) -> list[bytes | BadRequest]:
     images: list[bytes | BadRequest] = []
     for each in listed:
         try:
-            text = read.text(each, here.most_body)
+            text = await read.text(each, here.most_body)
         except BadRequest as error:
             images.append(error)
             continue

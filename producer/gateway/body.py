@@ -7,6 +7,7 @@ from codecs import BOM_UTF8
 from collections import deque
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from io import BytesIO
 from urllib.parse import unquote_to_bytes
 
 import pybase64
@@ -43,9 +44,14 @@ async def read(request: Request, most: int) -> bytes:
     requests together hold too much.
     """
     pieces = await read_pieces(request, most)
-    # What is long is put together in a thread: it takes longer than a turn of the event loop.
-    is_short = sum(map(len, pieces)) < _MOST_SLICE
-    return _join(pieces) if is_short else await asyncio.to_thread(_join, pieces)
+    if sum(map(len, pieces)) <= _MOST_SLICE:
+        return b"".join(pieces)
+    # Put together in turns; what is in it at last is not copied.
+    joined = BytesIO()
+    while pieces:
+        joined.write(pieces.popleft())
+        await context.turn(request)
+    return joined.getvalue()
 
 
 async def read_pieces(request: Request, most: int) -> deque[bytes]:
@@ -78,13 +84,6 @@ async def read_pieces(request: Request, most: int) -> deque[bytes]:
     if length > most:
         raise TooLarge(f"a body of {length} bytes or more; at most {most} are accepted")
     return pieces
-
-
-def _join(pieces: deque[bytes]) -> bytes:
-    joined = b"".join(pieces)
-    # To give memory back takes its time as well.
-    pieces.clear()
-    return joined
 
 
 def form(request: Request, body: bytes) -> AbstractAsyncContextManager[FormData]:
@@ -128,7 +127,7 @@ async def field(request: Request, body: bytes, name: str) -> bytes | None:
     if said.endswith("json") or (said != "multipart/form-data" and _BEGINS_JSON.match(body)):
         read = await long_json(request, body.removeprefix(BOM_UTF8))
         text = read.get(name)
-        return None if text is None else read.text(text, len(body))
+        return None if text is None else await read.text(text, len(body))
     if said == "application/x-www-form-urlencoded":
         return await _urlencoded(request, body, name)
     if said != "multipart/form-data":
@@ -149,17 +148,17 @@ async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
     at = begin + len(key)
     ends = body.find(b"&", at)
     ends = len(body) if ends < 0 else ends
-    parts, slices = [], Slices(_SLICE, _MOST_SLICE)
+    plain, slices = BytesIO(), Slices(_SLICE, _MOST_SLICE)
     while at < ends:
         end = min(at + slices.begin(ends - at), ends)
         # Not inside of an escape.
         escape = -1 if end == ends else body.rfind(b"%", end - 2, end)
         end = escape if at < escape else end
-        parts.append(_unescaped(body[at:end].replace(b"+", b" ")))
+        plain.write(_unescaped(body[at:end].replace(b"+", b" ")))
         at = end
         slices.end()
         await context.turn(request)
-    return b"".join(parts)
+    return plain.getvalue()
 
 
 def _unescaped(value: bytes) -> bytes:
@@ -209,17 +208,25 @@ async def decode_long(request: Request, text: bytes) -> bytes:
     """The same in turns, for what may be megabytes."""
     if len(text) <= _MOST_SLICE:
         return decode(text)
-    text = _base64(text)
+    text = _base64(text).strip(_AROUND)
+    white, decoded = _white(text), BytesIO()
+    left, ended = b"", False
     try:
-        return pybase64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        text = text.strip(_AROUND)
-    white, parts = _white(text), []
-    for at in range(0, len(text), _MOST_SLICE):
-        await context.turn(request)
-        parts.append(text[at : at + _MOST_SLICE].translate(_LIKE_BASE64, white))
-    await context.turn(request)
-    return _mended(b"".join(parts))
+        for at in range(0, len(text), _MOST_SLICE):
+            await context.turn(request)
+            part = text[at : at + _MOST_SLICE].translate(_LIKE_BASE64, white)
+            plain = part.rstrip(b"=")
+            if b"=" in plain or (ended and plain):
+                raise binascii.Error("Non-base64 digit found")
+            ended = ended or len(plain) < len(part)
+            plain = left + plain
+            whole = len(plain) - len(plain) % 4
+            decoded.write(pybase64.b64decode(plain[:whole], validate=True))
+            left = plain[whole:]
+        decoded.write(_padded(left))
+    except (binascii.Error, ValueError) as error:
+        raise _no_base64(text.translate(None, white).rstrip(b"="), error) from None
+    return decoded.getvalue()
 
 
 def _base64(text: bytes) -> bytes:
@@ -238,9 +245,17 @@ def _mended(text: bytes) -> bytes:
     """Decoded, with or without its padding; raises BadMessage."""
     text = text.rstrip(b"=")
     try:
-        return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        return _padded(text)
     except (binascii.Error, ValueError) as error:
-        raise BadMessage(f"{len(text)} characters that are no base64: {error}") from None
+        raise _no_base64(text, error) from None
+
+
+def _padded(text: bytes) -> bytes:
+    return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+
+
+def _no_base64(text: bytes, error: Exception) -> BadMessage:
+    return BadMessage(f"{len(text)} characters that are no base64: {error}")
 
 
 #: The space in the place of a +, and the URL-safe alphabet.

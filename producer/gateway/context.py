@@ -32,6 +32,8 @@ from tilefleet.settings import Settings
 MOST_LISTS, _WINDOW = 2, 64
 #: Outcomes of a list that are made ready in one turn of the event loop.
 _SHOWN_A_TURN = 16
+#: Seconds that it takes to hand a picture's byte to the system.
+_SENT_S = 1e-9
 
 
 @dataclass(slots=True)
@@ -161,11 +163,15 @@ async def solve(
     left_s = await here.quota.take(key, 1, timeout=timeout)
     try:
         here.check_size(picture)
+        # What goes on behind this request, to have it sent, is its sender's as well.
+        turns.spent(request.state.who, len(picture) * _SENT_S)
         answer = await here.fleet.solve(picture, timeout=left_s, model=model)
     except TilefleetError as error:
         here.metrics.solved(key, type(error).__name__)
         raise
     here.metrics.solved(key)
+    # Answers come many at once; to write them takes time as well.
+    await turns.wait(request.state.who)
     return answer
 
 

@@ -11,7 +11,6 @@ these for each of several servers. May import what `producer.client` may.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from math import ceil
@@ -35,7 +34,7 @@ from ..connection import TROUBLE, IsCluster, connect, exchange, why
 from ..message import Message
 from ..results import Results, check_cancelled, stop
 from ..retries import Retries
-from .outbox import Batch, Sending
+from .outbox import Batch, Outbox, Sending
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +49,6 @@ _CRASHED_S = 0.1
 
 #: Captchas that workers are told of together that nobody waits for them any more.
 _REVOKED_TOGETHER = 256
-
-#: Captchas after which no more join those that go out together: some megabytes.
-_MOST = 128
 
 
 class Transport:
@@ -86,7 +82,7 @@ class Transport:
         self._database = parse(broker)[0].database
         #: Whether the server has been asked what it is.
         self._is_known = False
-        self._outbox: deque[Sending] = deque()
+        self._outbox = Outbox()
         self._revoked: list[str] = []
         self._looks: set[str] = set()
         #: What the server refuses beside captchas, and why.
@@ -103,7 +99,7 @@ class Transport:
         """
         futures = [self._results.expect(each.id, each.expires) for each in messages]
         sending = Sending(messages, asyncio.get_running_loop().create_future())
-        self._outbox.append(sending)
+        self._outbox.add(sending)
         self._work.set()
         try:
             await sending.accepted
@@ -183,13 +179,8 @@ class Transport:
                 check_cancelled()
 
     def _next(self) -> Batch:
-        """What goes out together: what is heavy alone, so that it fails alone."""
-        batch: list[Sending] = []
-        left = _MOST
-        while self._outbox and left > 0 and not (batch and self._outbox[0].is_heavy):
-            batch.append(self._outbox.popleft())
-            left = 0 if batch[-1].is_heavy else left - len(batch[-1].messages)
-        return Batch(batch, name=self.name, key_prefix=self._prefix, noted_s=self._noted_s)
+        sendings = self._outbox.take()
+        return Batch(sendings, name=self.name, key_prefix=self._prefix, noted_s=self._noted_s)
 
     async def _publish_with_patience(self, batch: Batch) -> None:
         # A server hangs up on what is too large for it; others do not wait while that is repeated.

@@ -6,8 +6,10 @@ that none comes meanwhile.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil
 from typing import Any
 
@@ -24,6 +26,10 @@ NOTE = "tilefleet-accepted-"
 #: Bytes of a message above which it goes out alone, as one does whose body is beside it; a captcha
 #: has a tenth.
 _HEAVY_BYTES = 512 << 10
+#: Bytes of a message above which smaller ones do not wait for it; a captcha has a third.
+_LARGE_BYTES = 64 << 10
+#: Captchas after which no more join those that go out together: some megabytes.
+_MOST = 128
 
 #: Seconds that a body stays after its message has expired: then nobody begins with it any more.
 _BODY_S = 60
@@ -45,6 +51,15 @@ class Sending:
     def is_heavy(self) -> bool:
         return any(each.body or len(each.item) > _HEAVY_BYTES for each in self.messages)
 
+    @property
+    def is_large(self) -> bool:
+        return any(each.body or len(each.item) > _LARGE_BYTES for each in self.messages)
+
+    @property
+    def size(self) -> int:
+        """Bytes, with the bodies that are beside."""
+        return sum(len(each.item) + len(each.body) for each in self.messages)
+
     def accept(self) -> None:
         if not self.accepted.done():
             self.accepted.set_result(None)
@@ -55,6 +70,38 @@ class Sending:
     def crash(self, error: Exception) -> None:
         if not self.accepted.done():
             self.accepted.set_exception(error)
+
+
+class Outbox:
+    """What waits to go out: small messages in their order, and large ones in theirs."""
+
+    def __init__(self) -> None:
+        self._small, self._large = deque[Sending](), deque[Sending]()
+        self._was_large = False
+
+    def __bool__(self) -> bool:
+        return bool(self._small or self._large)
+
+    def __iter__(self) -> Iterator[Sending]:
+        return chain(self._small, self._large)
+
+    def add(self, sending: Sending) -> None:
+        (self._large if sending.is_large else self._small).append(sending)
+
+    def take(self) -> list[Sending]:
+        """What goes out together next: small ones, and large ones in turns with them, of which
+        together there are no more bytes than one alone may have; what is heavy alone, so that it
+        fails alone."""
+        self._was_large = bool(self._large) and not (self._small and self._was_large)
+        queue = self._large if self._was_large else self._small
+        taken: list[Sending] = []
+        left, room = _MOST, _HEAVY_BYTES
+        while queue and left > 0 and room > 0 and not (taken and queue[0].is_heavy):
+            taken.append(queue.popleft())
+            left -= len(taken[-1].messages)
+            if self._was_large:
+                room -= taken[-1].size
+        return taken
 
 
 class Batch:

@@ -39,8 +39,8 @@ _READ_S = 10.0
 _MOST_PIPELINED = 16
 #: Bytes that are parsed before others have their turn: at first, and at most.
 _SLICE, _MOST_SLICE = 16 << 10, 64 << 10
-#: Seconds that it takes to have a byte of the system.
-_RECEIVED_S = 6e-10
+#: Seconds that it takes to have a byte of the system, and bytes that it gives at once.
+_RECEIVED_S, _PIECE = 6e-10, 256 << 10
 #: All connections; a process may open more files than that (`server.run`).
 _MOST_TOGETHER = 4096
 
@@ -72,7 +72,8 @@ class Protocol(HttpToolsProtocol):
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        #: What came and is not parsed yet.
+        #: Bytes that came last, and those of them that are not parsed yet.
+        self._came = 0
         self._unparsed: memoryview | None = None
         self._slices = Slices(_SLICE, _MOST_SLICE)
         #: The request that is being answered; `cycle` is the last that came.
@@ -118,7 +119,7 @@ class Protocol(HttpToolsProtocol):
         if self._unparsed is not None:
             self._unparsed = memoryview(bytes(self._unparsed) + data)
             return
-        self._unparsed = memoryview(data)
+        self._unparsed, self._came = memoryview(data), len(data)
         turns.spent(self._who, len(data) * _RECEIVED_S)
         turns.do(self._who, self._go_on)
         if self._unparsed is not None:
@@ -246,9 +247,15 @@ class Protocol(HttpToolsProtocol):
             reply = self._look()
         if reply is not None:
             self._refuse(reply)
-        elif rest and not self.transport.is_closing():
+        elif self.transport.is_closing():
+            pass
+        elif rest:
             self.flow.hold()
             turns.do(self._who, self._go_on)
+        elif self._came > _MOST_SLICE or not turns.may(self._who):
+            # To have bytes of the system takes time, too.
+            self.flow.hold()
+            turns.do(self._who, self._go_on, _RECEIVED_S * _PIECE)
 
     def _go_on(self) -> None:
         if self.transport.is_closing():

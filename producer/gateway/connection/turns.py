@@ -2,9 +2,10 @@
 
 The loop does what comes in the order in which it comes, so who sends most gets most of it. Here
 each address may have a share of each turn of the loop for what takes time (parsing, a request's
-begin, a slice of its body); what is more waits for the next ones, and so does who has had more than
-a share in one step. Who is alone has all of it: what begins in one turn goes to the fleet as one
-batch.
+begin, a slice of its body), and while others are there half of the time that passes: what is more
+waits, in order. So whoever asks for little finds a loop that has little to do, whatever another
+one sends; several who want all of it have all of it together. Who is alone has no bound but that
+others may come: what begins in one turn goes to the fleet as one batch.
 """
 
 import asyncio
@@ -14,9 +15,16 @@ from time import monotonic, thread_time
 from typing import Any
 
 #: Seconds of a turn that an address may have beside others, and all of them together.
-_SHARE_S, _MOST_S = 0.0003, 0.004
+_SHARE_S, _MOST_S = 0.0003, 0.001
 #: Of one who is alone: others may come.
 _ALONE_S = 0.02
+#: How much of the time that passes an address may have beside others, and seconds that it may
+#: have saved.
+_PART, _SAVED_S = 0.5, 0.01
+#: Seconds for which is waited where nobody may have more, and what a turn counts for at most: who
+#: has the machine otherwise gives nobody more of the loop.
+_WAIT_S = 0.001
+_MOST_PASSED_S = _PART * _WAIT_S
 #: What is reckoned for what goes on behind a turn, until it is measured.
 _STEP_S = 0.0002
 #: Seconds for which somebody counts as being there.
@@ -32,10 +40,15 @@ class Turns:
 
     def __init__(self) -> None:
         self._of: OrderedDict[str, deque[tuple[Work, float]]] = OrderedDict()
-        #: Seconds that each has had and no turn has made up for yet; and those that are reckoned.
+        #: Seconds that each has had in this turn; and those that are reckoned.
         self._had: defaultdict[str, float] = defaultdict(float)
         self._reckoned: defaultdict[str, float] = defaultdict(float)
+        #: What an address may have had by now; and what each has had, all that it has not saved
+        #: included.
+        self._clock = self._turned = 0.0
+        self._until: dict[str, float] = {}
         self._busy = self._due = False
+        self._timer: asyncio.TimerHandle | None = None
         #: Who has come in this period, and in the one before.
         self._here: set[str] = set()
         self._before: set[str] = set()
@@ -55,6 +68,11 @@ class Turns:
             self._of.setdefault(who, deque()).append((work, step_s))
         self._go_on()
 
+    def may(self, who: str) -> bool:
+        """Whether `who` has something of this turn left, and nothing waits for a later one."""
+        self._note(who)
+        return who not in self._of and self._may(who)
+
     async def wait(self, who: str) -> None:
         """Return when it is `who`'s turn."""
         self._note(who)
@@ -71,15 +89,19 @@ class Turns:
         return Counted(self, who, work)
 
     def spent(self, who: str, seconds: float) -> None:
-        """`who` has had so much of the loop already."""
+        """`who` has had so much of the loop."""
         if not self.is_alone:
             self._had[who] += seconds
+            since = max(self._until.get(who, 0.0), self._clock - _SAVED_S)
+            self._until[who] = since + seconds
 
     def _note(self, who: str) -> None:
         now = monotonic()
         if now > self._ends:
             self._before = self._here if now < self._ends + _THERE_S else set()
             self._here, self._ends = set(), now + _THERE_S
+            saved = self._clock - _SAVED_S
+            self._until = {each: until for each, until in self._until.items() if until > saved}
         elif who in self._here:
             return
         self._here.add(who)
@@ -89,8 +111,13 @@ class Turns:
         return not self._busy and who not in self._of and self._may(who)
 
     def _may(self, who: str) -> bool:
-        most = _ALONE_S if self.is_alone else _SHARE_S
-        return self._had[who] + self._reckoned[who] < most
+        if self.is_alone:
+            return self._had[who] + self._reckoned[who] < _ALONE_S
+        return self._had[who] + self._reckoned[who] < _SHARE_S and self._has_left(who)
+
+    def _has_left(self, who: str) -> bool:
+        """Whether it has had less than it may beside others."""
+        return self._until.get(who, 0.0) <= self._clock
 
     def _go_on(self) -> None:
         if not self._due:
@@ -98,17 +125,14 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        self._due = False
-        # What was reckoned has been done, and is measured.
+        self._due, now = False, monotonic()
+        self._clock += min(_PART * (now - self._turned), _MOST_PASSED_S)
+        self._turned = now
+        self._had.clear()
         self._reckoned.clear()
-        if self.is_alone:
-            self._had.clear()
-        else:
-            for who, had in list(self._had.items()):
-                if had > _SHARE_S:
-                    self._had[who] = had - _SHARE_S
-                else:
-                    del self._had[who]
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._of:
             self._call_those_who_wait()
 
@@ -128,7 +152,14 @@ class Turns:
                     break
         finally:
             if self._of:
-                self._go_on()
+                self._wait()
+
+    def _wait(self) -> None:
+        """For the next turn in which somebody may have something."""
+        if self.is_alone or any(map(self._has_left, self._of)):
+            self._go_on()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(_WAIT_S, self._turn)
 
     def _call(self, who: str, work: Work, step_s: float) -> None:
         begun, self._busy = thread_time(), True
@@ -136,8 +167,12 @@ class Turns:
             work()
         finally:
             self._busy = False
-            self._had[who] += thread_time() - begun
             self._reckoned[who] += step_s
+            took = thread_time() - begun
+            if self.is_alone:
+                self._had[who] += took
+            else:
+                self.spent(who, took)
 
 
 class Counted:

@@ -7,7 +7,9 @@ turn.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 from secrets import token_hex
 from typing import Any
 
@@ -19,34 +21,41 @@ from tilefleet.errors import BadMessage, TooLarge
 _LONG, _MOST_ELSE = 256, 1 << 20
 #: Brackets, commas and quotes that there may be: some for each picture of the longest list.
 _MOST_MARKS = 32_768
-#: Bytes that are looked at before others have their turn, bytes in which a quote is looked for,
-#: and quotes that are found.
+#: Bytes that are looked at, or read, before others have their turn, bytes in which a quote is
+#: looked for, and quotes that are found.
 _SLICE, _FAR, _QUOTES = 64 << 10, 1 << 20, 512
 #: In front of the number of a string that was left out: nobody knows it, so nobody sends it.
 _MARK = token_hex(16)
+#: Half of a pair that stands for one character.
+_HALF = re.compile(rb"\\u[dD][89abAB]")
+
+Turn = Callable[[], Awaitable[None]]
 
 
 class LongJson:
     """A JSON object whose strings are bytes until somebody asks for them."""
 
-    def __init__(self, value: dict[str, Any], strings: list[memoryview]) -> None:
+    def __init__(
+        self, value: dict[str, Any], body: bytes, strings: list[tuple[int, int]], turn: Turn
+    ) -> None:
         self._value = value
+        self._body = body
+        #: Where in it those begin and end that were left out.
         self._strings = strings
+        self._turn = turn
 
     @classmethod
-    async def parse(
-        cls, body: bytes, turn: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
-    ) -> "LongJson":
+    async def parse(cls, body: bytes, turn: Turn = lambda: asyncio.sleep(0)) -> "LongJson":
         """`turn` lets others have the event loop; raises BadMessage."""
         await _check_marks(body, turn)
         kept: list[bytes] = []
-        strings: list[memoryview] = []
-        view, at, length = memoryview(body), 0, 0
+        strings: list[tuple[int, int]] = []
+        at = length = 0
         while (begin := await _quote(body, at, turn)) < len(body):
             end = await _end_of_string(body, begin, turn)
             if end - begin > _LONG:
                 kept += (body[at:begin], b'"%b%d"' % (_MARK.encode(), len(strings)))
-                strings.append(view[begin + 1 : end - 1])
+                strings.append((begin + 1, end - 1))
                 length += len(kept[-1]) + begin - at
             else:
                 kept.append(body[at:end])
@@ -65,7 +74,7 @@ class LongJson:
             raise BadMessage(f"{len(body)} bytes that are no JSON: {error}") from None
         if not isinstance(value, dict):
             raise BadMessage(f"a JSON {type(value).__name__}; an object is wanted")
-        return cls(value, strings)
+        return cls(value, body, strings, turn)
 
     def get(self, name: str) -> Any:
         """What stands under that name, or None; strings in it are for `text`."""
@@ -77,28 +86,56 @@ class LongJson:
             raise BadMessage(f'a JSON object without "{name}"')
         return self.get(name)
 
-    def text(self, value: Any, most: int) -> bytes:
+    async def text(self, value: Any, most: int) -> bytes:
         """A string that `get` gave, of up to `most` bytes; raises TooLarge, and BadMessage for
         anything else."""
         if not isinstance(value, str):
             raise BadMessage(f"an image is base64 text, not {type(value).__name__}")
         if not value.startswith(_MARK):
             return value.encode("utf-8", "replace")
-        view = self._strings[int(value.removeprefix(_MARK))]
-        if len(view) > most:
-            raise TooLarge(f"{len(view)} characters of base64; at most {most} are accepted")
-        string = bytes(view)
-        if b"\\" not in string:
-            return string
-        try:
-            # Some write the / of base64 as \/.
-            unescaped: str = orjson.loads(b'"%b"' % string)
-        except ValueError as error:
-            raise BadMessage(f"a string that is no JSON: {error}") from None
-        return unescaped.encode("utf-8", "replace")
+        at, end = self._strings[int(value.removeprefix(_MARK))]
+        if end - at > most:
+            raise TooLarge(f"{end - at} characters of base64; at most {most} are accepted")
+        text = BytesIO()
+        while end - at > _SLICE:
+            cut = _cut(self._body, at, at + _SLICE)
+            text.write(_unescaped(self._body[at:cut]))
+            at = cut
+            await self._turn()
+        text.write(_unescaped(self._body[at:end]))
+        return text.getvalue()
 
 
-async def _check_marks(body: bytes, turn: Callable[[], Awaitable[None]]) -> None:
+def _unescaped(string: bytes) -> bytes:
+    if b"\\" not in string:
+        return string
+    try:
+        # Some write the / of base64 as \/.
+        unescaped: str = orjson.loads(b'"%b"' % string)
+    except ValueError as error:
+        raise BadMessage(f"a string that is no JSON: {error}") from None
+    return unescaped.encode("utf-8", "replace")
+
+
+def _cut(body: bytes, at: int, end: int) -> int:
+    """Where to cut a string, of which `at` is no escape's middle: not behind `end`, nor in an
+    escape, nor between two that are one character."""
+    escape = body.rfind(b"\\", end - 6, end)
+    if escape < 0 or not _is_escape(body, at, escape):
+        return end
+    if _HALF.match(body, escape - 6) and _is_escape(body, at, escape - 6):
+        return escape - 6
+    length = 6 if body[escape + 1 : escape + 2] == b"u" else 2
+    return escape if escape + length > end or _HALF.match(body, escape) else end
+
+
+def _is_escape(body: bytes, at: int, escape: int) -> bool:
+    """Whether the backslash there begins one, and is not the second of one."""
+    before = body[at:escape]
+    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 0
+
+
+async def _check_marks(body: bytes, turn: Turn) -> None:
     """A few for each picture are all that anybody needs, and each of more costs a hundred bytes."""
     count = 0
     for at in range(0, len(body), _SLICE):
@@ -110,7 +147,7 @@ async def _check_marks(body: bytes, turn: Callable[[], Awaitable[None]]) -> None
         await turn()
 
 
-async def _quote(body: bytes, at: int, turn: Callable[[], Awaitable[None]]) -> int:
+async def _quote(body: bytes, at: int, turn: Turn) -> int:
     """Where the next one is; the length where there is none."""
     while (found := body.find(b'"', at, at + _FAR)) < 0:
         at += _FAR
@@ -120,7 +157,7 @@ async def _quote(body: bytes, at: int, turn: Callable[[], Awaitable[None]]) -> i
     return found
 
 
-async def _end_of_string(body: bytes, begin: int, turn: Callable[[], Awaitable[None]]) -> int:
+async def _end_of_string(body: bytes, begin: int, turn: Turn) -> int:
     """Where the string ends that begins there, its quote included."""
     quotes = 0
     while True:
@@ -135,9 +172,7 @@ async def _end_of_string(body: bytes, begin: int, turn: Callable[[], Awaitable[N
             await turn()
 
 
-async def _backslashes(
-    body: bytes, begin: int, end: int, turn: Callable[[], Awaitable[None]]
-) -> int:
+async def _backslashes(body: bytes, begin: int, end: int, turn: Turn) -> int:
     """How many there are in a row before `end`."""
     at, size = end, 16
     while True:

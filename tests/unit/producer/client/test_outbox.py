@@ -2,12 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import chain
 from types import SimpleNamespace
 
 from redis.exceptions import ResponseError, WatchError
 
 from producer.client.message import Message
-from producer.client.transport.outbox import NOTE, Batch, Sending
+from producer.client.transport.outbox import NOTE, Batch, Outbox, Sending
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 
@@ -190,3 +191,26 @@ async def test_a_body_beside_its_message_goes_alone_and_with_it_or_not_at_all():
         assert push == ("LPUSH", "a:captcha.bulk", b"xxx")
     made.take([b"OK", ResponseError("no room"), b"QUEUED", b"QUEUED", ResponseError("EXECABORT")])
     assert "no room" in why(one)
+
+
+def taken(*sizes: int) -> list[list[int]]:
+    """What goes out together of messages of these sizes, in the order in which it does."""
+    outbox = Outbox()
+    for number, size in enumerate(sizes):
+        outbox.add(sending(str(number), size=size))
+    together = []
+    while outbox:
+        together.append([int(each.messages[0].id) for each in outbox.take()])
+    assert sorted(chain(*together)) == [*range(len(sizes))]
+    return together
+
+
+@run
+async def test_small_ones_wait_for_one_large_one_at_most_and_large_ones_for_the_small_ones_once():
+    heavy, large, small = 1 << 20, 200 << 10, 18 << 10
+    assert taken(small, small, small) == [[0, 1, 2]]
+    assert taken(heavy, heavy, small, heavy) == [[0], [2], [1], [3]]
+    # Together no more than what is heavy has alone.
+    assert taken(large, large, large, large, small) == [[0, 1, 2], [4], [3]]
+    assert taken(large, heavy, large) == [[0], [1], [2]]
+    assert taken(*[small] * 130) == [[*range(128)], [128, 129]]

@@ -5,6 +5,8 @@ import base64
 from urllib.parse import parse_qs, quote, quote_plus
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.requests import Request
 
 from producer.gateway import body
@@ -53,6 +55,20 @@ def test_other_kinds_of_bodies_have_no_fields():
     assert field(b"img=1", "text/plain") is None
 
 
+def at_once(text):
+    try:
+        return body.decode(text)
+    except BadMessage as error:
+        return str(error)
+
+
+def in_turns(text):
+    try:
+        return asyncio.run(body.decode_long(Request({"type": "http", "headers": []}), text))
+    except BadMessage as error:
+        return str(error)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -68,16 +84,20 @@ def test_other_kinds_of_bodies_have_no_fields():
     ],
 )
 def test_long_base64_in_turns_is_what_it_is_at_once(text):
-    request = Request({"type": "http", "headers": []})
+    assert in_turns(text) == at_once(text)
 
-    def outcome(read):
-        try:
-            return read()
-        except BadMessage as error:
-            return str(error)
 
-    at_once = outcome(lambda: body.decode(text))
-    assert outcome(lambda: asyncio.run(body.decode_long(request, text))) == at_once
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.binary(max_size=60).map(base64.b64encode)
+    | st.text("aA0+/-_= \r\n\t'", max_size=60).map(str.encode),
+    st.text("=\n A*", max_size=4).map(str.encode),
+    st.integers(1, 9),
+)
+def test_wherever_it_is_cut(text, end, size):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(body, "_MOST_SLICE", size)
+        assert in_turns(text + end) == at_once(text + end)
 
 
 @pytest.mark.parametrize(

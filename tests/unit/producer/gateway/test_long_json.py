@@ -34,11 +34,21 @@ def test_it_gives_what_json_gives(images, other, escaped):
     read = parse(body)
     for found, wanted in zip(read.get("images"), images, strict=True):
         if isinstance(wanted, str):
-            assert read.text(found, MOST) == wanted.encode()
+            assert asyncio.run(read.text(found, MOST)) == wanted.encode()
         else:
             with pytest.raises(BadMessage):
-                read.text(found, MOST)
+                asyncio.run(read.text(found, MOST))
     assert read.get("nothing") is None
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(alphabet='a"\\/u0d中😀\n', max_size=600), st.integers(13, 40), st.booleans())
+def test_a_long_string_in_pieces_is_what_it_is_at_once(text, size, escaped):
+    image = json.dumps(text, ensure_ascii=escaped).replace("/", "\\/")
+    read = parse(f'{{"image": {image}}}'.encode())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("producer.gateway.formats.long_json._SLICE", size)
+        assert asyncio.run(read.text(read.get("image"), MOST)) == text.encode()
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -76,7 +86,7 @@ def test_what_is_refused(body):
 def test_a_long_string_is_refused_before_it_is_copied():
     read = parse(b'{"image": "' + b"a" * 2000 + b'"}')
     with pytest.raises(TooLarge, match="2000 characters of base64; at most 1999"):
-        read.text(read.get("image"), 1999)
+        asyncio.run(read.text(read.get("image"), 1999))
 
 
 def test_what_is_needed_and_not_there_is_named():
