@@ -191,7 +191,8 @@ class Channel(redis.Channel):
         """Read what the server says unasked: that a queue has changed, or that it goes away."""
         connection = self.client.connection
         try:
-            while not self._tracking.told and connection.can_read(timeout=0):
+            # All of it: what is left unread would keep the event loop awake until more is claimed.
+            while connection.can_read(timeout=0):
                 connection.read_response(push_request=True)
         except self.connection_errors:
             self._lost()
