@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recognition.crops import Crops
-from models.recognition.decision import Probabilities, decide
+from models.recognition.decision import Probabilities, decide_all
 from tilefleet.answer import Answer
 from tilefleet.kind import Kind
 
@@ -69,11 +69,7 @@ class NetworkSession(ABC):
         """uint8 (n, h, w, 3) → float32 (n, labels); at most those of `max_batch` captchas."""
 
     def read(self, batch: Sequence[Crops]) -> list[Answer]:
-        words, labels = self.look(batch)
-        return [
-            self.decided(crops, word, label, model=self.model)
-            for crops, word, label in zip(batch, words, labels, strict=True)
-        ]
+        return self.decided(batch, *self.look(batch), model=self.model)
 
     def look(self, batch: Sequence[Crops]) -> tuple[Probabilities, Probabilities]:
         """What the networks say of each captcha, float32 (n, words, labels + 1) and
@@ -83,14 +79,14 @@ class NetworkSession(ABC):
         return words, labels.reshape(len(batch), self.kind.layout.count, -1)
 
     def decided(
-        self, crops: Crops, words: Probabilities, labels: Probabilities, *, model: str
-    ) -> Answer:
-        """The answer of one captcha, as `model` gives it."""
-        return decide(
+        self, batch: Sequence[Crops], words: Probabilities, labels: Probabilities, *, model: str
+    ) -> list[Answer]:
+        """The answers to what `look` has said, as `model` gives them."""
+        return decide_all(
             words,
             labels,
             kind=self.kind,
             model=model,
             sharpness=self._sharpness,
-            place=crops.place,
+            places=[crops.place for crops in batch],
         )

@@ -78,16 +78,14 @@ class SecondSession:
 
     def read(self, batch: Sequence[Crops]) -> list[Answer]:
         words, tiles = self._first.look(batch)
-        answers = [
-            self._first.decided(crops, word, labels, model=self._first.model)
-            for crops, word, labels in zip(batch, words, tiles, strict=True)
-        ]
+        answers = self._first.decided(batch, words, tiles, model=self._first.model)
         unsure = [row for row, answer in enumerate(answers) if answer.confidence < UNSURE]
         if unsure:
             again = [batch[row] for row in unsure]
             both = self._look_again(again, words[unsure], tiles[unsure])
-            for row, crops, word, labels in zip(unsure, again, *both, strict=True):
-                answers[row] = self._first.decided(crops, word, labels, model=self._both)
+            decided = self._first.decided(again, *both, model=self._both)
+            for row, answer in zip(unsure, decided, strict=True):
+                answers[row] = answer
         return answers
 
     def _look_again(

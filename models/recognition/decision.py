@@ -25,6 +25,7 @@ nothing of which words are read: tiles that were misread would take clear header
 """
 
 import math
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -61,35 +62,59 @@ def decide(
     confidence is calibrated (`sharpened`); it changes no pick. `place`: where in the picture the
     captcha was found, if it is not the picture.
     """
-    labels = kind.labels
-    asked, words_confidence = _read_words(words, kind.none)
-    weights = _weights(tiles[:, sorted({word for word, _ in asked})], kind)
-    words_confidence = _supported(words_confidence, float(weights.sum()))
-    picks, picks_confidence = _pick(weights, len(tiles))
-    confidence = sharpened(words_confidence * picks_confidence, sharpness)
-    if place is None:
-        points, grid = kind.layout.points, kind.grid
-    else:
-        points, grid = place.points, place.grid
-        confidence *= place.certainty
-    return Answer(
-        words=tuple(Reading(labels[word], sure) for word, sure in asked),
-        tiles=tuple(
-            Reading(labels[label], float(tile[label]))
-            for label, tile in zip(tiles.argmax(axis=1), tiles, strict=True)
-        ),
-        picks=picks,
-        points=tuple(points[pick - 1] for pick in picks),
-        confidence=confidence,
+    (answer,) = decide_all(
+        words[np.newaxis],
+        tiles[np.newaxis],
+        kind=kind,
         model=model,
-        grid=grid,
+        sharpness=sharpness,
+        places=[place],
     )
+    return answer
+
+
+def decide_all(
+    words: Probabilities,
+    tiles: Probabilities,
+    *,
+    kind: Kind,
+    model: str,
+    sharpness: float = 1.0,
+    places: Sequence[Place | None],
+) -> list[Answer]:
+    """The answers of several, (n, …) each, to the last bit what each of them gets alone: a decision
+    is many small steps, and a step takes as long for some as for one."""
+    asked = _read_words(words, kind.none)
+    picked = _pick_all([[word for word, _ in read] for read, _ in asked], tiles, kind)
+    shown = map(zip, tiles.argmax(axis=2).tolist(), tiles.max(axis=2).tolist())
+    labels, answers = kind.labels, []
+    for (read, sure), (picks, evidence, share), each, place in zip(
+        asked, picked, shown, places, strict=True
+    ):
+        confidence = sharpened(_supported(sure, evidence) * share, sharpness)
+        if place is None:
+            points, grid = kind.layout.points, kind.grid
+        else:
+            points, grid = place.points, place.grid
+            confidence *= place.certainty
+        answers.append(
+            Answer(
+                words=tuple([Reading(labels[word], sure) for word, sure in read]),
+                tiles=tuple([Reading(labels[label], sure) for label, sure in each]),
+                picks=picks,
+                points=tuple([points[pick - 1] for pick in picks]),
+                confidence=confidence,
+                model=model,
+                grid=grid,
+            )
+        )
+    return answers
 
 
 def undecided(words: Probabilities, tiles: Probabilities, *, kind: Kind) -> NDArray[np.bool_]:
     """Which tiles another look could decide, bool (tiles,): those that are picked with a
     probability of 1 to 99 %. Takes what `decide` takes."""
-    asked, _ = _read_words(words, kind.none)
+    ((asked, _),) = _read_words(words[np.newaxis], kind.none)
     picked = posterior(tiles[:, sorted({word for word, _ in asked})], kind) @ _sets(len(tiles))
     return np.asarray((picked > _DECIDED) & (picked < 1 - _DECIDED))
 
@@ -103,16 +128,20 @@ def sharpened(confidence: float, sharpness: float) -> float:
     return float(sure / (sure + unsure))
 
 
-def _read_words(words: Probabilities, none: int) -> tuple[list[tuple[int, float]], float]:
-    """The header's words with their probabilities, and the probability that all are right."""
-    first = int(words[0, :none].argmax())
-    asked, sure = [(first, float(words[0, first]))], words[0, first]
-    for row in words[1:]:
-        word = int(row.argmax())
-        sure = sure * row[word]
-        if word != none:
-            asked.append((word, float(row[word])))
-    return asked, float(sure)
+def _read_words(words: Probabilities, none: int) -> list[tuple[list[tuple[int, float]], float]]:
+    """Of each header, float32 (n, words, labels + 1): its words with their probabilities, and the
+    probability that all are right."""
+    most = words.argmax(axis=2)
+    most[:, 0] = words[:, 0, :none].argmax(axis=1)
+    count, places = most.shape
+    sure = words[np.arange(count)[:, np.newaxis], np.arange(places), most]
+    together = np.multiply.reduce(sure, axis=1).tolist()
+    read = []
+    for (first, *others), probability in zip(
+        map(zip, most.tolist(), sure.tolist()), together, strict=True
+    ):
+        read.append(([first, *(each for each in others if each[0] != none)], probability))
+    return read
 
 
 def _supported(confidence: float, evidence: float) -> float:
@@ -121,11 +150,24 @@ def _supported(confidence: float, evidence: float) -> float:
     return supported / (supported + max(1 - confidence, 0.0)) if supported else 0.0
 
 
-def _pick(weights: NDArray[np.float64], tiles: int) -> tuple[tuple[int, ...], float]:
-    """The most probable set of picks, and how probable it is."""
-    best = int(weights.argmax())
-    picks = tuple(tile + 1 for tile in range(tiles) if best >> tile & 1)
-    return picks, float(weights[best] / weights.sum())
+def _pick_all(
+    asked: Sequence[Sequence[int]], tiles: Probabilities, kind: Kind
+) -> list[tuple[tuple[int, ...], float, float]]:
+    """Of each captcha, given its words and float32 (n, tiles, labels): the most probable set of
+    picks, how much the tiles speak for the words, and how probable the set is."""
+    wanted = [sorted(set(words)) for words in asked]
+    picks = _picks(tiles.shape[1])
+    found: dict[int, tuple[tuple[int, ...], float, float]] = {}
+    for count in set(map(len, wanted)):
+        rows = [row for row, words in enumerate(wanted) if len(words) == count]
+        columns = np.array([wanted[row] for row in rows])
+        weights = _weights(tiles[np.array(rows)[:, np.newaxis], :, columns], kind)
+        sums = np.add.reduce(weights, axis=1)
+        shares = np.maximum.reduce(weights, axis=1) / sums
+        best = weights.argmax(axis=1)
+        for row, *each in zip(rows, best.tolist(), sums.tolist(), shares.tolist(), strict=True):
+            found[row] = (picks[each[0]], each[1], each[2])
+    return [found[row] for row in range(len(wanted))]
 
 
 def posterior(matches: Probabilities, kind: Kind) -> NDArray[np.float64]:
@@ -134,40 +176,65 @@ def posterior(matches: Probabilities, kind: Kind) -> NDArray[np.float64]:
     `matches` is float32 (tiles, words): the probability of each tile to show each of the words, one
     or two, that are asked for.
     """
-    weights = _weights(matches, kind)
+    (weights,) = _weights(matches.T[np.newaxis], kind)
     return np.asarray(weights / weights.sum(), np.float64)
 
 
 def _weights(matches: Probabilities, kind: Kind) -> NDArray[np.float64]:
-    """The same, summing to how much likelier the pictures are if these words are asked for than if
-    no tile has to do with them."""
-    tiles, words = matches.shape
-    shown = np.clip(matches.astype(np.float64), _LEAST, 1 - _LEAST)
-    other = np.clip(1 - shown.sum(axis=1, keepdims=True), _LEAST, 1)
+    """The same of several, given float32 (n, words, tiles), and summing to how much likelier the
+    pictures are if these words are asked for than if no tile has to do with them.
+
+    Every step gives each of several what it gives one alone, which BLAS would not.
+    """
+    words = matches.shape[1]
+    shown = np.minimum(np.maximum(matches, _LEAST, dtype=np.float64), 1 - _LEAST)
+    other = np.minimum(np.maximum(1 - np.add.reduce(shown, axis=1), _LEAST), 1)
     each = 1 / len(kind.labels)
-    # How much likelier the picture is if it shows the word than if it shows another thing.
-    odds = (shown / each) / (other / (1 - words * each))
+    # How much likelier the picture is if it shows another thing than if anything is as likely; and
+    # if it shows the word than if it shows another thing.
+    other /= 1 - words * each
+    odds = (shown / each) / other[:, np.newaxis]
     if words == 1:
-        weights = np.exp(_sets(tiles) @ np.log(odds[:, 0])) * _one_word(kind.tiles_per_word)
+        weights = _together(odds[:, 0]) * _one_word(kind.tiles_per_word)
     else:
-        weights = (_dealt(odds) * _two_words(kind.tiles_per_word)).sum(axis=1)
-    alone = math.prod((other[:, 0] / (1 - words * each)).tolist())
-    return np.asarray(weights * alone, np.float64)
+        weights = np.add.reduce(_dealt(odds) * _two_words(kind.tiles_per_word), axis=2)
+    weights *= np.multiply.reduce(other, axis=1, keepdims=True)
+    return weights
+
+
+def _together(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of float64 (n, tiles): for each set of tiles, the product of theirs; (n, 2 ** tiles)."""
+    count, tiles = odds.shape
+    products = np.ones((count, 1 << tiles))
+    for tile in range(tiles):
+        sets = 1 << tile
+        np.multiply(products[:, :sets], odds[:, tile, None], out=products[:, sets : 2 * sets])
+    return products
 
 
 def _dealt(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of float64 (tiles, 2): for each set of tiles, and for k from 0 to all, the sum over the ways
-    to deal k of the set to the first word and the rest to the second; (2 ** tiles, tiles + 1)."""
-    tiles = len(odds)
-    ways = np.zeros((1 << tiles, tiles + 1))
-    ways[0, 0] = 1.0
-    sets = 1
-    for first, second in odds:
-        without = ways[:sets]
-        ways[sets : 2 * sets] = without * second
-        ways[sets : 2 * sets, 1:] += without[:, :-1] * first
-        sets *= 2
+    """Of float64 (n, 2, tiles): for each set of tiles, and for k from 0 to all, the sum over the
+    ways to deal k of the set to the first word and the rest to the second;
+    (n, 2 ** tiles, tiles + 1)."""
+    count, _, tiles = odds.shape
+    ways = np.zeros((count, 1 << tiles, tiles + 1))
+    ways[:, 0, 0] = 1.0
+    for tile in range(tiles):
+        sets = 1 << tile
+        first, second = (odds[:, word, tile, None, None] for word in (0, 1))
+        without = ways[:, :sets]
+        ways[:, sets : 2 * sets] = without * second
+        ways[:, sets : 2 * sets, 1:] += without[:, :, :-1] * first
     return ways
+
+
+@cache
+def _picks(tiles: int) -> list[tuple[int, ...]]:
+    """The numbers of the tiles that are in each set."""
+    return [
+        tuple(tile + 1 for tile in range(tiles) if number >> tile & 1)
+        for number in range(1 << tiles)
+    ]
 
 
 @cache

@@ -141,6 +141,21 @@ def test_probabilities_of_exactly_zero_or_one_are_no_trouble(value):
     assert np.isfinite(answer.confidence)
 
 
+def test_several_together_are_decided_to_the_last_bit_as_each_alone():
+    shares = np.random.default_rng(1).dirichlet
+    words = shares(np.full(BUILTIN.none + 1, 0.01), (33, 2)).astype(np.float32)
+    # A third of the headers has one word.
+    words[::3, 1] = header(TIGER)[1]
+    labels = shares(np.full(len(BUILTIN.labels), 0.02), (33, 8)).astype(np.float32)
+    alone = [decide(*each) for each in zip(words, labels, strict=True)]
+    assert {len(answer.words) for answer in alone} == {1, 2}
+    for count in (33, 8, 2):
+        together = decision.decide_all(
+            words[:count], labels[:count], kind=BUILTIN, model="m@1", places=[None] * count
+        )
+        assert together == alone[:count]
+
+
 def test_a_sharpened_confidence_keeps_its_side_of_one_half_and_the_picks():
     assert [sharpened(value, 2.0) for value in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
     assert sharpened(0.8, 2.0) > 0.9
