@@ -22,7 +22,7 @@ class Session(Protocol):
     """One thread's way into an engine."""
 
     def read(self, batch: Sequence[Any]) -> list[Answer]:
-        """One pass: an answer for each prepared image, in order; at most `max_batch` of them."""
+        """One pass: an answer for each prepared image, in order; at most `long_batch` of them."""
 
 
 class Engine(Protocol):
@@ -36,6 +36,8 @@ class Engine(Protocol):
     precision: str
     #: Most captchas in one pass that this engine is fast with.
     max_batch: int
+    #: Most captchas in one pass while others wait for as long anyway: no fewer.
+    long_batch: int
     #: Most sessions that make sense side by side; 0: as many as there are cores.
     max_sessions: int
     #: Whether its parts refer to each other in circles, so that only the collector frees it.
@@ -62,11 +64,11 @@ class NetworkSession(ABC):
 
     @abstractmethod
     def words(self, headers: NDArray[np.uint8]) -> Probabilities:
-        """uint8 (n, h, w, 3) → float32 (n, words, labels + 1); at most `max_batch` of them."""
+        """uint8 (n, h, w, 3) → float32 (n, words, labels + 1); at most `long_batch` of them."""
 
     @abstractmethod
     def tiles(self, tiles: NDArray[np.uint8]) -> Probabilities:
-        """uint8 (n, h, w, 3) → float32 (n, labels); at most those of `max_batch` captchas."""
+        """uint8 (n, h, w, 3) → float32 (n, labels); at most those of `long_batch` captchas."""
 
     def read(self, batch: Sequence[Crops]) -> list[Answer]:
         return self.decided(batch, *self.look(batch), model=self.model)

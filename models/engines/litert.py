@@ -22,9 +22,12 @@ from models.store.manifest import INT8, NETWORKS, PRECISIONS, inputs, litert_bat
 from tilefleet.errors import BadManifest
 from tilefleet.kind import Kind
 
-#: A pass is a loop here, so a longer one makes nothing cheaper but the writing of answers, and
-#: every captcha in it waits for the last.
+#: A pass is a loop here, so a longer one makes nothing cheaper but what comes before and after it,
+#: and every captcha in it waits for the last.
 MAX_BATCH = 8
+#: Where many wait that pays: after each call the networks have taken the processor's caches, and
+#: what is done once for a pass begins without them.
+LONG_BATCH = 32
 
 
 #: Network → in which precision it is read, and its LiteRT file.
@@ -91,6 +94,7 @@ class LiteRTEngine:
         self._sharpness = entry.manifest.sharpness
         self.tile_cache = TileCache(tile_cache, self.kind) if tile_cache else None
         self.max_batch = max_batch or MAX_BATCH
+        self.long_batch = max_batch or LONG_BATCH
         self._max_bytes = max_bytes
         self._beside = beside
         chosen = networks(entry, precision)

@@ -54,6 +54,7 @@ class SecondLook:
         self.kind = first.kind
         self.precision = f"{first.precision}; second look {second.model}, {second.precision}"
         self.max_batch = min(first.max_batch, second.max_batch)
+        self.long_batch = min(first.long_batch, second.long_batch)
         self.max_sessions = first.max_sessions
         self.in_cycles = first.in_cycles or second.in_cycles
         self.tile_cache = getattr(first, "tile_cache", None)

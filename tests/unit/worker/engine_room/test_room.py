@@ -111,6 +111,28 @@ def test_a_pass_is_never_larger_than_the_cap():
     assert engine.sizes == [1, 2, 2, 1]
 
 
+@pytest.mark.parametrize(
+    ("bulk", "others", "long_pass_s", "sizes"),
+    [
+        (False, 40, 60.0, [1, 32, 8]),
+        (False, 20, 60.0, [1, 20]),
+        # Whoever comes, and is waited for, does not wait for these.
+        (True, 40, 60.0, [1, 8, 8, 8, 8, 8]),
+        # A long pass would take long.
+        (False, 40, 1e-6, [1, 8, 8, 8, 8, 8]),
+    ],
+)
+def test_where_many_wait_passes_are_longer(monkeypatch, bulk, others, long_pass_s, sizes):
+    monkeypatch.setattr("worker.engine_room.room._LONG_PASS_S", long_pass_s)
+    engine = Engine()
+    engine.long_batch = 32
+    jobs = jobs_of(*different(others))
+    for job in jobs:
+        job.bulk = bulk
+    handed_on(engine, jobs)
+    assert engine.sizes == sizes
+
+
 def test_an_idle_captcha_is_read_alone():
     engine = Engine()
     (job,) = run(engine, jobs_of(b"a"))
