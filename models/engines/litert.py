@@ -4,7 +4,7 @@ A session has interpreters of its own with one thread each; sessions side by sid
 interpreter gives up the GIL while it computes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -163,6 +163,14 @@ class LiteRTSession(NetworkSession):
         self.words(np.zeros((1, *taken["words"]), np.uint8))
         self.tiles(np.zeros((1, *taken["tiles"]), np.uint8))
 
+    def look(self, batch: Sequence[Crops]) -> tuple[Probabilities, Probabilities]:
+        if self.tile_cache is not None:
+            return super().look(batch)
+        # Each captcha is a call of each network: copied together first, the pictures of a pass are
+        # megabytes.
+        words = [self._words(crops.header[np.newaxis]) for crops in batch]
+        return np.concatenate(words), np.stack([self._tiles(crops.tiles) for crops in batch])
+
     def words(self, headers: NDArray[np.uint8]) -> Probabilities:
         return self._words(headers)
 
@@ -194,6 +202,8 @@ class _Network:
         return tensors[0]
 
     def __call__(self, pictures: NDArray[np.uint8]) -> Probabilities:
+        if len(pictures) == self._batch:
+            return self._call(pictures)
         starts = range(0, len(pictures), self._batch)
         parts = [self._call(pictures[start : start + self._batch]) for start in starts]
         return np.concatenate(parts)[: len(pictures)]
