@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recognition.crops import Crops
-from models.recognition.decision import Probabilities, decide_all
+from models.recognition.decision import decide_all
+from models.recognition.picks import Probabilities
 from tilefleet.answer import Answer
 from tilefleet.kind import Kind
 

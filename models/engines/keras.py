@@ -17,7 +17,7 @@ from models.engines import kept
 from models.engines.base import NetworkSession
 from models.engines.buckets import buckets, fitting
 from models.recognition.crops import Crops, padded
-from models.recognition.decision import Probabilities
+from models.recognition.picks import Probabilities
 from models.store import Entry, load_network
 from models.store.manifest import inputs, outputs
 from tilefleet.errors import BadManifest

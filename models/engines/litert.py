@@ -14,7 +14,7 @@ from models.engines.base import NetworkSession
 from models.engines.precision import Unreadable, fastest
 from models.engines.tile_cache import TileCache
 from models.recognition.crops import Crops, padded
-from models.recognition.decision import Probabilities
+from models.recognition.picks import Probabilities
 from models.runtimes import idle, litert
 from models.runtimes.mapped import Mapped, mapped
 from models.store import Entry

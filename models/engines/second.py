@@ -21,7 +21,8 @@ import numpy as np
 
 from models.engines.base import Engine, NetworkSession
 from models.recognition.crops import Crops
-from models.recognition.decision import Probabilities, undecided
+from models.recognition.decision import undecided
+from models.recognition.picks import Probabilities
 from tilefleet.answer import Answer
 from tilefleet.errors import ModelError
 
