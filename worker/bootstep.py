@@ -24,6 +24,7 @@ from models import engines
 from tilefleet.errors import EngineUnavailable, SettingError, TilefleetError
 from tilefleet.figures import Figures
 from tilefleet.report import Report
+from worker.engine_room.decoding import share_of_cores
 from worker.engine_room.room import EngineRoom
 from worker.engine_room.switch import Switch
 from worker.hub.coordinator import Coordinator
@@ -98,6 +99,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
                 started=coordinator.started,
                 done=coordinator.read,
                 keep_s=self._settings.cache_s,
+                cores=partial(share_of_cores, self._settings.processes or 1),
             )
         except TilefleetError as error:
             raise self._unusable(str(error)) from None

@@ -12,6 +12,7 @@ else for them.
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock, Thread, get_ident
@@ -36,6 +37,11 @@ _DECODING_S, _MOST_AT_ONCE = 0.0005, 16
 #: Most captchas that a lane decodes in a row where no core is left for a decoder, and after how
 #: many of these it looks for more urgent ones.
 _MOST_IN_A_ROW, _LOOKS_EVERY = 32, 4
+
+
+def share_of_cores(processes: int = 1) -> int:
+    """How many cores one of so many workers may count on now."""
+    return max(1, len(os.sched_getaffinity(0)) // processes)
 
 
 def _bulk_only(bulk: bool) -> bool:

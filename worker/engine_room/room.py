@@ -15,7 +15,6 @@ room, each exactly once, with an answer, an error, or neither when nobody wants 
 """
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from threading import Thread, get_ident
@@ -27,7 +26,7 @@ from tilefleet.answer import Timing
 from tilefleet.errors import EngineError, reason
 from worker.engine_room.batcher import Batcher
 from worker.engine_room.completion import Completion, Done, give_up
-from worker.engine_room.decoding import Decoding
+from worker.engine_room.decoding import Decoding, share_of_cores
 from worker.engine_room.durations import Durations
 from worker.engine_room.exclusive import SharedExclusiveLock
 from worker.engine_room.gathering import Gathering
@@ -53,7 +52,7 @@ class EngineRoom:
         started: Done,
         done: Done,
         keep_s: float = 0.0,
-        cores: Callable[[], int] = lambda: len(os.sched_getaffinity(0)),
+        cores: Callable[[], int] = share_of_cores,
     ) -> None:
         """Make `lanes` warm lanes; raises ModelError. Nothing runs before `start`.
 

@@ -11,6 +11,7 @@ from models.recognition.image import TakesLong
 from tests.support.running.fleet import wait_until
 from tilefleet.answer import Answer
 from tilefleet.errors import BadImage, EngineError
+from worker.engine_room.decoding import share_of_cores
 from worker.engine_room.job import Job
 from worker.engine_room.room import EngineRoom
 
@@ -397,6 +398,11 @@ def test_who_waits_does_not_wait_for_bulk_captchas(monkeypatch):
     parts = handed_on(Engine(max_batch=1), [*others, urgent])
     # With the one before it that somebody waits for, too.
     assert [len(part) for part in parts if urgent in part] == [2]
+
+
+def test_of_several_workers_each_counts_on_its_share_of_the_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 2, 4, 6})
+    assert [share_of_cores(processes) for processes in (1, 2, 3, 4, 9)] == [4, 2, 1, 1, 1]
 
 
 def test_a_lane_that_has_the_only_core_decodes_what_it_reads():
