@@ -152,7 +152,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
                 f"{each.model} ({type(each).__name__}, {each.precision})" for each in held.values()
             ),
             lanes,
-            most,
+            max(each.long_batch for each in held.values()),
         )
 
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
@@ -279,7 +279,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             uptime_s=round(monotonic() - self._warm, 3),
             engine=type(room.engine).__module__.rpartition(".")[2],
             lanes=stats["lanes"],
-            max_batch=stats["max_batch"],
+            max_batch=stats["long_batch"],
             waiting=stats["waiting"],
             running=stats["running"],
             claimed=self._coordinator.claimed,

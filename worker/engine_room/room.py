@@ -168,6 +168,7 @@ class EngineRoom:
             "model": self.engine.model,
             "lanes": self.lanes,
             "max_batch": self.engine.max_batch,
+            "long_batch": self.engine.long_batch,
             "waiting": self.waiting,
             "running": self.running,
             "passes": sum(sizes.values()),

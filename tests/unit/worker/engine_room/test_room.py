@@ -600,9 +600,12 @@ def test_each_captcha_is_prepared_and_read_by_its_own_model_and_passes_never_mix
     assert {name: told[name]["open"] for name in told} == {"builtin": 0, "mine": 0}
 
 
-def test_a_model_with_a_few_captchas_does_not_wait_for_all_of_another_one():
+def test_a_model_with_a_few_captchas_does_not_wait_for_all_of_another_one(monkeypatch):
+    monkeypatch.setattr("worker.engine_room.room._LONG_PASS_S", 60.0)
     done: list[Job] = []
     room, engines = two_models(done.extend, max_batch=2)
+    for engine in engines.values():
+        engine.long_batch = 32
     room.submit(jobs_of(b"wait"))
     assert engines["builtin"].waiting.wait(10)
     flood = jobs_of(*different(20))
