@@ -4,7 +4,8 @@
 
 The worker has one core, server and senders the other. Its rate under load is set against the rate
 of the same model on the same core in a loop (decoding included, no queue); the time of one captcha
-on an idle fleet against decoding and one pass.
+on an idle fleet against decoding and one pass. What a captcha costs each of them is CPU time, so
+that it tells who is the slower part: where the worker's is less than its core had, that waited.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter, sleep
 
-from benchmarks.support import report
+from benchmarks.support import cores, report
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
@@ -98,13 +99,9 @@ def idle(url: str, count: int) -> list[float]:
 def idle_share(pid: int, seconds: float) -> float:
     """Percent of a core that a worker without work uses."""
 
-    def used() -> float:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    before = used()
+    before = cores.seconds(pid)
     sleep(seconds)
-    return 100 * (used() - before) / seconds
+    return 100 * (cores.seconds(pid) - before) / seconds
 
 
 def main() -> None:
@@ -115,6 +112,7 @@ def main() -> None:
     options = parser.parse_args()
     os.sched_setaffinity(0, {OTHER_CORE})
     alone, loaded, ratios, sizes, p50, p99 = [], [], [], [], [], []
+    cost: dict[str, list[float]] = {}
     with EmbeddedServer() as server:
         worker = WorkerProcess(server.url, "-c", "1")
         with worker:
@@ -123,7 +121,16 @@ def main() -> None:
                 os.sched_setaffinity(int(task.name), {WORKER_CORE})
             for _ in range(options.rounds):
                 alone.append(offline(options.captchas))
+                parts = {
+                    "worker": worker.process.pid,
+                    "server": server.pid,
+                    "senders": os.getpid(),
+                }
+                before = {part: cores.seconds(pid) for part, pid in parts.items()}
                 rate, size = under_load(server.url, options.captchas)
+                for part, pid in parts.items():
+                    used = cores.seconds(pid) - before[part]
+                    cost.setdefault(part, []).append(used * 1e6 / options.captchas)
                 loaded.append(rate)
                 sizes.append(size)
                 ratios.append(rate / alone[-1])
@@ -140,6 +147,7 @@ def main() -> None:
             ["through the queue, captchas/s", report.spread(loaded)],
             ["ratio", report.spread(ratios)],
             ["mean pass size", report.spread(sizes)],
+            *([f"CPU of the {part}, µs a captcha", report.spread(cost[part])] for part in cost),
             ["decoding and one pass, ms", one],
             ["one captcha, idle fleet, p50, ms", report.spread(p50)],
             ["one captcha, idle fleet, p99, ms", report.spread(p99)],
@@ -148,8 +156,8 @@ def main() -> None:
         caveats=[
             f"{options.rounds} rounds; worker -c 1 on core {WORKER_CORE}; server and senders on "
             f"core {OTHER_CORE}",
-            "senders are two threads of one Python process: where they are the slower part, the "
-            "ratio says more of them than of the worker",
+            "senders are two threads of one Python process: where they and the server are the "
+            "slower part, the ratio says more of them than of the worker",
         ],
         as_json=options.json,
     )

@@ -119,11 +119,11 @@ def endtoend(_: Path) -> Iterator[Row]:
 
 
 def scale(_: Path) -> Iterator[Row]:
-    from benchmarks.scale import rate
+    from benchmarks.scale import run
 
     one = 0.0
     for workers in (1, 2, 4):
-        found = rate(workers, 3000 * workers, pinned=False)
+        found = run(workers, 3000 * workers, pinned=False).rate
         one = one or found
         yield {
             "part": "scale",

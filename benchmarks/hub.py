@@ -1,11 +1,14 @@
 """Where a captcha's microseconds go on the hub thread, and what each promise costs.
 
-    python -m benchmarks.hub [--rounds 3] [--messages 6000] [--json]
+    python -m benchmarks.hub [--rounds 3] [--messages 6000] [--networks] [--json]
 
 One worker process with the engine that answers without looking, from a full queue of different
 13.5 kB pictures, one in a message. Times are CPU times of the hub thread by its own clock
 (`benchmarks.support.hub_timers`), so what else runs on the machine matters little; those of the
 stages are from runs of their own, without what the timers themselves take.
+
+With `--networks` it reads real captchas, on one core: the same stages beside networks, which take
+the processor's caches each time, and what all that is not decoding and networks comes to.
 """
 
 import argparse
@@ -20,6 +23,7 @@ from typing import Any
 
 from redis import Redis
 
+from benchmarks.endtoend import OTHER_CORE, WORKER_CORE, images
 from benchmarks.support import report
 from benchmarks.support.listener import listening
 from producer.client import message
@@ -39,15 +43,24 @@ _WITHOUT: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def measure(url: str, messages: int, environ: Mapping[str, str], *, expire: bool = True) -> Any:
+def measure(
+    url: str,
+    messages: int,
+    environ: Mapping[str, str],
+    *,
+    expire: bool = True,
+    networks: bool = False,
+) -> Any:
     """What `benchmarks.support.hub_timers` counts of one run: microseconds a captcha."""
     with Redis.from_url(url) as redis, tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "figures.json"
-        _fill(redis, messages, expire=expire)
+        _fill(redis, messages, expire=expire, real=networks)
         counting = {"HUB_OUT": str(out), "HUB_COUNT": str(messages)}
-        environ = {"TILEFLEET_ENGINE": "null", **environ, **counting}
+        engine = {"HUB_CORE": str(WORKER_CORE)} if networks else {"TILEFLEET_ENGINE": "null"}
+        environ = {**engine, **environ, **counting}
+        options = ("-c", "1") if networks else ()
         with WorkerProcess(
-            url, "--include", "benchmarks.support.hub_timers", environ=environ
+            url, "--include", "benchmarks.support.hub_timers", *options, environ=environ
         ) as worker:
             deadline = monotonic() + 120
             while not out.exists():
@@ -58,11 +71,13 @@ def measure(url: str, messages: int, environ: Mapping[str, str], *, expire: bool
         return json.loads(out.read_text())
 
 
-def _fill(redis: Redis, messages: int, *, expire: bool) -> None:
+def _fill(redis: Redis, messages: int, *, expire: bool, real: bool = False) -> None:
+    pictures = [path.read_bytes() for path in images()] if real else [bytes(_PICTURE - 16)]
     for _ in range(0, messages, 500):
         with redis.pipeline(transaction=False) as pipe:
-            for _ in range(500):
-                picture = os.urandom(16) + bytes(_PICTURE - 16)
+            for number in range(500):
+                # Behind a JPEG's end marker it is nothing.
+                picture = pictures[number % len(pictures)] + os.urandom(16)
                 made = message.solve(picture, lane=wire.LANE, now=time(), expires=3600)
                 item = made.item if expire else _without_expiry(made.item)
                 pipe.lpush(wire.LANE, item)
@@ -87,8 +102,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=6000, help="in steps of 500")
+    parser.add_argument("--networks", action="store_true", help="read real captchas, on one core")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.networks:
+        _beside_networks(options.rounds, options.messages, as_json=options.json)
+        return
     stages: Figures = {}
     threads: Figures = {}
     promises: Figures = {}
@@ -132,6 +151,49 @@ def main() -> None:
         ],
         caveats=["the same runs; what is left out is replaced by nothing inside the benchmark"],
         as_json=options.json,
+    )
+
+
+def _beside_networks(rounds: int, messages: int, *, as_json: bool) -> None:
+    """Print the same stages, and what takes the rest of a core, which is all of it."""
+    os.sched_setaffinity(0, {OTHER_CORE})
+    figures: Figures = {}
+    with EmbeddedServer() as server:
+        for _ in range(rounds):
+            for column, networks in (("null engine", False), ("networks", True)):
+                for on in ("1", ""):
+                    environ = {"HUB_TIMERS": on}
+                    found = measure(server.url, messages, environ, networks=networks)
+                    if on:
+                        stages = {f"hub thread: {k}": v for k, v in found["stages"].items()}
+                        _add(figures, column, stages)
+                        continue
+                    threads = found["threads"]
+                    _add(figures, column, {f"thread, untimed: {k}": v for k, v in threads.items()})
+                    parts = found["parts"]
+                    rest = threads["all"] - sum(parts.values())
+                    _add(figures, column, {**parts, "all but decoding and networks": rest})
+    none = [0.0]
+    report.show(
+        "Hub beside networks: microseconds of CPU a captcha",
+        ["what", "null engine, µs", "networks, one core, µs"],
+        [
+            [
+                what,
+                report.spread(each.get("null engine", none)),
+                report.spread(each.get("networks", none)),
+            ]
+            for what, each in figures.items()
+            if max(map(median, each.values())) > 0.7
+        ],
+        caveats=[
+            f"{rounds} rounds of {messages} captchas, one in a message, from a full queue, events "
+            "on; medians (least to most)",
+            f"networks: worker -c 1 on core {WORKER_CORE}, the server on core {OTHER_CORE}",
+            "networks and decoding are timed on the lane's and the decoder's threads, which are "
+            "not without what these timers take",
+        ],
+        as_json=as_json,
     )
 
 

@@ -18,7 +18,7 @@ from threading import Barrier, Thread
 from time import monotonic
 
 from benchmarks.endtoend import images
-from benchmarks.support import report
+from benchmarks.support import cores, report
 from benchmarks.switching import second_model
 from producer import Client
 from producer.local.server import EmbeddedServer
@@ -59,19 +59,13 @@ def load(
     senders = [Thread(target=send, args=(place,)) for place in range(2)]
     for sender in senders:
         sender.start()
+    assert worker.process is not None
     start.wait()
-    began, used = monotonic(), _core_s(worker)
+    began, used = monotonic(), cores.seconds(worker.process.pid)
     for sender in senders:
         sender.join()
     total, took = sum(answered), monotonic() - began
-    return total / took, 1000 * (_core_s(worker) - used) / total
-
-
-def _core_s(worker: WorkerProcess) -> float:
-    """Seconds that it has had of the processor's cores."""
-    assert worker.process is not None
-    fields = Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total / took, 1000 * (cores.seconds(worker.process.pid) - used) / total
 
 
 def main() -> None:

@@ -18,13 +18,12 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from time import monotonic, sleep
 
 from redis import Redis
 
-from benchmarks.support import report
+from benchmarks.support import cores, report
 from producer import Client
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
@@ -124,10 +123,7 @@ def _counted(redis: Sequence[Redis], pids: Sequence[int]) -> tuple[float, float,
     """Processor seconds of servers and of workers, bytes in and out of the servers, so far."""
     infos = [each.info() for each in redis]
     server = sum(float(each["used_cpu_user"] + each["used_cpu_sys"]) for each in infos)
-    worker = 0.0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        worker += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    worker = sum(map(cores.seconds, pids))
     into, out = (
         sum(float(each[f"total_net_{way}_bytes"]) for each in infos) for way in ("input", "output")
     )

@@ -22,6 +22,7 @@ from celery.platforms import EX_FAILURE
 from models import engines
 from tilefleet.errors import EngineUnavailable, SettingError, TilefleetError
 from tilefleet.report import Report
+from worker.engine_room.decoding import share_of_cores
 from worker.engine_room.room import EngineRoom
 from worker.engine_room.switch import Switch
 from worker.hub.coordinator import Coordinator
@@ -97,7 +98,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
                 f"{each.model} ({type(each).__name__}, {each.precision})" for each in held.values()
             ),
             self._room.sessions,
-            most,
+            max(each.long_batch for each in held.values()),
         )
 
     def _make_room(self, worker: Any) -> Mapping[str, engines.Engine]:
@@ -113,6 +114,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
                 started=self._coordinator.started,
                 done=self._coordinator.read,
                 keep_s=self._settings.cache_s,
+                cores=partial(share_of_cores, self._settings.processes or 1),
             )
         except TilefleetError as error:
             raise self._unusable(str(error)) from None

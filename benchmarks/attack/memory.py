@@ -1,6 +1,5 @@
 """What hostile requests leave in memory: of each process, as they go on."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from time import sleep
 
 from benchmarks.attack.processes import Attacked, attacker
+from benchmarks.support import cores
 
 #: Parts after each of which it is looked.
 _PARTS = 10
@@ -45,16 +45,10 @@ def _rest(pid: int) -> None:
     """Wait until it has done what there was to do."""
     sleep(_REST_S)
     for _ in range(_MOST_S):
-        before = _processor_s(pid)
+        before = cores.seconds(pid)
         sleep(1)
-        if _processor_s(pid) - before <= _IDLE_S:
+        if cores.seconds(pid) - before <= _IDLE_S:
             return
-
-
-def _processor_s(pid: int) -> float:
-    """What it has had of the processors."""
-    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mib(pid: int) -> float:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recognition.crops import Crops
-from models.recognition.decision import Probabilities, decide
+from models.recognition.decision import decide_all
+from models.recognition.picks import Probabilities
 from tilefleet.answer import Answer
 from tilefleet.kind import Kind
 
@@ -22,7 +23,7 @@ class Session(Protocol):
     """One thread's way into an engine."""
 
     def read(self, batch: Sequence[Any]) -> list[Answer]:
-        """One pass: an answer for each prepared image, in order; at most `max_batch` of them."""
+        """One pass: an answer for each prepared image, in order; at most `long_batch` of them."""
 
 
 class Engine(Protocol):
@@ -36,6 +37,8 @@ class Engine(Protocol):
     precision: str
     #: Most captchas in one pass that this engine is fast with.
     max_batch: int
+    #: Most captchas in one pass while others wait for as long anyway: no fewer.
+    long_batch: int
     #: Most sessions that make sense side by side; 0: as many as there are cores.
     max_sessions: int
     #: Whether its parts refer to each other in circles, so that only the collector frees it.
@@ -62,18 +65,14 @@ class NetworkSession(ABC):
 
     @abstractmethod
     def words(self, headers: NDArray[np.uint8]) -> Probabilities:
-        """uint8 (n, h, w, 3) → float32 (n, words, labels + 1); at most `max_batch` of them."""
+        """uint8 (n, h, w, 3) → float32 (n, words, labels + 1); at most `long_batch` of them."""
 
     @abstractmethod
     def tiles(self, tiles: NDArray[np.uint8]) -> Probabilities:
-        """uint8 (n, h, w, 3) → float32 (n, labels); at most those of `max_batch` captchas."""
+        """uint8 (n, h, w, 3) → float32 (n, labels); at most those of `long_batch` captchas."""
 
     def read(self, batch: Sequence[Crops]) -> list[Answer]:
-        words, labels = self.look(batch)
-        return [
-            self.decided(crops, word, label, model=self.model)
-            for crops, word, label in zip(batch, words, labels, strict=True)
-        ]
+        return self.decided(batch, *self.look(batch), model=self.model)
 
     def look(self, batch: Sequence[Crops]) -> tuple[Probabilities, Probabilities]:
         """What the networks say of each captcha, float32 (n, words, labels + 1) and
@@ -83,14 +82,14 @@ class NetworkSession(ABC):
         return words, labels.reshape(len(batch), self.kind.layout.count, -1)
 
     def decided(
-        self, crops: Crops, words: Probabilities, labels: Probabilities, *, model: str
-    ) -> Answer:
-        """The answer of one captcha, as `model` gives it."""
-        return decide(
+        self, batch: Sequence[Crops], words: Probabilities, labels: Probabilities, *, model: str
+    ) -> list[Answer]:
+        """The answers to what `look` has said, as `model` gives them."""
+        return decide_all(
             words,
             labels,
             kind=self.kind,
             model=model,
             sharpness=self._sharpness,
-            place=crops.place,
+            places=[crops.place for crops in batch],
         )

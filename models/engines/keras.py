@@ -17,7 +17,7 @@ from models.engines import kept
 from models.engines.base import NetworkSession
 from models.engines.buckets import buckets, fitting
 from models.recognition.crops import Crops, padded
-from models.recognition.decision import Probabilities
+from models.recognition.picks import Probabilities
 from models.store import Entry, load_network
 from models.store.manifest import inputs, outputs
 from tilefleet.errors import BadManifest
@@ -57,7 +57,7 @@ class KerasEngine:
             self._session.warm_up()
         else:
             self._session.buckets = fitting(self._session.timed, self.model, _device())
-        self.max_batch = self._session.buckets[-1]
+        self.max_batch = self.long_batch = self._session.buckets[-1]
 
     def prepare(self, data: object) -> Crops:
         return Crops.from_bytes(data, self.kind.layout, max_bytes=self._max_bytes)

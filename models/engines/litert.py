@@ -4,7 +4,7 @@ A session has interpreters of its own with one thread each; sessions side by sid
 interpreter gives up the GIL while it computes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from models.engines.base import NetworkSession
 from models.engines.precision import Unreadable, fastest
 from models.engines.tile_cache import TileCache
 from models.recognition.crops import Crops, padded
-from models.recognition.decision import Probabilities
+from models.recognition.picks import Probabilities
 from models.runtimes import idle, litert
 from models.runtimes.mapped import Mapped, mapped
 from models.store import Entry
@@ -22,9 +22,12 @@ from models.store.manifest import INT8, NETWORKS, PRECISIONS, inputs, litert_bat
 from tilefleet.errors import BadManifest
 from tilefleet.kind import Kind
 
-#: A pass is a loop here, so a longer one makes nothing cheaper but the writing of answers, and
-#: every captcha in it waits for the last.
+#: A pass is a loop here, so a longer one makes nothing cheaper but what comes before and after it,
+#: and every captcha in it waits for the last.
 MAX_BATCH = 8
+#: Where many wait that pays: after each call the networks have taken the processor's caches, and
+#: what is done once for a pass begins without them.
+LONG_BATCH = 32
 
 
 #: Network → in which precision it is read, and its LiteRT file.
@@ -91,6 +94,7 @@ class LiteRTEngine:
         self._sharpness = entry.manifest.sharpness
         self.tile_cache = TileCache(tile_cache, self.kind) if tile_cache else None
         self.max_batch = max_batch or MAX_BATCH
+        self.long_batch = max_batch or LONG_BATCH
         self._max_bytes = max_bytes
         self._beside = beside
         chosen = networks(entry, precision)
@@ -159,6 +163,14 @@ class LiteRTSession(NetworkSession):
         self.words(np.zeros((1, *taken["words"]), np.uint8))
         self.tiles(np.zeros((1, *taken["tiles"]), np.uint8))
 
+    def look(self, batch: Sequence[Crops]) -> tuple[Probabilities, Probabilities]:
+        if self.tile_cache is not None:
+            return super().look(batch)
+        # Each captcha is a call of each network: copied together first, the pictures of a pass are
+        # megabytes.
+        words = [self._words(crops.header[np.newaxis]) for crops in batch]
+        return np.concatenate(words), np.stack([self._tiles(crops.tiles) for crops in batch])
+
     def words(self, headers: NDArray[np.uint8]) -> Probabilities:
         return self._words(headers)
 
@@ -190,6 +202,8 @@ class _Network:
         return tensors[0]
 
     def __call__(self, pictures: NDArray[np.uint8]) -> Probabilities:
+        if len(pictures) == self._batch:
+            return self._call(pictures)
         starts = range(0, len(pictures), self._batch)
         parts = [self._call(pictures[start : start + self._batch]) for start in starts]
         return np.concatenate(parts)[: len(pictures)]

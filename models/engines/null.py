@@ -30,7 +30,7 @@ class NullEngine:
     def __init__(self, name: str = "", *, max_batch: int = 0) -> None:
         """`name`: of the model that it stands for, where there are several."""
         self.model = f"{name}@null" if name else "null"
-        self.max_batch = max_batch or MAX_BATCH
+        self.max_batch = self.long_batch = max_batch or MAX_BATCH
         self._answer = replace(_ANSWER, model=self.model)
 
     def prepare(self, data: object) -> None:

@@ -21,7 +21,8 @@ import numpy as np
 
 from models.engines.base import Engine, NetworkSession
 from models.recognition.crops import Crops
-from models.recognition.decision import Probabilities, undecided
+from models.recognition.decision import undecided
+from models.recognition.picks import Probabilities
 from tilefleet.answer import Answer
 from tilefleet.errors import ModelError
 
@@ -54,6 +55,7 @@ class SecondLook:
         self.kind = first.kind
         self.precision = f"{first.precision}; second look {second.model}, {second.precision}"
         self.max_batch = min(first.max_batch, second.max_batch)
+        self.long_batch = min(first.long_batch, second.long_batch)
         self.max_sessions = first.max_sessions
         self.in_cycles = first.in_cycles or second.in_cycles
         self.tile_cache = getattr(first, "tile_cache", None)
@@ -78,16 +80,14 @@ class SecondSession:
 
     def read(self, batch: Sequence[Crops]) -> list[Answer]:
         words, tiles = self._first.look(batch)
-        answers = [
-            self._first.decided(crops, word, labels, model=self._first.model)
-            for crops, word, labels in zip(batch, words, tiles, strict=True)
-        ]
+        answers = self._first.decided(batch, words, tiles, model=self._first.model)
         unsure = [row for row, answer in enumerate(answers) if answer.confidence < UNSURE]
         if unsure:
             again = [batch[row] for row in unsure]
             both = self._look_again(again, words[unsure], tiles[unsure])
-            for row, crops, word, labels in zip(unsure, again, *both, strict=True):
-                answers[row] = self._first.decided(crops, word, labels, model=self._both)
+            decided = self._first.decided(again, *both, model=self._both)
+            for row, answer in zip(unsure, decided, strict=True):
+                answers[row] = answer
         return answers
 
     def _look_again(

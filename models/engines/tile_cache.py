@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recognition import fingerprint
-from models.recognition.decision import Probabilities
+from models.recognition.picks import Probabilities
 from tilefleet.kind import Kind
 
 #: Half the squared distance of signatures up to which two tiles are the same picture. Measured by

@@ -22,6 +22,7 @@ OTHERS = {
     *("--pool", "--loglevel", "--data-binary", "--fail", "--form", "--json", "--wrap", "--now"),
     *("--aclfile", "--messages", "--autoscale", "--purge", "--include", "--hostname"),
     *("--servers", "--minute", "--reads", "--core-hour", "--loop", "--memory", "--requests"),
+    *("--networks",),
 }
 #: Which page has all options of a command. The others' are in their --help.
 OF_PAGES = {

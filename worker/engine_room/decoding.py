@@ -12,6 +12,7 @@ else for them.
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock, Thread, get_ident
@@ -36,6 +37,11 @@ _DECODING_S, _MOST_AT_ONCE = 0.0005, 16
 #: Most captchas that a session decodes in a row where no core is left for a decoder, and after how
 #: many of these it looks for more urgent ones.
 _MOST_IN_A_ROW, _LOOKS_EVERY = 32, 4
+
+
+def share_of_cores(processes: int = 1) -> int:
+    """How many cores one of so many workers may count on now."""
+    return max(1, len(os.sched_getaffinity(0)) // processes)
 
 
 def _bulk_only(bulk: bool) -> bool:
@@ -115,24 +121,30 @@ class Decoding:
         """Those that have waited longest to be decoded."""
         return [*self._arrived.heads(), *self._long.heads()]
 
-    def decode(self, job: Job) -> bool:
-        """Whether it needs a pass now; what is done without one is handed on."""
+    def decode(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those that need a pass now; what is done without one is handed on."""
+        done: list[Job] = []
+        with self._exclusion.shared():
+            to_read = [job for job in jobs if self._decode(job, done)]
+        self._completion.hand_on(done)
+        return to_read
+
+    def _decode(self, job: Job, done: list[Job]) -> bool:
+        """Whether it needs a pass now; it is added to `done` if it is done without one."""
         coalescer: Coalescer = job.held.coalescer
         try:
             if fate := coalescer.settle(job):
                 job.data = None
-                done: Sequence[Job] = [job] if fate == "kept" else []
-            else:
-                with self._exclusion.shared():
-                    deferred = self._prepare_or_defer(job)
-                if deferred:
-                    return False
-                if job.error is None:
-                    return True
-                done = coalescer.part([job])
+                if fate == "kept":
+                    done.append(job)
+                return False
+            if self._prepare_or_defer(job):
+                return False
+            if job.error is None:
+                return True
+            done += coalescer.part([job])
         except Exception as error:
-            done = give_up([job], error)
-        self._completion.hand_on(done)
+            done += give_up([job], error)
         return False
 
     def _prepare_or_defer(self, job: Job) -> bool:
@@ -172,7 +184,7 @@ class Decoding:
         job.mark("decode", started, ended)
 
     def _decode_all(self, jobs: Sequence[Job]) -> None:
-        to_read = [job for job in jobs if self.decode(job)]
+        to_read = self.decode(jobs)
         for bulk in (False, True):
             if some := [job for job in to_read if job.bulk is bulk]:
                 self._decoded.put(some, bulk=bulk)

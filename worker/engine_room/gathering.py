@@ -10,7 +10,7 @@ from worker.engine_room.job import Job
 #: Seconds from the beginning of a pass for which what it has read may wait for further passes, to
 #: be handed on together: then the writer and the hub are woken once, and more is claimed once, for
 #: all of them. Each time they find the processor's caches full of networks.
-_TOGETHER_S = 0.025
+_TOGETHER_S = 0.05
 
 
 class Gathering:

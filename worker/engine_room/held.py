@@ -75,6 +75,9 @@ class HeldModels:
             others = [each for each in self._held.values() if each is not self._default]
             return iter([self._default, *others])
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     @property
     def default(self) -> Held:
         """The one that reads what names none."""

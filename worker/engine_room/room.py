@@ -15,19 +15,18 @@ room, each exactly once, with an answer, an error, or neither when nobody wants 
 """
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from threading import Thread, get_ident
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from models.engines import Engine, Session
 from tilefleet.answer import Timing
 from tilefleet.errors import EngineError, reason
 from worker.engine_room.batcher import Batcher
 from worker.engine_room.completion import Completion, Done, give_up
-from worker.engine_room.decoding import Decoding
+from worker.engine_room.decoding import Decoding, share_of_cores
 from worker.engine_room.durations import Durations
 from worker.engine_room.exclusive import SharedExclusiveLock
 from worker.engine_room.gathering import Gathering
@@ -36,11 +35,9 @@ from worker.engine_room.job import Job
 
 logger = logging.getLogger(__name__)
 
-
-def _cap(job: Job) -> int:
-    """Most captchas in a pass with this one."""
-    most: int = job.held.engine.max_batch
-    return most
+#: Seconds that a pass may take which is made longer because others wait: who comes meanwhile waits
+#: for its end.
+_LONG_PASS_S: Final = 0.025
 
 
 class EngineRoom:
@@ -55,7 +52,7 @@ class EngineRoom:
         started: Done,
         done: Done,
         keep_s: float = 0.0,
-        cores: Callable[[], int] = lambda: len(os.sched_getaffinity(0)),
+        cores: Callable[[], int] = share_of_cores,
     ) -> None:
         """Make `sessions` warm sessions; raises ModelError. Nothing runs before `start`.
 
@@ -88,6 +85,8 @@ class EngineRoom:
             "wait": Durations(),
             "pass": Durations(),
         }
+        #: Seconds that the last pass took for each of its captchas.
+        self._each_s = _LONG_PASS_S
         #: Captchas that are being read, by the session's thread.
         self._in_pass: dict[int, int] = {}
         self._readers = [
@@ -171,6 +170,7 @@ class EngineRoom:
             # As they were called before.
             "lanes": self.sessions,
             "max_batch": self.engine.max_batch,
+            "long_batch": self.engine.long_batch,
             "waiting": self.waiting,
             "running": self.running,
             "passes": sum(sizes.values()),
@@ -191,7 +191,7 @@ class EngineRoom:
                 read.hand_on()
             read.hand_on_if_due()
             self._decoding.decode_ahead(read.hand_on_if_due)
-            batch = self._decoded.take(_cap, wait=False) or ([] if read else self._wait())
+            batch = self._decoded.take(self._cap, wait=False) or ([] if read else self._wait())
             if not batch:
                 if not read:
                     return
@@ -200,14 +200,27 @@ class EngineRoom:
             self._decoding.go_on()
             read.begin()
             # What was offered to this thread is not decoded yet.
-            jobs = [job for job in batch if job.decoded or self._decoding.decode(job)]
+            offered = [job for job in batch if not job.decoded]
+            jobs = [job for job in batch if job.decoded]
+            if offered:
+                jobs += self._decoding.decode(offered)
             if jobs:
                 read.add(self._pass(jobs))
 
     def _wait(self) -> list[Job]:
         """What to read next; [] once closed."""
         with self._decoding.on_idle_core():
-            return self._decoded.take(_cap)
+            return self._decoded.take(self._cap)
+
+    def _cap(self, job: Job) -> int:
+        """Most captchas in a pass with this one: a session's share of what waits, where that is
+        many and nothing else may be more urgent before the pass is over."""
+        engine: Engine = job.held.engine
+        if job.bulk or len(self.held) > 1:
+            return engine.max_batch
+        share = self._decoded.count(bulk=False) // self.sessions
+        most = min(share, engine.long_batch, int(_LONG_PASS_S / self._each_s))
+        return max(engine.max_batch, most)
 
     def _more_than(self, read: Gathering) -> bool:
         """Whether the sessions have as much to do yet as each of them has read, and as urgent: who
@@ -249,6 +262,7 @@ class EngineRoom:
             self._read(session, jobs[middle:])
             return
         pass_s = monotonic() - started
+        self._each_s = max(pass_s / len(jobs), 1e-6)
         # How many captchas the pass answers; those that join from here on come on top.
         size = sum(1 + len(job.followers) for job in jobs)
         jobs[0].held.tally.passes[size] += 1

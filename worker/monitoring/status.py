@@ -18,7 +18,7 @@ def figures(room: EngineRoom, coordinator: Coordinator, writer: Writer, *, warm:
         uptime_s=round(monotonic() - warm, 3),
         engine=type(room.engine).__module__.rpartition(".")[2],
         lanes=stats["sessions"],
-        max_batch=stats["max_batch"],
+        max_batch=stats["long_batch"],
         waiting=stats["waiting"],
         running=stats["running"],
         claimed=coordinator.claimed,

@@ -56,6 +56,8 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
                 own += ["--concurrency", str(max(1, lanes))]
             signs = Signs(folder / str(number))
             environ = {
+                # Of which each has its share of the cores.
+                "TILEFLEET_PROCESSES": str(count),
                 "TILEFLEET_HEALTH": str(signs.folder),
                 "TILEFLEET_METRICS": str(_socket(folder, number)) if page else "",
             }

@@ -141,7 +141,7 @@ class Channel(redis.Channel):
         if not queues:
             return
         connection = self.client.connection
-        self._tracking.ask(connection)
+        self._tracking.ask(connection, self._prefixed((self.unacked_key, self.unacked_index_key)))
         tags = list(islice(self.qos.acknowledged, _MOST_ACKNOWLEDGED))
         claim = self._new_claim(queues, *self._room(pending), tags)
         self._in_poll = connection
@@ -198,7 +198,8 @@ class Channel(redis.Channel):
         """Read what the server says unasked: that a queue has changed, or that it goes away."""
         connection = self.client.connection
         try:
-            while not self._tracking.told and connection.can_read(timeout=0):
+            # All of it: what is left unread would keep the event loop awake until more is claimed.
+            while connection.can_read(timeout=0):
                 connection.read_response(push_request=True)
         except self.connection_errors:
             self._lost()

@@ -6,6 +6,7 @@ time that one of the keys which the connection has read is changed by another on
 """
 
 import logging
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
@@ -26,11 +27,18 @@ class Tracking:
         self.told = False
         #: The socket that was asked to be told.
         self._asked: Any = None
+        #: Keys whose changes are nothing to wake up for.
+        self._records: frozenset[bytes] = frozenset()
 
-    def ask(self, connection: Any) -> None:
-        """Switch it on, unless this very connection has been asked."""
+    def ask(self, connection: Any, records: Iterable[str] = ()) -> None:
+        """Switch it on, unless this very connection has been asked.
+
+        `records`: keys that every claim changes. Redis 7.0 tells of these, too: it takes a script
+        for having read all of its keys.
+        """
         if connection._sock is self._asked:
             return
+        self._records = frozenset(key.encode() for key in records)
         self._asked, self.on = connection._sock, False
         try:
             connection._parser.set_invalidation_push_handler(self._on_change)
@@ -40,5 +48,8 @@ class Tracking:
         except (AttributeError, ResponseError) as error:
             logger.warning("The queues are looked at every %g s: %r", POLL_S, error)
 
-    def _on_change(self, _: Any) -> None:
-        self.told = True
+    def _on_change(self, push: Sequence[Any]) -> None:
+        """`push`: its kind, and the keys; None for all of them."""
+        keys = push[1]
+        if keys is None or not self._records.issuperset(keys):
+            self.told = True

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.drawing.strips import UNKNOWN
-from models.recognition.decision import posterior
+from models.recognition.picks import posterior
 from tilefleet.kind import BUILTIN, Kind
 
 #: Temperatures that are tried, and sharpnesses.

@@ -37,7 +37,7 @@ class Blind:
 
 class BlindEngine:
     model, precision, kind, max_batch, max_sessions = "blind@0", "none", BUILTIN, 4, 1
-    in_cycles = False
+    in_cycles, long_batch = False, 4
 
     def __init__(self):
         self.only = Blind()

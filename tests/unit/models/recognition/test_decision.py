@@ -9,6 +9,7 @@ import pytest
 
 from models.recognition import decision
 from models.recognition.decision import sharpened
+from models.recognition.picks import posterior
 from models.recognition.place import Place
 from tilefleet.answer import Answer, Grid
 from tilefleet.kind import BUILTIN, Kind
@@ -141,6 +142,21 @@ def test_probabilities_of_exactly_zero_or_one_are_no_trouble(value):
     assert np.isfinite(answer.confidence)
 
 
+def test_several_together_are_decided_to_the_last_bit_as_each_alone():
+    shares = np.random.default_rng(1).dirichlet
+    words = shares(np.full(BUILTIN.none + 1, 0.01), (33, 2)).astype(np.float32)
+    # A third of the headers has one word.
+    words[::3, 1] = header(TIGER)[1]
+    labels = shares(np.full(len(BUILTIN.labels), 0.02), (33, 8)).astype(np.float32)
+    alone = [decide(*each) for each in zip(words, labels, strict=True)]
+    assert {len(answer.words) for answer in alone} == {1, 2}
+    for count in (33, 8, 2):
+        together = decision.decide_all(
+            words[:count], labels[:count], kind=BUILTIN, model="m@1", places=[None] * count
+        )
+        assert together == alone[:count]
+
+
 def test_a_sharpened_confidence_keeps_its_side_of_one_half_and_the_picks():
     assert [sharpened(value, 2.0) for value in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
     assert sharpened(0.8, 2.0) > 0.9
@@ -182,7 +198,7 @@ def test_the_confidence_is_bayes_rule_over_all_assignments(words):
     sure = 0.7 * 0.7
     supported = sure * min(believed(labels, *words).sum() ** 0.6, 30)
     answer = decide(asked, labels)
-    sets = decision.posterior(labels[:, sorted(words)], BUILTIN)
+    sets = posterior(labels[:, sorted(words)], BUILTIN)
     expected = supported / (supported + 1 - sure) * sets.max()
     assert answer.confidence == pytest.approx(float(expected), rel=1e-4)
 
@@ -193,7 +209,7 @@ def test_each_set_of_picks_is_as_probable_as_all_its_assignments_together():
     labels = tiles(**{f"t{number}": {TIGER: 0.2, LION: 0.3} for number in range(1, 9)})
     weights = believed(labels, TIGER, LION, kind=kind)
     expected = weights / weights.sum()
-    found = decision.posterior(labels[:, [TIGER, LION]], kind)
+    found = posterior(labels[:, [TIGER, LION]], kind)
     assert found == pytest.approx(expected, rel=1e-4)
 
 
@@ -201,7 +217,7 @@ def test_tiles_make_a_header_of_nothing_no_more_than_thirty_times_as_likely():
     labels = tiles(**{f"t{number}": {TIGER: 0.99} for number in (1, 2, 3)})
     words = header(TIGER, sure=0.02)
     sure = 0.02 * 0.02
-    sets = decision.posterior(labels[:, [TIGER]], BUILTIN).max()
+    sets = posterior(labels[:, [TIGER]], BUILTIN).max()
     expected = 30 * sure / (30 * sure + 1 - sure) * sets
     assert decide(words, labels).confidence == pytest.approx(float(expected), rel=1e-3)
 

@@ -11,6 +11,7 @@ from models.recognition.image import TakesLong
 from tests.support.running.fleet import wait_until
 from tilefleet.answer import Answer
 from tilefleet.errors import BadImage, EngineError
+from worker.engine_room.decoding import share_of_cores
 from worker.engine_room.job import Job
 from worker.engine_room.room import EngineRoom
 
@@ -109,6 +110,28 @@ def test_a_pass_is_never_larger_than_the_cap():
     engine = Engine(max_batch=2)
     run(engine, jobs_of(b"wait", *different(5)), before_the_rest=1)
     assert engine.sizes == [1, 2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("bulk", "others", "long_pass_s", "sizes"),
+    [
+        (False, 40, 60.0, [1, 32, 8]),
+        (False, 20, 60.0, [1, 20]),
+        # Whoever comes, and is waited for, does not wait for these.
+        (True, 40, 60.0, [1, 8, 8, 8, 8, 8]),
+        # A long pass would take long.
+        (False, 40, 1e-6, [1, 8, 8, 8, 8, 8]),
+    ],
+)
+def test_where_many_wait_passes_are_longer(monkeypatch, bulk, others, long_pass_s, sizes):
+    monkeypatch.setattr("worker.engine_room.room._LONG_PASS_S", long_pass_s)
+    engine = Engine()
+    engine.long_batch = 32
+    jobs = jobs_of(*different(others))
+    for job in jobs:
+        job.bulk = bulk
+    handed_on(engine, jobs)
+    assert engine.sizes == sizes
 
 
 def test_an_idle_captcha_is_read_alone():
@@ -377,6 +400,11 @@ def test_who_waits_does_not_wait_for_bulk_captchas(monkeypatch):
     assert [len(part) for part in parts if urgent in part] == [2]
 
 
+def test_of_several_workers_each_counts_on_its_share_of_the_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 2, 4, 6})
+    assert [share_of_cores(processes) for processes in (1, 2, 3, 4, 9)] == [4, 2, 1, 1, 1]
+
+
 def test_a_lane_that_has_the_only_core_decodes_what_it_reads():
     engine, done = Named(), []
     room = started(engine, done.extend, cores=1)
@@ -572,9 +600,12 @@ def test_each_captcha_is_prepared_and_read_by_its_own_model_and_passes_never_mix
     assert {name: told[name]["open"] for name in told} == {"builtin": 0, "mine": 0}
 
 
-def test_a_model_with_a_few_captchas_does_not_wait_for_all_of_another_one():
+def test_a_model_with_a_few_captchas_does_not_wait_for_all_of_another_one(monkeypatch):
+    monkeypatch.setattr("worker.engine_room.room._LONG_PASS_S", 60.0)
     done: list[Job] = []
     room, engines = two_models(done.extend, max_batch=2)
+    for engine in engines.values():
+        engine.long_batch = 32
     room.submit(jobs_of(b"wait"))
     assert engines["builtin"].waiting.wait(10)
     flood = jobs_of(*different(20))
