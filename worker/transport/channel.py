@@ -141,7 +141,7 @@ class Channel(redis.Channel):
         if not queues:
             return
         connection = self.client.connection
-        self._tracking.ask(connection, self._prefixed((self.unacked_key, self.unacked_index_key)))
+        self._tracking.ask(connection, self.prefixed((self.unacked_key, self.unacked_index_key)))
         tags = list(islice(self.qos.acknowledged, _MOST_ACKNOWLEDGED))
         claim = self._new_claim(queues, *self._room(pending), tags)
         self._in_poll = connection
