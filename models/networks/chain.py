@@ -31,7 +31,9 @@ _STEM = (16, 64)
 _FIRST = 160
 _MIDDLE = 448
 _LAST = 896
-_HEAD = (160, 320)
+#: Of the head: channels before the mean, and after it; and of the one that is there while the maps
+#: are learned, whose steps cost less.
+_HEAD, _HEAD_BEFORE = (160, 640), (160, 320)
 
 
 def blocks(kind: Kind = BUILTIN) -> list[keras.Model]:
@@ -39,7 +41,16 @@ def blocks(kind: Kind = BUILTIN) -> list[keras.Model]:
 
     `kind`: of the captchas whose tiles it reads, which have the built-in's size.
     """
-    return [_pixels(), _first(), _middle(), _last(), _head(kind)]
+    return [_pixels(), _first(), _middle(), _last(), head(kind)]
+
+
+def head(kind: Kind = BUILTIN, *, before: bool = False) -> keras.Model:
+    """A new last block; `before`: the smaller one, which is there while the maps are learned."""
+    given = keras.Input(MAPS["map5"])
+    wide, dense = _HEAD_BEFORE if before else _HEAD
+    x = layers.GlobalAveragePooling2D()(_convolve(given, wide, 1))
+    x = layers.Dense(dense, activation="relu")(x)
+    return keras.Model(given, layers.Dense(len(kind.labels))(x), name=SCORES)
 
 
 def build(kind: Kind = BUILTIN) -> keras.Model:
@@ -49,11 +60,17 @@ def build(kind: Kind = BUILTIN) -> keras.Model:
 
 def assemble(parts: list[keras.Model]) -> keras.Model:
     """The blocks one after the other, and probabilities behind the last."""
-    pixels = keras.Input((*BUILTIN.layout.tile_shape, 3), dtype="uint8", name="tiles")
-    x = pixels
+    joined = join(parts)
+    probabilities = layers.Softmax(name="probabilities")(joined.output)
+    return keras.Model(joined.input, probabilities, name="tiles")
+
+
+def join(parts: list[keras.Model]) -> keras.Model:
+    """The blocks one after the other."""
+    x = pixels = keras.Input((*BUILTIN.layout.tile_shape, 3), dtype="uint8", name="tiles")
     for part in parts:
         x = part(x)
-    return keras.Model(pixels, layers.Softmax(name="probabilities")(x), name="tiles")
+    return keras.Model(pixels, x)
 
 
 def _pixels() -> keras.Model:
@@ -80,14 +97,6 @@ def _last() -> keras.Model:
     given = keras.Input(MAPS["sum9"])
     x = _depthwise(_convolve(given, _LAST, 1), 5, strides=2)
     return keras.Model(given, _project(x, "map5"), name="map5")
-
-
-def _head(kind: Kind) -> keras.Model:
-    given = keras.Input(MAPS["map5"])
-    wide, dense = _HEAD
-    x = layers.GlobalAveragePooling2D()(_convolve(given, wide, 1))
-    x = layers.Dense(dense, activation="relu")(x)
-    return keras.Model(given, layers.Dense(len(kind.labels))(x), name=SCORES)
 
 
 def _convolve(x: Any, channels: int, size: int, *, strides: int = 1) -> Any:
