@@ -31,9 +31,7 @@ _STEM = (16, 64)
 _FIRST = 160
 _MIDDLE = 448
 _LAST = 896
-#: Of the head: channels before the mean, and after it; and of the one that is there while the maps
-#: are learned, whose steps cost less.
-_HEAD, _HEAD_BEFORE = (160, 640), (160, 320)
+_HEAD = (160, 320)
 
 
 def blocks(kind: Kind = BUILTIN) -> list[keras.Model]:
@@ -41,16 +39,7 @@ def blocks(kind: Kind = BUILTIN) -> list[keras.Model]:
 
     `kind`: of the captchas whose tiles it reads, which have the built-in's size.
     """
-    return [_pixels(), _first(), _middle(), _last(), head(kind)]
-
-
-def head(kind: Kind = BUILTIN, *, before: bool = False) -> keras.Model:
-    """A new last block; `before`: the smaller one, which is there while the maps are learned."""
-    given = keras.Input(MAPS["map5"])
-    wide, dense = _HEAD_BEFORE if before else _HEAD
-    x = layers.GlobalAveragePooling2D()(_convolve(given, wide, 1))
-    x = layers.Dense(dense, activation="relu")(x)
-    return keras.Model(given, layers.Dense(len(kind.labels))(x), name=SCORES)
+    return [_pixels(), _first(), _middle(), _last(), _head(kind)]
 
 
 def build(kind: Kind = BUILTIN) -> keras.Model:
@@ -60,17 +49,11 @@ def build(kind: Kind = BUILTIN) -> keras.Model:
 
 def assemble(parts: list[keras.Model]) -> keras.Model:
     """The blocks one after the other, and probabilities behind the last."""
-    joined = join(parts)
-    probabilities = layers.Softmax(name="probabilities")(joined.output)
-    return keras.Model(joined.input, probabilities, name="tiles")
-
-
-def join(parts: list[keras.Model]) -> keras.Model:
-    """The blocks one after the other."""
-    x = pixels = keras.Input((*BUILTIN.layout.tile_shape, 3), dtype="uint8", name="tiles")
+    pixels = keras.Input((*BUILTIN.layout.tile_shape, 3), dtype="uint8", name="tiles")
+    x = pixels
     for part in parts:
         x = part(x)
-    return keras.Model(pixels, x)
+    return keras.Model(pixels, layers.Softmax(name="probabilities")(x), name="tiles")
 
 
 def _pixels() -> keras.Model:
@@ -97,6 +80,14 @@ def _last() -> keras.Model:
     given = keras.Input(MAPS["sum9"])
     x = _depthwise(_convolve(given, _LAST, 1), 5, strides=2)
     return keras.Model(given, _project(x, "map5"), name="map5")
+
+
+def _head(kind: Kind) -> keras.Model:
+    given = keras.Input(MAPS["map5"])
+    wide, dense = _HEAD
+    x = layers.GlobalAveragePooling2D()(_convolve(given, wide, 1))
+    x = layers.Dense(dense, activation="relu")(x)
+    return keras.Model(given, layers.Dense(len(kind.labels))(x), name=SCORES)
 
 
 def _convolve(x: Any, channels: int, size: int, *, strides: int = 1) -> Any:
