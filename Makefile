@@ -11,7 +11,7 @@ DATA ?= $(if $(TILEFLEET_DATA),$(TILEFLEET_DATA),../shared/data)
 # Folders of font files for header training; ours are always used.
 FONTS ?= /usr/share/fonts
 # What runs tests side by side: they wait for servers and workers most of the time.
-TEST_PROCESSES ?= 6
+TEST_PROCESSES ?= 5
 SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder --max-worker-restart 0
 # What `make test-accounts` runs.
 ACCOUNTED ?= tests/integration tests/chaos
