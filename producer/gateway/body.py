@@ -7,7 +7,6 @@ from codecs import BOM_UTF8
 from collections import deque
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from io import BytesIO
 from urllib.parse import unquote_to_bytes
 
 import pybase64
@@ -19,6 +18,7 @@ from producer.gateway import context
 from producer.gateway.connection.protocol import BODY_BYTES_A_SECOND, BODY_S, MOST_IGNORED
 from producer.gateway.connection.turns import Slices
 from producer.gateway.formats import form as multipart
+from producer.gateway.formats import sized
 from producer.gateway.formats.long_json import LongJson
 from tilefleet.errors import BadMessage, TooLarge
 
@@ -44,14 +44,14 @@ async def read(request: Request, most: int) -> bytes:
     requests together hold too much.
     """
     pieces = await read_pieces(request, most)
-    if sum(map(len, pieces)) <= _MOST_SLICE:
+    length = sum(map(len, pieces))
+    if length <= _MOST_SLICE:
         return b"".join(pieces)
-    # Put together in turns; what is in it at last is not copied.
-    joined = BytesIO()
+    joined = sized.buffer(length)
     while pieces:
         joined.write(pieces.popleft())
         await context.turn(request)
-    return joined.getvalue()
+    return sized.value(joined)
 
 
 async def read_pieces(request: Request, most: int) -> deque[bytes]:
@@ -148,7 +148,7 @@ async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
     at = begin + len(key)
     ends = body.find(b"&", at)
     ends = len(body) if ends < 0 else ends
-    plain, slices = BytesIO(), Slices(_SLICE, _MOST_SLICE)
+    plain, slices = sized.buffer(ends - at), Slices(_SLICE, _MOST_SLICE)
     while at < ends:
         end = min(at + slices.begin(ends - at), ends)
         # Not inside of an escape.
@@ -158,7 +158,7 @@ async def _urlencoded(request: Request, body: bytes, name: str) -> bytes | None:
         at = end
         slices.end()
         await context.turn(request)
-    return plain.getvalue()
+    return sized.value(plain)
 
 
 def _unescaped(value: bytes) -> bytes:
@@ -209,7 +209,7 @@ async def decode_long(request: Request, text: bytes) -> bytes:
     if len(text) <= _MOST_SLICE:
         return decode(text)
     text = _base64(text).strip(_AROUND)
-    white, decoded = _white(text), BytesIO()
+    white, decoded = _white(text), sized.buffer(len(text) // 4 * 3 + 3)
     left, ended = b"", False
     try:
         for at in range(0, len(text), _MOST_SLICE):
@@ -226,7 +226,7 @@ async def decode_long(request: Request, text: bytes) -> bytes:
         decoded.write(_padded(left))
     except (binascii.Error, ValueError) as error:
         raise _no_base64(text.translate(None, white).rstrip(b"="), error) from None
-    return decoded.getvalue()
+    return sized.value(decoded)
 
 
 def _base64(text: bytes) -> bytes:

@@ -9,12 +9,12 @@ turn.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from io import BytesIO
 from secrets import token_hex
 from typing import Any
 
 import orjson
 
+from producer.gateway.formats import sized
 from tilefleet.errors import BadMessage, TooLarge
 
 #: Bytes from which a string is left out, and bytes that everything else may have.
@@ -96,14 +96,14 @@ class LongJson:
         at, end = self._strings[int(value.removeprefix(_MARK))]
         if end - at > most:
             raise TooLarge(f"{end - at} characters of base64; at most {most} are accepted")
-        text = BytesIO()
+        text = sized.buffer(end - at)
         while end - at > _SLICE:
             cut = _cut(self._body, at, at + _SLICE)
             text.write(_unescaped(self._body[at:cut]))
             at = cut
             await self._turn()
         text.write(_unescaped(self._body[at:end]))
-        return text.getvalue()
+        return sized.value(text)
 
 
 def _unescaped(string: bytes) -> bytes:
