@@ -1,6 +1,5 @@
 """The process: it listens, serves, and on SIGTERM finishes what it accepted."""
 
-import gc
 import logging
 import resource
 import signal
@@ -95,9 +94,6 @@ def run(app: Callable[..., Any], sockets: list[socket.socket], *, shutdown_s: in
         most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     config.load()
-    # What is loaded stays: later collections, for which the event loop stands still, leave it out.
-    gc.collect()
-    gc.freeze()
     memory.settle()
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=sockets)

@@ -12,6 +12,7 @@ import uvicorn
 
 from producer.gateway import server
 from producer.gateway.app import Gateway
+from producer.gateway.connection import memory
 from producer.gateway.connection.protocol import Protocol
 from tests.support.running.fleet import wait_until
 from tilefleet.settings import Settings
@@ -53,18 +54,20 @@ def watched_gateway(url: str) -> Iterator[tuple[httpx.Client, Watchdog]]:
     )
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
-    watchdog = Watchdog()
+    watchdog, usual = Watchdog(), gc.get_threshold()
     with watchdog.on(thread):
         thread.start()
         try:
             wait_until(lambda: running.started)
-            # As `server.run` does it: what the tests have loaded is no gateway's.
+            # As `memory.settle` does it: what the tests have loaded is no gateway's.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(memory._YOUNG, *usual[1:])
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
             with httpx.Client(base_url=address, timeout=60) as client:
                 yield client, watchdog
         finally:
+            gc.set_threshold(*usual)
             gc.unfreeze()
             running.should_exit = True
             thread.join(20)
