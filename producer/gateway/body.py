@@ -5,6 +5,7 @@ import binascii
 import re
 from codecs import BOM_UTF8
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from urllib.parse import unquote_to_bytes
@@ -208,25 +209,53 @@ async def decode_long(request: Request, text: bytes) -> bytes:
     """The same in turns, for what may be megabytes."""
     if len(text) <= _MOST_SLICE:
         return decode(text)
-    text = _base64(text).strip(_AROUND)
-    white, decoded = _white(text), sized.buffer(len(text) // 4 * 3 + 3)
-    left, ended = b"", False
-    try:
-        for at in range(0, len(text), _MOST_SLICE):
-            await context.turn(request)
-            part = text[at : at + _MOST_SLICE].translate(_LIKE_BASE64, white)
-            plain = part.rstrip(b"=")
-            if b"=" in plain or (ended and plain):
-                raise binascii.Error("Non-base64 digit found")
-            ended = ended or len(plain) < len(part)
-            plain = left + plain
-            whole = len(plain) - len(plain) % 4
+    turn = partial(context.turn, request)
+    at, end = await _within(text, turn)
+    white, decoded = _white(text, at, end), sized.buffer((end - at) // 4 * 3 + 3)
+    left, length, padding = b"", 0, 0
+    wrong: Exception | None = None
+    while at < end:
+        await turn()
+        part = text[at : min(end, at + _MOST_SLICE)].translate(_LIKE_BASE64, white)
+        at += _MOST_SLICE
+        plain = part.rstrip(b"=")
+        if b"=" in plain or (plain and padding):
+            wrong = wrong or binascii.Error("Non-base64 digit found")
+        length += len(part)
+        padding = len(part) - len(plain) + (0 if plain else padding)
+        if wrong:
+            # It is only counted.
+            continue
+        plain = left + plain
+        whole = len(plain) - len(plain) % 4
+        left = plain[whole:]
+        try:
             decoded.write(pybase64.b64decode(plain[:whole], validate=True))
-            left = plain[whole:]
+        except (binascii.Error, ValueError) as error:
+            wrong = error
+    try:
+        if wrong:
+            raise wrong
         decoded.write(_padded(left))
     except (binascii.Error, ValueError) as error:
-        raise _no_base64(text.translate(None, white).rstrip(b"="), error) from None
+        raise _no_base64(length - padding, error) from None
     return sized.value(decoded)
+
+
+async def _within(text: bytes, turn: Callable[[], Awaitable[None]]) -> tuple[int, int]:
+    """Where base64 begins and ends in it; raises BadMessage for an address."""
+    refuse_address(text)
+    prefix = _DATA_URL.match(text)
+    at, end = prefix.end() if prefix else 0, len(text)
+    while at < end and text[at] in _AROUND:
+        part = text[at : at + _MOST_SLICE]
+        at += len(part) - len(part.lstrip(_AROUND))
+        await turn()
+    while at < end and text[end - 1] in _AROUND:
+        part = text[max(at, end - _MOST_SLICE) : end]
+        end -= len(part) - len(part.rstrip(_AROUND))
+        await turn()
+    return at, end
 
 
 def _base64(text: bytes) -> bytes:
@@ -236,9 +265,9 @@ def _base64(text: bytes) -> bytes:
     return text[prefix.end() :] if prefix else text
 
 
-def _white(text: bytes) -> bytes:
+def _white(text: bytes, at: int = 0, end: int | None = None) -> bytes:
     """A + that a form turned into a space is one of all: where some are left, spaces are spaces."""
-    return b"\r\n\t\v\f " if b"+" in text else b"\r\n\t\v\f"
+    return b"\r\n\t\v\f " if text.find(b"+", at, end) >= 0 else b"\r\n\t\v\f"
 
 
 def _mended(text: bytes) -> bytes:
@@ -247,15 +276,15 @@ def _mended(text: bytes) -> bytes:
     try:
         return _padded(text)
     except (binascii.Error, ValueError) as error:
-        raise _no_base64(text, error) from None
+        raise _no_base64(len(text), error) from None
 
 
 def _padded(text: bytes) -> bytes:
     return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
 
 
-def _no_base64(text: bytes, error: Exception) -> BadMessage:
-    return BadMessage(f"{len(text)} characters that are no base64: {error}")
+def _no_base64(length: int, error: Exception) -> BadMessage:
+    return BadMessage(f"{length} characters that are no base64: {error}")
 
 
 #: The space in the place of a +, and the URL-safe alphabet.
