@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from producer.gateway import body, context, idempotency, lines, metrics, problem
 from producer.gateway.context import Context
+from producer.gateway.formats import base64_text
 from producer.gateway.formats.long_json import LongJson
 from producer.gateway.idempotency import Reply
 from producer.gateway.lines import Lines
@@ -44,7 +45,7 @@ async def solve(request: Request) -> Response:
                 raise BadMessage(f"a form with {len(files)} files; exactly one is wanted")
             data = await files[0].read()
     else:
-        body.refuse_address(data)
+        base64_text.refuse_address(data)
 
     async def reply() -> Response:
         answer = await context.solve(request, data, timeout=timeout, model=model)
@@ -183,7 +184,7 @@ async def _parse(request: Request, data: bytes) -> LongJson:
         given = read.get(name)
         for number, each in enumerate(given if isinstance(given, list) else [given]):
             if isinstance(each, str):
-                body.refuse_address(await read.text(each, wire.MOST_IMAGE_BYTES))
+                base64_text.refuse_address(await read.text(each, wire.MOST_IMAGE_BYTES))
             if number % _ADDRESSES_A_TURN == _ADDRESSES_A_TURN - 1:
                 await context.turn(request)
     return read
@@ -194,7 +195,7 @@ def _files(form: FormData) -> list[UploadFile]:
     values = [value for _, value in form.multi_items()]
     for value in values:
         if isinstance(value, str):
-            body.refuse_address(value[:_BEGIN].encode("utf-8", "replace"))
+            base64_text.refuse_address(value[:_BEGIN].encode("utf-8", "replace"))
     return [value for value in values if isinstance(value, UploadFile)]
 
 
@@ -215,7 +216,7 @@ async def _listed(request: Request, data: bytes) -> list[bytes | BadRequest]:
         except BadRequest as error:
             images.append(error)
             continue
-        body.refuse_address(text)
+        base64_text.refuse_address(text)
         try:
             images.append(await body.decode_long(request, text))
         except BadRequest as error:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from producer.gateway import body
+from producer.gateway.formats import base64_text
 from producer.gateway.visitors.pages import Pages
 from producer.gateway.visitors.proxies import UNKNOWN, Proxies, is_loopback
 from tests.fuzz.effort import corpus, fuzz
@@ -43,7 +44,7 @@ def field(kind: str, sent: bytes) -> bytes | None:
 
 def decode(text: bytes) -> bytes | None:
     try:
-        return body.decode(text)
+        return base64_text.decode(text)
     except BadMessage as error:
         told(error)
         return None

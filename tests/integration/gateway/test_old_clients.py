@@ -14,6 +14,7 @@ import pytest
 from starlette.requests import Request
 
 from producer.gateway import body
+from producer.gateway.formats import base64_text
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.running.fleet import NULL, STRANGE, wait_until
@@ -160,7 +161,7 @@ def test_every_spelling_is_the_same_bytes():
 
     async def read(text: str, kind: str) -> bytes:
         request = Request({"type": "http", "headers": [(b"content-type", kind.encode())]})
-        return body.decode(await body.field(request, text.encode(), "img") or b"")
+        return base64_text.decode(await body.field(request, text.encode(), "img") or b"")
 
     forms = {name: asyncio.run(read(f"img={text}", FORM)) for name, text in IN_A_FORM.items()}
     assert forms == dict.fromkeys(IN_A_FORM, PICTURE)
