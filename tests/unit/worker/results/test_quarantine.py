@@ -111,10 +111,12 @@ def tried(store, room, monkeypatch):
         client=store, get_key_for_task=lambda id: f"result of {id}", decode_result=lambda meta: meta
     )
     done: list[object] = []
+    refused: list[Delivery] = []
     made = Quarantine(
         room,
         backend,
         done=done.extend,
+        refused=refused.append,
         has_result=lambda delivery: delivery.request.alone,
         key_prefix="a:",
     )
@@ -122,6 +124,8 @@ def tried(store, room, monkeypatch):
 
     def one(delivery: Delivery) -> Delivery:
         made.put(delivery)
+        if not delivery.jobs:
+            wait_until(lambda: delivery in refused)
         wait_until(lambda: set(map(id, delivery.jobs)) <= set(map(id, room.released)))
         assert all(each in done for each in delivery.jobs)
         return delivery
@@ -191,6 +195,14 @@ def test_nor_is_what_has_failed_already(tried, store, room):
     assert room.read == []
 
 
+def test_nor_does_a_list_fail_whose_images_went_with_its_answer(tried, store):
+    store.results["result of one"] = {"status": "SUCCESS", "result": [{"picks": [2]}]}
+    outcome = tried(deliver()).outcome
+    assert (outcome.result, outcome.stored) == ([{"picks": [2]}], True)
+    # Another one fails where all do.
+    assert tried(deliver(alone=False)).outcome.dropped
+
+
 def test_a_stored_state_that_is_not_final_says_nothing(tried, store, room):
     store.results["result of one"] = {"status": "STARTED", "result": None}
     tried(deliver(b"image"))
@@ -214,12 +226,16 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(tried, store, room):
     assert room.read == [b"image"]
 
 
-def test_a_worker_that_stops_does_not_wait_for_it(tried, store, room):
+def test_a_worker_that_stops_does_not_wait_for_it_and_leaves_it_to_others(
+    tried, store, room, caplog
+):
     store.away = 1_000_000
     tried.quarantine._stopping.set()
-    (each,) = tried(deliver(b"image")).jobs
-    assert room.read == []
-    assert "its store is away" in str(each.error)
+    left = deliver(b"image")
+    tried.quarantine.put(left)
+    wait_until(lambda: "goes back" in caplog.text)
+    assert (room.read, room.released) == ([], [])
+    assert left.jobs[0].error is None
 
 
 def test_a_mistake_of_ours_fails_one_and_the_next_is_read(tried, room):
