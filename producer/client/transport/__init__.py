@@ -65,6 +65,8 @@ class Transport:
         #: Whoever writes a list's messages; others have the event loop as long in between.
         self.lists = asyncio.Lock()
         self.name = name
+        #: What whoever waits is told once it is closed.
+        self._gone = f"{name}: the client was closed"
         self._prefix = settings.key_prefix
         self._retries = retries
         self._pauses = list(retries.pauses(FleetUnreachable))
@@ -97,6 +99,8 @@ class Transport:
 
         Raises FleetUnreachable.
         """
+        if self._publishing.done():
+            raise FleetUnreachable(self._gone)
         futures = [self._results.expect(each.id, each.expires) for each in messages]
         sending = Sending(messages, asyncio.get_running_loop().create_future())
         self._outbox.add(sending)
@@ -146,8 +150,8 @@ class Transport:
         """What was sent is still read and stored."""
         await stop(self._publishing)
         for sending in self._outbox:
-            sending.fail(f"{self.name}: the client was closed")
-        await self._results.close(f"{self.name}: the client was closed")
+            sending.fail(self._gone)
+        await self._results.close(self._gone)
         for client in {self._sender, self._store, self._listener}:
             pool = client.connection_pool
             # The manager of sentinels has connections of its own.
@@ -172,6 +176,9 @@ class Transport:
                 batch = self._next()
                 try:
                     await self._publish_with_patience(batch)
+                except asyncio.CancelledError:
+                    batch.fail("the client was closed")
+                    raise
                 except Exception as error:
                     logger.exception("sending to %s failed", self.name)
                     batch.crash(error)
