@@ -62,6 +62,17 @@ def test_a_list_is_beside_its_message_if_all_workers_fetch(fleet, nobody_reads_b
     wait_until(lambda: nothing_is_left(redis))
 
 
+def test_a_list_whose_images_are_gone_is_sent_again_with_them(fleet, nobody_reads_bulk):
+    redis = fleet.redis
+    with Client(fleet.server.url) as client, ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(lambda: list(client.map(IMAGES, bulk=True, timeout=20)))
+        wait_until(lambda: redis.llen(wire.BULK_LANE))
+        assert redis.delete(*redis.keys("tilefleet-body-*"))
+        nobody_reads_bulk()
+        assert [answer.model for _, answer in answers.result()] == ["null"] * 3
+    wait_until(lambda: nothing_is_left(redis))
+
+
 def a_list(task_id="", *, expires=60.0) -> message.Message:
     return message.solve_many(
         IMAGES, lane=wire.LANE, now=time(), expires=expires, task_id=task_id, beside=True
