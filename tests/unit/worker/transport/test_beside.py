@@ -24,7 +24,7 @@ class Channel:
     """Has the bodies that it is told of, or an error."""
 
     def __init__(self, stored=None, trouble=None) -> None:
-        self.qos = SimpleNamespace(beside={})
+        self.qos = SimpleNamespace(beside={}, on_top={"1", "2"})
         self._stored, self._trouble = stored or {}, trouble
 
     def prefixed(self, keys):
@@ -114,8 +114,8 @@ def test_what_the_account_may_not_read_stays_claimed_and_the_others_are_delivere
     with caplog.at_level(logging.WARNING):
         assert fetch(channel, [claimed("1", a_list().item), image]) == ([image], {})
     assert "1 messages stay claimed: their bodies cannot be read: no right" in caplog.text
-    # Nobody deletes what another one is going to read.
-    assert not channel.qos.beside
+    # Nobody deletes what another one is going to read, and nobody holds it.
+    assert (channel.qos.beside, channel.qos.on_top) == ({}, {"2"})
 
 
 def test_a_connection_that_breaks_is_what_consumes_on_it_hears_of():
