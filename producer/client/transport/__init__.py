@@ -109,7 +109,7 @@ class Transport:
             await sending.accepted
         except BaseException:
             for each in messages:
-                self.forget(each.id)
+                self.forget(each.id, revoke=sending.may_be_read)
             raise
         return futures
 
