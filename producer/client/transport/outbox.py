@@ -13,7 +13,7 @@ from itertools import chain
 from math import ceil
 from typing import Any
 
-from redis.exceptions import WatchError
+from redis.exceptions import ReadOnlyError, WatchError
 
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
@@ -179,6 +179,10 @@ class Batch:
             except WatchError:
                 # The try before has arrived.
                 self._accept()
+            except ReadOnlyError:
+                # As `exchange`.
+                await client.connection_pool.disconnect()
+                raise
             else:
                 self._take_each(said)
 

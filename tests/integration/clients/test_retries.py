@@ -8,6 +8,7 @@ from threading import Timer
 from time import sleep
 
 import pytest
+from redis import Redis
 
 from producer import AsyncClient, Client
 from producer.client import message
@@ -50,6 +51,21 @@ def test_what_was_heard_though_its_reply_was_lost_is_accepted_once(server, redis
     notes = list(redis.scan_iter(NOTE + "*"))
     assert notes
     assert all(0 < redis.ttl(note) < 600 for note in notes)
+
+
+@pytest.mark.parametrize("retries", [None, SOON])
+def test_where_a_name_leads_to_another_server_what_became_a_replica_is_left(server, redis, retries):
+    with (
+        EmbeddedServer() as other,
+        Redis.from_url(other.url) as redis_there,
+        Wire(server.port) as cable,
+        Client(cable.url, retries=retries) as fleet,
+    ):
+        fleet.submit(b"first")
+        redis.replicaof("127.0.0.1", other.port)
+        cable.lead_to(other.port)
+        sent = [fleet.submit(b"next").id for _ in range(3)]
+        assert waiting(redis_there)[:3] == sent[::-1]
 
 
 def test_a_try_that_arrives_while_the_next_one_begins_is_one(server, redis):
