@@ -18,6 +18,7 @@ from redis.exceptions import ReadOnlyError, WatchError
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 
+from ..connection import leave_replica
 from ..message import Message
 
 #: In front of a note's name.
@@ -179,9 +180,8 @@ class Batch:
             except WatchError:
                 # The try before has arrived.
                 self._accept()
-            except ReadOnlyError:
-                # As `exchange`.
-                await client.connection_pool.disconnect()
+            except ReadOnlyError as error:
+                await leave_replica(client, error)
                 raise
             else:
                 self._take_each(said)

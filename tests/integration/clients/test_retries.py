@@ -14,6 +14,9 @@ from producer import AsyncClient, Client
 from producer.client import message
 from producer.client.connection import connect
 from producer.client.transport.outbox import NOTE, Batch, Sending
+from producer.gateway.idempotency import Replies
+from producer.gateway.keys import Key
+from producer.gateway.quota import Quota
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.running.fleet import NULL, wait_until
@@ -66,6 +69,32 @@ def test_where_a_name_leads_to_another_server_what_became_a_replica_is_left(serv
         cable.lead_to(other.port)
         sent = [fleet.submit(b"next").id for _ in range(3)]
         assert waiting(redis_there)[:3] == sent[::-1]
+
+
+def test_and_so_it_is_by_a_gateway_s_quotas_and_replies(server, redis):
+    one = Key("one", "0" * 64, 100.0, 100)
+
+    async def use(other, cable):
+        store = connect(cable.url, Settings(), socket_timeout=5)
+        quota, replies = Quota(store, key_prefix=""), Replies(store, key_prefix="")
+
+        async def begin(key):
+            return await replies.begin(key, owner="", asked="", timeout=5)
+
+        for ask in (lambda: quota.take(one, 1, timeout=5), lambda: begin("first")):
+            await ask()
+            cable.lead_to(other.port)
+            redis.replicaof("127.0.0.1", other.port)
+            with pytest.raises(FleetUnreachable, match="ReadOnlyError"):
+                await ask()
+            await ask()
+            redis.replicaof("no", "one")
+            cable.lead_to(server.port)
+            await store.connection_pool.disconnect()
+        await store.aclose()
+
+    with EmbeddedServer() as other, Wire(server.port) as cable:
+        asyncio.run(use(other, cable))
 
 
 def test_a_try_that_arrives_while_the_next_one_begins_is_one(server, redis):
