@@ -182,7 +182,8 @@ class Batch:
                 self._accept()
             except ReadOnlyError as error:
                 await leave_replica(client, error)
-                raise
+                # redis-py tells the command, too.
+                raise ReadOnlyError(str(error).rpartition("caused error: ")[2]) from None
             else:
                 self._take_each(said)
 
