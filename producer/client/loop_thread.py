@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from tilefleet.errors import FleetUnreachable
@@ -22,9 +23,9 @@ class Background:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._process = os.getpid()
-        #: Held to begin something, and to end: nothing is begun that nobody ends.
-        self._ending = threading.Lock()
+        #: Whether what is begun from now on may find nobody who does it.
         self._ended = False
+        self._last: asyncio.Task[Any] | None = None
         self._thread = threading.Thread(target=self._run, name="tilefleet-client", daemon=True)
         self._thread.start()
 
@@ -34,19 +35,21 @@ class Background:
         why = _CLOSED
         if self._process != os.getpid():
             why = f"it is process {self._process}'s, which forked this one since: ask there"
-        else:
-            with self._ending:
-                if not self._ended:
-                    return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        elif not self._ended:
+            # A lock would be held by a thread whose collection of garbage closes this very client.
+            with suppress(RuntimeError):
+                future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+                if self._ended:
+                    future.cancel()
+                return future
         coroutine.close()
         raise FleetUnreachable(why)
 
     def call(self, function: Callable[[], None]) -> None:
         """Have the loop call it; nothing happens once stopped, and in a child."""
         if self._process == os.getpid():
-            with self._ending:
-                if not self._ended:
-                    self.loop.call_soon_threadsafe(function)
+            with suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(function)
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it to its end; whatever interrupts the waiting thread cancels it."""
@@ -63,15 +66,22 @@ class Background:
             future.cancel()
             raise
 
-    def stop(self) -> None:
-        """End the thread; what still runs is given up."""
+    def end(self, last: Coroutine[Any, Any, None]) -> None:
+        """Run this, and end the thread; what still runs is given up."""
+        if threading.current_thread() is self._thread:
+            # It collects the garbage that the client has become, and cannot wait for itself.
+            self._last = self.loop.create_task(last)
+            self._last.add_done_callback(lambda _: self.loop.stop())
+            return
+        with suppress(FleetUnreachable):
+            # Another thread may end it, too.
+            self.wait(last)
         self.call(self.loop.stop)
         self._thread.join()
 
     def _run(self) -> None:
         self.loop.run_forever()
-        with self._ending:
-            self._ended = True
+        self._ended = True
         self.loop.run_until_complete(_give_up())
         self.loop.close()
 

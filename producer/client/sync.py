@@ -215,5 +215,4 @@ class Client:
 
 def _close(process: int, background: Background, client: AsyncClient) -> None:
     if process == os.getpid() and not background.loop.is_closed():
-        background.wait(client.close())
-        background.stop()
+        background.end(client.close())

@@ -14,7 +14,11 @@ from tilefleet.errors import FleetUnreachable
 def background() -> Iterator[Background]:
     made = Background()
     yield made
-    made.stop()
+    made.end(nothing())
+
+
+async def nothing() -> None:
+    """What is done last."""
 
 
 async def number() -> int:
@@ -42,7 +46,7 @@ def test_whoever_waits_when_it_ends_is_told():
         # However far these have come.
         while not asyncio.all_tasks(background.loop):
             pass
-        background.stop()
+        background.end(nothing())
         # One that came too late was not begun.
         errors = [type(each.exception(5)) for each in waiting]
     assert errors == [FleetUnreachable] * 2
@@ -53,13 +57,14 @@ def test_nothing_is_begun_that_nobody_ends():
     background = Background()
     with ThreadPoolExecutor(4) as threads:
         begun = [threads.submit(background.wait, number()) for _ in range(100)]
-        background.stop()
+        background.end(nothing())
         ends = [each.exception(5) for each in begun]
     assert {type(each) for each in ends} <= {type(None), FleetUnreachable}
     with pytest.raises(FleetUnreachable, match="the client was closed"):
         background.wait(number())
     background.call(ends.clear)
     assert len(ends) == 100
+    background.end(nothing())
 
 
 def test_in_a_forked_child_nobody_waits_for_the_thread_of_its_parent(background):
@@ -82,3 +87,18 @@ def test_whoever_is_interrupted_waits_no_longer_and_nor_does_anybody_else():
     with pytest.raises(KeyboardInterrupt):
         Background.result(future)
     assert future.cancelled()
+
+
+def test_where_its_own_thread_ends_it_nobody_waits_for_ever():
+    background, ended = Background(), []
+
+    async def last() -> None:
+        await asyncio.sleep(0)
+        ended.append("last")
+
+    waiting = background.start(asyncio.sleep(60))
+    background.call(lambda: background.end(last()))
+    with pytest.raises(FleetUnreachable, match="the client was closed"):
+        Background.result(waiting)
+    background._thread.join(5)
+    assert (ended, background.loop.is_closed()) == (["last"], True)
