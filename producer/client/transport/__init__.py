@@ -17,7 +17,7 @@ from math import ceil
 from time import time
 from typing import Any
 
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError, ReadOnlyError, ResponseError
 
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
@@ -198,6 +198,8 @@ class Transport:
                     await self._publish_once(batch, again=attempt > 0)
                 return
             except TROUBLE as error:
+                if isinstance(error, ReadOnlyError):
+                    await self._results.leave()
                 # What nobody waits for any more holds up no others.
                 if pause is None or batch.is_given_up:
                     batch.fail(why(error))

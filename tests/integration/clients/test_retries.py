@@ -23,6 +23,7 @@ from tests.support.running.fleet import NULL, wait_until
 from tests.support.running.servers import FragileServer, Wire
 from tilefleet import FleetUnreachable, Overloaded, Retries, wire
 from tilefleet.settings import Settings
+from tilefleet.testing import AnswerFactory
 
 SOON = Retries(20, pause_s=0.05, longest_s=0.2)
 
@@ -65,10 +66,15 @@ def test_where_a_name_leads_to_another_server_what_became_a_replica_is_left(serv
         Client(cable.url, retries=retries) as fleet,
     ):
         fleet.submit(b"first")
-        redis.replicaof("127.0.0.1", other.port)
+        # Of nobody that it hears of: nor do those who listen there.
+        redis.replicaof("127.0.0.1", 1)
         cable.lead_to(other.port)
-        sent = [fleet.submit(b"next").id for _ in range(3)]
-        assert waiting(redis_there)[:3] == sent[::-1]
+        sent = [fleet.submit(b"next") for _ in range(3)]
+        assert waiting(redis_there) == [each.id for each in reversed(sent)]
+        meta = {"status": "SUCCESS", "result": AnswerFactory(seed=7).build().encode()}
+        for each in sent:
+            redis_there.publish(f"celery-task-meta-{each.id}", json.dumps(meta))
+            assert each.result(5) == AnswerFactory(seed=7).build()
 
 
 def test_and_so_it_is_by_a_gateway_s_quotas_and_replies(server, redis):
