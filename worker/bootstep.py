@@ -130,6 +130,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
             self._room,
             backend,
             done=coordinator.read,
+            refused=coordinator.refused,
             has_result=coordinator.is_plain,
             key_prefix=self._settings.key_prefix,
         )

@@ -7,7 +7,7 @@ from typing import Final
 
 from tilefleet import wire
 from tilefleet.errors import Overloaded, UnknownModel
-from tilefleet.report import Fleet
+from tilefleet.report import GONE_S, Fleet
 
 from . import message
 
@@ -39,6 +39,7 @@ class Backlog:
         self._waiting: dict[str, int] = {}
         self._sent: Counter[str] = Counter()
         self._looked: dict[str, float] = {}
+        self._saw_at = float("-inf")
 
     @classmethod
     def total(cls, each: Sequence["Backlog"]) -> "Backlog":
@@ -55,7 +56,7 @@ class Backlog:
 
     def saw(self, fleet: Fleet, waiting: Mapping[str, int]) -> None:
         """A look has shown this."""
-        self.fleet = fleet
+        self.fleet, self._saw_at = fleet, monotonic()
         for lane, count in waiting.items():
             if wire.model_of(lane) and lane not in fleet.bounds:
                 # Whoever names models that are nowhere leaves nothing here.
@@ -76,6 +77,12 @@ class Backlog:
 
     def is_fresh(self, lane: str) -> bool:
         return monotonic() - self._looked.get(lane, float("-inf")) < FRESH_S
+
+    @property
+    def fetches(self) -> bool:
+        """Whether all workers fetch bodies beside their messages; others may have come since a look
+        that is older than the line of one that has gone."""
+        return self.fleet.fetch and monotonic() - self._saw_at < GONE_S
 
     def lacks(self, lane: str) -> bool:
         """Whether no worker holds the model of this lane."""

@@ -30,6 +30,8 @@ class AsyncPending:
     ) -> None:
         #: Celery's task id: for ``AsyncResult``, Flower and ``inspect``.
         self.id = sent.id
+        #: Whether its body is beside its message.
+        self.beside = bool(sent.body)
         self._future = future
         self._wire = line
         self._expires_at = monotonic() + expires

@@ -156,6 +156,11 @@ class Results:
                 future.set_result(meta)
             self._drop(key)
 
+    async def leave(self) -> None:
+        """Connect anew: the server is a replica by now, where results may not arrive any more."""
+        if self._connection is not None:
+            await self._connection.disconnect()
+
     async def close(self, why: str) -> None:
         """What is expected fails with FleetUnreachable."""
         await stop(self._task)

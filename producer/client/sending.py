@@ -11,7 +11,7 @@ from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from tilefleet import wire
-from tilefleet.errors import FleetUnreachable, Overloaded, TilefleetError
+from tilefleet.errors import BadMessage, FleetUnreachable, Overloaded, TilefleetError
 
 from . import message
 from .backlog import FRESH_S
@@ -38,6 +38,8 @@ class Call:
     write: Callable[..., Message] = message.solve
     #: Those that are traced; of each argument, if anything is traced at all.
     spans: "Spans" = ()
+    #: Whether a list's images may be beside its message.
+    beside: bool = True
 
 
 class Sender:
@@ -139,7 +141,7 @@ class Sender:
         now = line.clock.now()
         options: dict[str, Any] = {}
         if call.write is message.solve_many:
-            options["beside"] = line.backlog.fleet.fetch
+            options["beside"] = call.beside and line.backlog.fetches
         return [
             call.write(
                 each,
@@ -160,24 +162,34 @@ class Sender:
 
     async def _solve_list(self, line: Transport, call: Call, timeout: float) -> list[Outcome]:
         """Of a call with one list."""
-        ends = monotonic() + timeout
-        try:
-            (pending,) = await self.send(line, call, timeout)
+        ends, left = monotonic() + timeout, timeout
+        while True:
+            beside = False
             try:
-                await wait_for([pending], ends - monotonic())
-                return pending.outcomes(timeout)
-            finally:
-                pending.cancel()
-        except TilefleetError as error:
-            (images,) = call.arguments
-            return [error] * len(images)
+                (pending,) = await self.send(line, call, left)
+                beside = pending.beside
+                try:
+                    await wait_for([pending], ends - monotonic())
+                    return pending.outcomes(timeout)
+                finally:
+                    pending.cancel()
+            except TilefleetError as error:
+                left = ends - monotonic()
+                if not (beside and isinstance(error, BadMessage)) or left <= 0:
+                    (images,) = call.arguments
+                    return [error] * len(images)
+            # The server has thrown its images away, or a worker that came since knows nothing of
+            # them.
+            call = replace(call, beside=False)
 
 
 async def _check_room(line: Transport, call: Call) -> None:
     """Raises Overloaded, UnknownModel; counts as sent what may be."""
     count = len(call.arguments)
-    # Where sending does not tell the time, its clock may have been set since the last look.
-    is_old = not (line.tells_time or line.backlog.is_fresh(call.lane))
+    # Where sending does not tell the time, its clock may have been set since the last look. How a
+    # list is sent depends on which workers there are.
+    needs_news = not line.tells_time or call.write is message.solve_many
+    is_old = needs_news and not line.backlog.is_fresh(call.lane)
     if line.backlog.needs_look(call.lane, count) or line.clock.was_set or is_old:
         await line.look(call.lane)
     if line.backlog.lacks(call.lane):

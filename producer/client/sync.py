@@ -174,7 +174,8 @@ class Client:
                 if futures := on_the_way.awaited():
                     wait(futures, return_when=FIRST_COMPLETED)
                 group, future = on_the_way.take()
-                for source, outcome in zip(group, future.result(), strict=True):
+                outcomes: list[Outcome] = background.result(future)
+                for source, outcome in zip(group, outcomes, strict=True):
                     if isinstance(outcome, FleetUnreachable):
                         raise outcome
                     yield source, outcome
@@ -214,5 +215,4 @@ class Client:
 
 def _close(process: int, background: Background, client: AsyncClient) -> None:
     if process == os.getpid() and not background.loop.is_closed():
-        background.wait(client.close())
-        background.stop()
+        background.end(client.close())

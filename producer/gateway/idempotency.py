@@ -19,6 +19,7 @@ import orjson
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
+from producer.client.connection import leave_replica
 from producer.gateway.openapi import KEPT_S, LONGEST_S
 from tilefleet.errors import BadMessage, FleetUnreachable
 
@@ -77,6 +78,7 @@ class Replies:
                 pipe.get(name)
                 is_new, found = await pipe.execute()
         except (RedisError, OSError) as error:
+            await leave_replica(self._store, error)
             raise FleetUnreachable(f"no idempotency keys: {type(error).__name__}") from None
         if is_new:
             return Try(name, asked), None

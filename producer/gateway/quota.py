@@ -13,6 +13,7 @@ from typing import Any
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
+from producer.client.connection import leave_replica
 from producer.gateway.keys import Key
 from tilefleet.errors import FleetUnreachable
 
@@ -44,6 +45,7 @@ class Quota:
     def __init__(self, connection: Any, *, key_prefix: str) -> None:
         """`connection`: an asyncio client of the server."""
         self._prefix = key_prefix + BUCKET
+        self._store = connection
         self._take = connection.register_script(_TAKE)
 
     async def take(self, key: Key | None, captchas: int, *, timeout: float) -> float:
@@ -59,6 +61,7 @@ class Quota:
             async with asyncio.timeout(timeout):
                 wait_s = float(await self._take([bucket], [key.rate, key.burst, captchas]))
         except (RedisError, OSError) as error:
+            await leave_replica(self._store, error)
             raise FleetUnreachable(f"no quotas: {type(error).__name__}") from None
         if wait_s > 0:
             raise HTTPException(

@@ -62,9 +62,26 @@ def test_a_list_is_beside_its_message_if_all_workers_fetch(fleet, nobody_reads_b
     wait_until(lambda: nothing_is_left(redis))
 
 
+def test_a_list_whose_images_are_gone_is_sent_again_with_them(fleet, nobody_reads_bulk):
+    redis = fleet.redis
+    with Client(fleet.server.url) as client, ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(lambda: list(client.map(IMAGES, bulk=True, timeout=20)))
+        wait_until(lambda: redis.llen(wire.BULK_LANE))
+        assert redis.delete(*redis.keys("tilefleet-body-*"))
+        nobody_reads_bulk()
+        assert [answer.model for _, answer in answers.result()] == ["null"] * 3
+    wait_until(lambda: nothing_is_left(redis))
+
+
+def a_list(task_id="", *, expires=60.0) -> message.Message:
+    return message.solve_many(
+        IMAGES, lane=wire.LANE, now=time(), expires=expires, task_id=task_id, beside=True
+    )
+
+
 def sent(redis, *, expires=60.0, body=True, **changed) -> str:
     """Send one by hand; its id. `changed`: headers, or that it was delivered before."""
-    made = message.solve_many(IMAGES, lane=wire.LANE, now=time(), expires=expires, beside=True)
+    made = a_list(expires=expires)
     item = json.loads(made.item)
     if changed.pop("redelivered", False):
         item["properties"]["delivery_info"]["redelivered"] = True
@@ -98,3 +115,13 @@ def test_without_its_body_a_task_fails_and_says_so(fleet):
     told = outcome(fleet, sent(fleet.redis, body=False))
     assert told["result"]["exc_type"] == "BadMessage"
     assert told["result"]["exc_message"] == ["its images are not on the server any more"]
+
+
+def test_nor_does_what_was_answered_and_comes_back_without_it_fail(fleet):
+    task_id = sent(fleet.redis)
+    answered = outcome(fleet, task_id)
+    # Its worker stood still for longer than a lease, and went on.
+    item = json.loads(a_list(task_id).item)
+    item["properties"]["delivery_info"]["redelivered"] = True
+    fleet.redis.lpush(wire.LANE, json.dumps(item))
+    assert outcome(fleet, task_id) == answered

@@ -134,10 +134,11 @@ class Coordinator:
         delivery.open = len(delivery.jobs)
         # From here on it is concluded, whatever happens.
         self._conclusion.claimed += 1
-        if not delivery.jobs:
-            self._pass_on([delivery], self._writer.put)
-        elif came_back and self._conclusion.fast_backend:
+        if came_back and self._conclusion.fast_backend:
+            # What is refused here may be answered already.
             self._quarantine.put(delivery)
+        elif not delivery.jobs:
+            self.refused(delivery)
         else:
             self._admitted.append(delivery)
             if len(self._admitted) >= _MOST_ADMITTED:
@@ -219,6 +220,10 @@ class Coordinator:
         idle = not self._room.waiting
         self._pass_on(complete, self._writer.write if idle else self._writer.put)
 
+    def refused(self, delivery: Delivery) -> None:
+        """There is nothing to read in it."""
+        self._pass_on([delivery], self._writer.put)
+
     def stored(self, deliveries: Sequence[Delivery]) -> None:
         """Their results are written."""
         self._inbox.post(self._conclusion.conclude, deliveries)
@@ -232,7 +237,7 @@ class Coordinator:
         only_answers = self.only_answers
         for delivery in deliveries:
             outcome = delivery.close()
-            if outcome.error is not None and not delivery.jobs:
+            if outcome.error is not None and not (delivery.jobs or outcome.stored):
                 self.errors[type(outcome.error).__name__] += 1
             store = only_answers and delivery.request.alone
             store = store and not (outcome.dropped or outcome.stored)

@@ -5,8 +5,11 @@ from time import time
 from typing import Any
 from uuid import uuid4
 
+from redis.exceptions import ReadOnlyError
+
 from tilefleet import report
 from tilefleet.report import Report, ServerClock
+from worker.results.exchange import leave_replica
 
 
 class Line:
@@ -57,4 +60,10 @@ class Line:
         self._backend.client.connection_pool.disconnect()
 
     def _run(self, script: str, *arguments: Any) -> Any:
-        return self._backend.client.execute_command("EVAL", script, 1, self._key, *arguments)
+        client = self._backend.client
+        try:
+            return client.execute_command("EVAL", script, 1, self._key, *arguments)
+        except ReadOnlyError as error:
+            # Once a second, and so for all that this process stores.
+            leave_replica(client, error)
+            raise

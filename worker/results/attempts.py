@@ -7,6 +7,7 @@ by a count that stayed, and nobody else is blamed.
 import logging
 from collections.abc import Callable
 from typing import Any, Final
+from uuid import uuid4
 
 from tilefleet.errors import GivenUp
 
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 #: Times that a captcha is read alone. It was with others once before, so it is delivered three
 #: times to be read; the fourth worker gives it up.
 _MOST: Final = 2
-_KEY: Final = "tilefleet-attempts-"
+_KEY: Final = "tilefleet-attempts-of-"
 #: Seconds for which attempts are remembered.
 _REMEMBERED_S: Final = 3600
 
@@ -33,7 +34,12 @@ class Attempts:
     def begin(self, task_id: str, number: int) -> None:
         """It is going to be read now; raises GivenUp if that has been tried too often."""
         key = self._name(task_id, number)
-        attempts, _ = self._persist(lambda pipe: pipe.incr(key).expire(key, _REMEMBERED_S))
+        # Of a store that breaks off, what is written again may be written already.
+        this = uuid4().hex
+        replies = self._persist(
+            lambda pipe: pipe.sadd(key, this).expire(key, _REMEMBERED_S).smembers(key)
+        )
+        attempts = len(replies[-1])
         if attempts > _MOST:
             error = GivenUp(f"{attempts} workers were lost while they had it; not tried again")
             logger.error("%s: %s", task_id, error)

@@ -9,7 +9,7 @@ from typing import Any
 
 import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 Command = tuple[Any, ...]
 
@@ -37,13 +37,21 @@ def exchange(client: Any, commands: Sequence[Command]) -> list[Any]:
         replies: list[Any] = connection.retry.call_with_retry(
             attempt, lambda _: connection.disconnect()
         )
-        return replies
     except BaseException:
         # Replies may be left on it.
         connection.disconnect()
         raise
     finally:
         pool.release(connection)
+    leave_replica(client, replies[0])
+    return replies
+
+
+def leave_replica(client: Any, error: object) -> None:
+    """If this is a server's error that it is a replica by now, connect anew the next time: a name
+    may lead to another server, which says so to nobody who is connected."""
+    if isinstance(error, ReadOnlyError):
+        client.connection_pool.disconnect(inuse_connections=False)
 
 
 def _read(connection: Any) -> Any:

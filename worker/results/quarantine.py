@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 _PAUSE_S = 1.0
 
 
+class _GoesBack(Exception):
+    """Nothing is known of it yet, and it stays claimed: another worker gets it."""
+
+
 class Quarantine(OneByOne[Delivery]):
     """A thread that reads suspects one after the other."""
 
@@ -34,14 +38,17 @@ class Quarantine(OneByOne[Delivery]):
         backend: Any,
         *,
         done: Done,
+        refused: Callable[[Delivery], None],
         has_result: Callable[[Delivery], bool],
         key_prefix: str = "",
     ) -> None:
-        """`backend`: Celery's for Redis. `has_result`: whether a stored result is all of it."""
+        """`backend`: Celery's for Redis. `refused` gets what has no captchas to read.
+        `has_result`: whether a stored result is all of it."""
         super().__init__("suspects")
         self._room = room
         self._backend = backend
         self._done = done
+        self._refused = refused
         self._has_result = has_result
         self._attempts = Attempts(self._persist, key_prefix=key_prefix)
         #: For ``inspect stats``.
@@ -54,8 +61,14 @@ class Quarantine(OneByOne[Delivery]):
     def _do(self, item: Delivery) -> None:
         try:
             done = self._try(item)
+        except _GoesBack as error:
+            logger.warning("%s goes back: %s", item, error)
+            return
         except Exception as error:
-            done = give_up(item.jobs, error)
+            done = give_up(item.jobs, error) if item.jobs else ()
+        if not item.jobs:
+            self._refused(item)
+            return
         self._done(done)
         self._room.held.release(done)
 
@@ -105,4 +118,4 @@ class Quarantine(OneByOne[Delivery]):
                 except (RedisError, OSError) as error:
                     logger.warning("A captcha that came back waits: %s", error)
             if self._stopping.wait(_PAUSE_S):
-                raise ConnectionError("the worker stops while its store is away")
+                raise _GoesBack("the worker stops while its store is away")

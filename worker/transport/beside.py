@@ -53,6 +53,7 @@ def fetch(
         logger.warning("%d messages stay claimed: their bodies cannot be read: %s", count, error)
         for tag in keys:
             del channel.qos.beside[tag]
+            channel.qos.on_top.discard(tag)
         return [each for each in claimed if each.tag not in keys], {}
     return claimed, dict(zip(keys, found, strict=True))
 

@@ -4,7 +4,7 @@
 asks several things at once.
 """
 
-from .clients import TROUBLE, IsCluster, connect, connect_now, why
+from .clients import TROUBLE, IsCluster, connect, connect_now, leave_replica, why
 from .exchange import exchange
 
-__all__ = ["TROUBLE", "IsCluster", "connect", "connect_now", "exchange", "why"]
+__all__ = ["TROUBLE", "IsCluster", "connect", "connect_now", "exchange", "leave_replica", "why"]

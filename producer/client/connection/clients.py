@@ -11,7 +11,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.retry import Retry as RetryNow
 
 from tilefleet import wire
@@ -84,6 +84,13 @@ def connect_now(urls: str, settings: Settings) -> Any:
 
 def _sentinel(settings: Settings, retry: Any) -> dict[str, Any]:
     return wire.sentinel_options(settings.sentinel_user, settings.sentinel_password, retry)
+
+
+async def leave_replica(client: Any, error: BaseException) -> None:
+    """If the server said that it is a replica by now, connect anew the next time: a name may lead
+    to another one, and nobody who is connected is told."""
+    if isinstance(error, ReadOnlyError):
+        await client.connection_pool.disconnect()
 
 
 def why(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from math import ceil
 from time import time
 from typing import Any
 
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError, ReadOnlyError, ResponseError
 
 from tilefleet import report
 from tilefleet.errors import FleetUnreachable
@@ -65,6 +65,8 @@ class Transport:
         #: Whoever writes a list's messages; others have the event loop as long in between.
         self.lists = asyncio.Lock()
         self.name = name
+        #: What whoever waits is told once it is closed.
+        self._gone = f"{name}: the client was closed"
         self._prefix = settings.key_prefix
         self._retries = retries
         self._pauses = list(retries.pauses(FleetUnreachable))
@@ -97,6 +99,8 @@ class Transport:
 
         Raises FleetUnreachable.
         """
+        if self._publishing.done():
+            raise FleetUnreachable(self._gone)
         futures = [self._results.expect(each.id, each.expires) for each in messages]
         sending = Sending(messages, asyncio.get_running_loop().create_future())
         self._outbox.add(sending)
@@ -105,7 +109,7 @@ class Transport:
             await sending.accepted
         except BaseException:
             for each in messages:
-                self.forget(each.id)
+                self.forget(each.id, revoke=sending.may_be_read)
             raise
         return futures
 
@@ -146,8 +150,8 @@ class Transport:
         """What was sent is still read and stored."""
         await stop(self._publishing)
         for sending in self._outbox:
-            sending.fail(f"{self.name}: the client was closed")
-        await self._results.close(f"{self.name}: the client was closed")
+            sending.fail(self._gone)
+        await self._results.close(self._gone)
         for client in {self._sender, self._store, self._listener}:
             pool = client.connection_pool
             # The manager of sentinels has connections of its own.
@@ -172,6 +176,9 @@ class Transport:
                 batch = self._next()
                 try:
                     await self._publish_with_patience(batch)
+                except asyncio.CancelledError:
+                    batch.fail("the client was closed")
+                    raise
                 except Exception as error:
                     logger.exception("sending to %s failed", self.name)
                     batch.crash(error)
@@ -191,6 +198,8 @@ class Transport:
                     await self._publish_once(batch, again=attempt > 0)
                 return
             except TROUBLE as error:
+                if isinstance(error, ReadOnlyError):
+                    await self._results.leave()
                 # What nobody waits for any more holds up no others.
                 if pause is None or batch.is_given_up:
                     batch.fail(why(error))

@@ -13,11 +13,12 @@ from itertools import chain
 from math import ceil
 from typing import Any
 
-from redis.exceptions import WatchError
+from redis.exceptions import ReadOnlyError, WatchError
 
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 
+from ..connection import leave_replica
 from ..message import Message
 
 #: In front of a note's name.
@@ -42,10 +43,18 @@ class Sending:
     messages: Sequence[Message]
     #: Done when they are on their queue.
     accepted: "asyncio.Future[None]"
+    #: Whether they have begun to go out.
+    begun: bool = False
 
     @property
     def lane(self) -> str:
         return self.messages[0].lane
+
+    @property
+    def may_be_read(self) -> bool:
+        """Whether they may be on their queue, of one that nobody waits for any more."""
+        done = self.accepted
+        return self.begun and (done.cancelled() or (done.done() and done.exception() is None))
 
     @property
     def is_heavy(self) -> bool:
@@ -98,6 +107,7 @@ class Outbox:
         left, room = _MOST, _HEAVY_BYTES
         while queue and left > 0 and room > 0 and not (taken and queue[0].is_heavy):
             taken.append(queue.popleft())
+            taken[-1].begun = True
             left -= len(taken[-1].messages)
             if self._was_large:
                 room -= taken[-1].size
@@ -170,6 +180,10 @@ class Batch:
             except WatchError:
                 # The try before has arrived.
                 self._accept()
+            except ReadOnlyError as error:
+                await leave_replica(client, error)
+                # redis-py tells the command, too.
+                raise ReadOnlyError(str(error).rpartition("caused error: ")[2]) from None
             else:
                 self._take_each(said)
 

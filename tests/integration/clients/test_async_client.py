@@ -17,7 +17,7 @@ from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.running import accounts
 from tests.support.running.fleet import NULL, STRANGE, another_app, solve, wait_until
-from tests.support.running.servers import FragileServer
+from tests.support.running.servers import FragileServer, stopped
 from tilefleet import errors, wire
 
 OWN_SERVER = True
@@ -202,6 +202,28 @@ def test_a_cancelled_captcha_is_revoked_and_not_read():
     # Celery writes that it is revoked twice: when told so, and when it would be read.
     assert stored.count("SUCCESS") == 3
     assert set(stored) == {"SUCCESS", "REVOKED"}
+
+
+def test_so_is_one_that_is_cancelled_while_it_is_sent(server, worker, redis):
+    async def use():
+        async with AsyncClient(server.url) as fleet:
+            await fleet.solve(b"connected", timeout=10)
+            with stopped(server.pid):
+                sending = asyncio.create_task(fleet.solve(b"any", timeout=20))
+                await asyncio.sleep(0.05)
+                sending.cancel()
+                await asyncio.wait([sending])
+            await fleet.solve(b"next", timeout=10)
+
+    with redis.pubsub(ignore_subscribe_messages=True) as heard:
+        heard.psubscribe("*celery.pidbox")
+        asyncio.run(use())
+        wait_until(lambda: "revoke" in str(_command(heard)))
+
+
+def _command(heard) -> object:
+    told = heard.get_message(timeout=1)
+    return told and msgpack.unpackb(base64.b64decode(json.loads(told["data"])["body"]))
 
 
 def test_an_answer_that_does_not_come_is_a_timeout():

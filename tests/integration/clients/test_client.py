@@ -1,5 +1,6 @@
 """`Client` in programs of every kind: many threads, forked, under gevent, killed."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from producer import Client
+from producer import Client, Retries
 from producer.client.spares import MOST
 from producer.local.worker import WorkerProcess
 from tests.support.running.fleet import NULL, STRANGE, wait_until
@@ -97,6 +98,23 @@ def test_a_closed_client_says_so_and_opens_again(server, worker):
     fleet.close()
 
 
+def test_whoever_waits_when_another_thread_closes_the_client_is_told(server, worker):
+    fleet = Client(server.url, retries=Retries(5, pause_s=5.0))
+    fleet.submit(b"connected")
+    loop = fleet._running[1].loop
+
+    def begun() -> bool:
+        return any("solve" in str(each) for each in asyncio.all_tasks(loop))
+
+    with ThreadPoolExecutor(1) as thread, stopped(server.pid):
+        # It is being sent, which takes as long as the server stands still.
+        waiting = thread.submit(fleet.solve, b"any", 20)
+        wait_until(begun)
+        fleet.close()
+        with pytest.raises(errors.FleetUnreachable, match="the client was closed"):
+            waiting.result(5)
+
+
 def test_a_client_that_is_dropped_closes_itself(server, worker, redis):
     before = clients(redis)
     fleet = Client(server.url)
@@ -109,6 +127,7 @@ def test_parent_and_forked_children_each_go_on(server, worker):
     program = """
 import os, sys
 from producer import Client
+from tilefleet.errors import FleetUnreachable
 from producer.client.spares import MOST
 fleet = Client(sys.argv[1])
 before = fleet.submit(b"before the fork")
@@ -117,6 +136,11 @@ children = []
 for number in range(3):
     child = os.fork()
     if child == 0:
+        try:
+            before.result(10)
+        except FleetUnreachable:
+            # It is the parent's.
+            before.cancel()
         images = [b"%d of child %d" % (image, number) for image in range(30)]
         os._exit(0 if len(list(fleet.map(images, timeout=20))) == 30 else 1)
     children.append(child)

@@ -8,17 +8,22 @@ from threading import Timer
 from time import sleep
 
 import pytest
+from redis import Redis
 
 from producer import AsyncClient, Client
 from producer.client import message
 from producer.client.connection import connect
 from producer.client.transport.outbox import NOTE, Batch, Sending
+from producer.gateway.idempotency import Replies
+from producer.gateway.keys import Key
+from producer.gateway.quota import Quota
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.running.fleet import NULL, wait_until
 from tests.support.running.servers import FragileServer, Wire
 from tilefleet import FleetUnreachable, Overloaded, Retries, wire
 from tilefleet.settings import Settings
+from tilefleet.testing import AnswerFactory
 
 SOON = Retries(20, pause_s=0.05, longest_s=0.2)
 
@@ -50,6 +55,52 @@ def test_what_was_heard_though_its_reply_was_lost_is_accepted_once(server, redis
     notes = list(redis.scan_iter(NOTE + "*"))
     assert notes
     assert all(0 < redis.ttl(note) < 600 for note in notes)
+
+
+@pytest.mark.parametrize("retries", [None, SOON])
+def test_where_a_name_leads_to_another_server_what_became_a_replica_is_left(server, redis, retries):
+    with (
+        EmbeddedServer() as other,
+        Redis.from_url(other.url) as redis_there,
+        Wire(server.port) as cable,
+        Client(cable.url, retries=retries) as fleet,
+    ):
+        fleet.submit(b"first")
+        # Of nobody that it hears of: nor do those who listen there.
+        redis.replicaof("127.0.0.1", 1)
+        cable.lead_to(other.port)
+        sent = [fleet.submit(b"next") for _ in range(3)]
+        assert waiting(redis_there) == [each.id for each in reversed(sent)]
+        meta = {"status": "SUCCESS", "result": AnswerFactory(seed=7).build().encode()}
+        for each in sent:
+            redis_there.publish(f"celery-task-meta-{each.id}", json.dumps(meta))
+            assert each.result(5) == AnswerFactory(seed=7).build()
+
+
+def test_and_so_it_is_by_a_gateway_s_quotas_and_replies(server, redis):
+    one = Key("one", "0" * 64, 100.0, 100)
+
+    async def use(other, cable):
+        store = connect(cable.url, Settings(), socket_timeout=5)
+        quota, replies = Quota(store, key_prefix=""), Replies(store, key_prefix="")
+
+        async def begin(key):
+            return await replies.begin(key, owner="", asked="", timeout=5)
+
+        for ask in (lambda: quota.take(one, 1, timeout=5), lambda: begin("first")):
+            await ask()
+            cable.lead_to(other.port)
+            redis.replicaof("127.0.0.1", other.port)
+            with pytest.raises(FleetUnreachable, match="ReadOnlyError"):
+                await ask()
+            await ask()
+            redis.replicaof("no", "one")
+            cable.lead_to(server.port)
+            await store.connection_pool.disconnect()
+        await store.aclose()
+
+    with EmbeddedServer() as other, Wire(server.port) as cable:
+        asyncio.run(use(other, cable))
 
 
 def test_a_try_that_arrives_while_the_next_one_begins_is_one(server, redis):

@@ -63,6 +63,10 @@ class Wire:
         """Nothing goes through, and nobody is told."""
         self._flowing = False
 
+    def lead_to(self, port: int) -> None:
+        """Whoever connects from now on gets to this server; nobody else is told."""
+        self._target = port
+
     def lose_replies(self, count: int) -> None:
         """So many times, break a connection when the server replies; it has heard all the same."""
         self._losing = count

@@ -1,13 +1,17 @@
 """What a sender knows of how much waits: when it looks again, and what it refuses."""
 
+import asyncio
+from dataclasses import replace
 from time import monotonic
 
 import pytest
 
 from producer.client import backlog as module
+from producer.client import message
 from producer.client.backlog import FRESH_S, Backlog, oldest_arguments, oldest_s
+from producer.client.sending import Call, _check_room
 from tilefleet import wire
-from tilefleet.report import Fleet
+from tilefleet.report import GONE_S, Fleet, ServerClock
 
 LANE, MINE = wire.LANE, wire.lane("mine")
 
@@ -55,6 +59,36 @@ def test_what_was_sent_since_the_last_look_counts_until_the_next_one():
     assert (made.waiting(LANE), made.is_full(LANE)) == (10, True)
     made.saw(fleet(), {LANE: 1})
     assert (made.waiting(LANE), made.is_full(LANE)) == (1, False)
+
+
+def test_what_workers_can_do_is_not_known_for_long(clock):
+    made = seen(0)
+    assert not made.fetches
+    made.saw(replace(fleet(), fetch=True), {LANE: 0})
+    clock[0] += GONE_S - 0.1
+    assert made.fetches
+    clock[0] += 0.2
+    assert not made.fetches
+
+
+def test_before_a_list_is_sent_the_client_looks_who_works():
+    looked = []
+
+    class Line:
+        tells_time = True
+        clock = ServerClock()
+        backlog = seen(0)
+
+        async def look(self, *lanes):
+            looked.extend(lanes)
+
+    line = Line()
+    line.clock.saw(0.0, asked=0.0, answered=0.0)
+    line.backlog._looked[LANE] -= FRESH_S
+    asyncio.run(_check_room(line, Call([b"image"], LANE)))
+    assert looked == []
+    asyncio.run(_check_room(line, Call([[b"image"]], LANE, message.solve_many)))
+    assert looked == [LANE]
 
 
 def test_nothing_is_refused_by_a_count_of_what_may_be_answered_already(clock):

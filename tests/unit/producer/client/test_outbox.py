@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import chain
 from types import SimpleNamespace
 
-from redis.exceptions import ResponseError, WatchError
+import pytest
+from redis.exceptions import ReadOnlyError, ResponseError, WatchError
 
 from producer.client.message import Message
 from producer.client.transport.outbox import NOTE, Batch, Outbox, Sending
@@ -40,6 +41,8 @@ class Pipeline:
     def __init__(self, *, noted: bool = False, said: object = ()) -> None:
         self._noted, self._said = noted, said
         self.asked: list[tuple] = []
+        #: How often its connections were closed.
+        self.left = 0
 
     async def __aenter__(self):
         return self
@@ -60,6 +63,9 @@ class Pipeline:
     def execute_command(self, *command) -> None:
         self.asked.append(command)
 
+    async def disconnect(self) -> None:
+        self.left += 1
+
     async def execute(self, *, raise_on_error: bool):
         if isinstance(self._said, Exception):
             raise self._said
@@ -67,7 +73,8 @@ class Pipeline:
 
 
 def again(made: Batch, pipeline: Pipeline):
-    return made.push_again(SimpleNamespace(pipeline=lambda *, transaction: pipeline))
+    client = SimpleNamespace(pipeline=lambda *, transaction: pipeline, connection_pool=pipeline)
+    return made.push_again(client)
 
 
 @run
@@ -138,6 +145,15 @@ async def test_one_whose_note_comes_meanwhile_is_accepted():
     one = sending("1")
     await again(batch(one), Pipeline(said=WatchError()))
     assert why(one) == ""
+
+
+@run
+async def test_a_server_that_is_a_replica_by_now_is_left_and_says_only_that():
+    said = ReadOnlyError("Command # 1 (SET one) of pipeline caused error: It is a replica.")
+    pipeline = Pipeline(said=said)
+    with pytest.raises(ReadOnlyError, match=r"^It is a replica\.$"):
+        await again(batch(sending("one")), pipeline)
+    assert pipeline.left == 1
 
 
 @run

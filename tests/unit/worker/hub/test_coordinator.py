@@ -213,18 +213,33 @@ def test_a_captcha_of_a_model_that_is_held_no_more_goes_back_for_whoever_holds_i
     ],
     ids=["came back", "its lane is read"],
 )
-def test_but_it_fails_where_it_would_go_back_for_ever(coordinator, writer, request_):
+def test_but_it_fails_where_it_would_go_back_for_ever(coordinator, writer, suspects, request_):
     coordinator._worker.app.amqp.queues.consume_from.add("captcha@lost")
     coordinator.admit_all([request_])
+    for each in suspects:
+        # Not answered yet by another worker.
+        coordinator.refused(each)
     (stored,) = writer.queued
     assert isinstance(stored.outcome.error, UnknownModel)
     assert not request_.is_back
 
 
-def test_what_came_back_is_looked_at_on_its_own(coordinator, room, suspects):
-    coordinator.admit_all([Request("one", redelivered=True)])
-    assert room.together == []
+@pytest.mark.parametrize("argument", [b"image", None], ids=["an image", "nothing to read"])
+def test_what_came_back_is_looked_at_on_its_own(coordinator, room, writer, suspects, argument):
+    coordinator.admit_all([Request("one", argument, redelivered=True)])
+    assert (room.together, writer.queued) == ([], [])
     assert [each.request.id for each in suspects] == ["one"]
+
+
+def test_what_is_refused_and_was_answered_before_is_only_concluded(coordinator, writer, suspects):
+    coordinator.admit(Request("one", None, redelivered=True))
+    (back,) = suspects
+    back.outcome = Outcome(result={"picks": [1]}, stored=True)
+    concluded = []
+    coordinator._conclusion.conclude = concluded.extend
+    coordinator.refused(back)
+    coordinator.announce()
+    assert (concluded, writer.queued, coordinator.errors) == ([back], [], {})
 
 
 def test_a_list_is_stored_with_the_last_of_its_captchas(coordinator, writer):

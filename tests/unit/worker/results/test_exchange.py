@@ -3,7 +3,7 @@
 import pytest
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 from redis.retry import Retry
 
 from worker.results.exchange import exchange
@@ -44,8 +44,8 @@ class Client:
     def release(self, connection):
         self.log.append("released")
 
-    def disconnect(self):
-        self.log.append("disconnected")
+    def disconnect(self, *, inuse_connections=True):
+        self.log.append("disconnected" if inuse_connections else "all idle ones disconnected")
 
     def send_packed_command(self, packed):
         self.sent.append(b"".join(packed))
@@ -85,3 +85,10 @@ def test_whatever_goes_wrong_no_reply_is_left_for_the_next_one():
         with pytest.raises(type(trouble)):
             exchange(client, COMMANDS)
         assert client.log[-2:] == ["disconnected", "released"]
+
+
+def test_a_server_that_is_a_replica_by_now_is_left_for_whichever_its_name_leads_to():
+    refusal = ReadOnlyError("You can't write against a read only replica.")
+    client = Client(refusal, 0, refusal)
+    assert exchange(client, COMMANDS) == [refusal, 0, refusal]
+    assert client.log == ["released", "all idle ones disconnected"]

@@ -1,6 +1,6 @@
 """Captchas that come back from a worker that is gone: answered already, read alone, or given up."""
 
-from collections import Counter
+from collections import defaultdict
 from types import SimpleNamespace
 
 import pytest
@@ -19,11 +19,11 @@ class Store:
 
     def __init__(self) -> None:
         self.results: dict[str, dict] = {}
-        self.tried: Counter[str] = Counter()
+        self.tried: defaultdict[str, set[object]] = defaultdict(set)
         self.expiring: dict[str, int] = {}
         self.asked: list[tuple] = []
-        #: How many pipelines fail from now on.
-        self.away = 0
+        #: How many pipelines fail from now on, and of how many after that the replies are lost.
+        self.away = self.losing = 0
 
     def pipeline(self, *, transaction: bool) -> "Pipeline":
         return Pipeline(self)
@@ -46,8 +46,11 @@ class Pipeline:
     def get(self, key):
         return self._do("get", key)
 
-    def incr(self, key):
-        return self._do("incr", key)
+    def sadd(self, key, member):
+        return self._do("sadd", key, member)
+
+    def smembers(self, key):
+        return self._do("smembers", key)
 
     def expire(self, key, seconds):
         return self._do("expire", key, seconds)
@@ -60,20 +63,25 @@ class Pipeline:
         if store.away:
             store.away -= 1
             raise RedisConnectionError("away")
-        return [self._answer(*each) for each in self._calls]
+        replies = [self._answer(*each) for each in self._calls]
+        if store.losing:
+            store.losing -= 1
+            raise RedisConnectionError("lost")
+        return replies
 
     def _answer(self, command, key, *rest):
         store = self._store
         store.asked.append((command, key))
         if command == "get":
             return store.results.get(key)
-        if command == "incr":
-            store.tried[key] += 1
-            return store.tried[key]
+        if command == "sadd":
+            store.tried[key].update(rest)
+        if command == "smembers":
+            return set(store.tried[key])
         if command == "expire":
             (store.expiring[key],) = rest
-        else:
-            del store.tried[key]
+        if command == "delete":
+            store.tried.pop(key, None)
         return 1
 
 
@@ -111,10 +119,12 @@ def tried(store, room, monkeypatch):
         client=store, get_key_for_task=lambda id: f"result of {id}", decode_result=lambda meta: meta
     )
     done: list[object] = []
+    refused: list[Delivery] = []
     made = Quarantine(
         room,
         backend,
         done=done.extend,
+        refused=refused.append,
         has_result=lambda delivery: delivery.request.alone,
         key_prefix="a:",
     )
@@ -122,6 +132,8 @@ def tried(store, room, monkeypatch):
 
     def one(delivery: Delivery) -> Delivery:
         made.put(delivery)
+        if not delivery.jobs:
+            wait_until(lambda: delivery in refused)
         wait_until(lambda: set(map(id, delivery.jobs)) <= set(map(id, room.released)))
         assert all(each in done for each in delivery.jobs)
         return delivery
@@ -144,8 +156,9 @@ def deliver(*images: bytes, alone: bool = True, wanted: bool = True) -> Delivery
 
 def test_it_is_counted_before_it_is_read_and_not_any_more_after_it(tried, store, room):
     tried(deliver(b"image"))
-    key = "a:tilefleet-attempts-one:0"
-    assert store.asked[-3:] == [("incr", key), ("expire", key), ("delete", key)]
+    key = "a:tilefleet-attempts-of-one:0"
+    calls = ["sadd", "expire", "smembers", "delete"]
+    assert store.asked[-4:] == [(each, key) for each in calls]
     assert store.expiring == {key: 3600}
     assert room.read == [b"image"]
     assert store.tried == {}
@@ -161,7 +174,7 @@ def test_it_is_counted_before_it_is_read_and_not_any_more_after_it(tried, store,
 def test_one_that_two_have_been_lost_with_while_it_was_alone_is_given_up(
     tried, store, room, lost, is_read
 ):
-    store.tried["a:tilefleet-attempts-one:0"] = lost
+    store.tried["a:tilefleet-attempts-of-one:0"] = {*range(lost)}
     (each,) = tried(deliver(b"image")).jobs
     assert bool(room.read) is is_read
     assert isinstance(each.error, GivenUp) is not is_read
@@ -169,7 +182,7 @@ def test_one_that_two_have_been_lost_with_while_it_was_alone_is_given_up(
 
 
 def test_the_captchas_of_a_list_are_blamed_each_for_itself(tried, store, room):
-    store.tried["a:tilefleet-attempts-one:1"] = 2
+    store.tried["a:tilefleet-attempts-of-one:1"] = {*range(2)}
     given_up = tried(deliver(b"first", b"second", b"third"))
     assert room.read == [b"first", b"third"]
     assert [type(each.error) for each in given_up.jobs] == [type(None), GivenUp, type(None)]
@@ -189,6 +202,14 @@ def test_nor_is_what_has_failed_already(tried, store, room):
     outcome = tried(deliver(b"image")).outcome
     assert (outcome.error, outcome.stored) == (error, True)
     assert room.read == []
+
+
+def test_nor_does_a_list_fail_whose_images_went_with_its_answer(tried, store):
+    store.results["result of one"] = {"status": "SUCCESS", "result": [{"picks": [2]}]}
+    outcome = tried(deliver()).outcome
+    assert (outcome.result, outcome.stored) == ([{"picks": [2]}], True)
+    # Another one fails where all do.
+    assert tried(deliver(alone=False)).outcome.dropped
 
 
 def test_a_stored_state_that_is_not_final_says_nothing(tried, store, room):
@@ -214,12 +235,23 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(tried, store, room):
     assert room.read == [b"image"]
 
 
-def test_a_worker_that_stops_does_not_wait_for_it(tried, store, room):
+def test_one_whose_store_breaks_off_again_and_again_is_not_given_up_for_it(tried, store, room):
+    store.losing = 5
+    tried(deliver(b"image", b"another", alone=False))
+    assert room.read == [b"image", b"another"]
+    assert store.tried == {}
+
+
+def test_a_worker_that_stops_does_not_wait_for_it_and_leaves_it_to_others(
+    tried, store, room, caplog
+):
     store.away = 1_000_000
     tried.quarantine._stopping.set()
-    (each,) = tried(deliver(b"image")).jobs
-    assert room.read == []
-    assert "its store is away" in str(each.error)
+    left = deliver(b"image")
+    tried.quarantine.put(left)
+    wait_until(lambda: "goes back" in caplog.text)
+    assert (room.read, room.released) == ([], [])
+    assert left.jobs[0].error is None
 
 
 def test_a_mistake_of_ours_fails_one_and_the_next_is_read(tried, room):

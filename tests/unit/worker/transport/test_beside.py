@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import msgpack
 import pytest
+from kombu.utils.json import dumps
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -23,7 +24,7 @@ class Channel:
     """Has the bodies that it is told of, or an error."""
 
     def __init__(self, stored=None, trouble=None) -> None:
-        self.qos = SimpleNamespace(beside={})
+        self.qos = SimpleNamespace(beside={}, on_top={"1", "2"})
         self._stored, self._trouble = stored or {}, trouble
 
     def prefixed(self, keys):
@@ -40,10 +41,10 @@ class Channel:
         return [self._stored.get(key) for key in keys]
 
 
-def a_list() -> message.Message:
-    made = message.solve_many(IMAGES, lane="captcha.bulk", now=time(), expires=60, beside=True)
-    assert made.body
-    return made
+def a_list(**headers: str) -> message.Message:
+    return message.solve_many(
+        IMAGES, lane="captcha.bulk", now=time(), expires=60, headers=headers, beside=True
+    )
 
 
 def claimed(tag: str, text: bytes) -> Claimed:
@@ -52,9 +53,23 @@ def claimed(tag: str, text: bytes) -> Claimed:
 
 def test_a_long_list_s_body_is_known_by_its_task_whoever_has_written_the_message_last():
     made = a_list()
+    assert made.body
     assert body_key(made.item) == wire.body_key(made.id)
     # As kombu writes what comes back.
     assert body_key(json.dumps(json.loads(made.item)).encode()) == wire.body_key(made.id)
+
+
+@pytest.mark.parametrize("filling", ["x", "模"], ids=["letters", "escaped"])
+def test_nor_is_it_lost_where_a_long_message_has_grown_by_coming_back(filling):
+    known = 0
+    for length in range(0, 4000, 100):
+        made = a_list(tracestate=filling * length)
+        back = json.loads(made.item)
+        back["headers"]["redelivered"] = True
+        if made.body:
+            assert body_key(dumps(back).encode()) == wire.body_key(made.id)
+            known += 1
+    assert known > 3
 
 
 def test_a_sender_cannot_say_where_its_body_is():
@@ -99,8 +114,8 @@ def test_what_the_account_may_not_read_stays_claimed_and_the_others_are_delivere
     with caplog.at_level(logging.WARNING):
         assert fetch(channel, [claimed("1", a_list().item), image]) == ([image], {})
     assert "1 messages stay claimed: their bodies cannot be read: no right" in caplog.text
-    # Nobody deletes what another one is going to read.
-    assert not channel.qos.beside
+    # Nobody deletes what another one is going to read, and nobody holds it.
+    assert (channel.qos.beside, channel.qos.on_top) == ({}, {"2"})
 
 
 def test_a_connection_that_breaks_is_what_consumes_on_it_hears_of():
