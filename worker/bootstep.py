@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from celery import bootsteps
+from celery import bootsteps, signals
 from celery.platforms import EX_FAILURE
 
 from models import engines
@@ -60,6 +60,9 @@ class EngineRoomStep(bootsteps.StartStopStep):
         self._metrics: Any = None
         self._tracing: Any = None
         self._health: Health | None = None
+        #: When it was told to end, by the monotonic clock.
+        self._told: float | None = None
+        signals.worker_shutting_down.connect(self._is_told)
         worker.engine_room = None
         worker.model_switch = None
 
@@ -193,7 +196,8 @@ class EngineRoomStep(bootsteps.StartStopStep):
         if worker.reporter is not None:
             worker.reporter.close()
         coordinator.hand_on()
-        deadline = monotonic() + self._settings.shutdown_s
+        coordinator.announce()
+        deadline = (self._told or monotonic()) + self._settings.shutdown_s
         while coordinator.claimed and (left := deadline - monotonic()) > 0:
             # The hub has stopped and this is its thread: announce from here.
             if not coordinator.waker.wait(min(left, _RENEWAL_S)):
@@ -213,6 +217,10 @@ class EngineRoomStep(bootsteps.StartStopStep):
         for open_ in (self._metrics, self._health, self._tracing):
             if open_ is not None:
                 open_.close()
+
+    def _is_told(self, **_: Any) -> None:
+        # The hub may wait for its server for a while before it hears of it.
+        self._told = self._told or monotonic()
 
     def terminate(self, worker: Any) -> None:
         for part in (self._quarantine, self._room, self._coordinator.dismissals):

@@ -26,6 +26,7 @@ from tilefleet.report import ServerClock
 from tilefleet.settings import Settings, unknown_variables
 from tilefleet.urls import SCHEMES, for_celery
 from worker import compression, fast_json, options, transport
+from worker.transport.silence import silence
 
 logger = logging.getLogger(__name__)
 
@@ -224,6 +225,11 @@ def _complete_lanes(**_: Any) -> None:
 def _say_unknown(**_: Any) -> None:
     for line in unknown_variables():
         logger.warning("%s", line)
+
+
+@signals.worker_shutting_down.connect
+def _is_to_end(**_: Any) -> None:
+    silence.stop()
 
 
 @signals.celeryd_init.connect

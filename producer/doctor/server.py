@@ -108,6 +108,8 @@ class Server:
         lanes = [key for lane in wire.LANES for key in message.lists(prefix + lane)]
         result = f"{prefix}celery-task-meta-doctor"
         wanted = [("TIME",), ("HVALS", prefix + report.KEY), ("MGET", result)]
+        # Images of lists.
+        wanted.append(("SET", prefix + wire.body_key("doctor"), "", "EX", "1"))
         wanted += [(command, lane, *more) for lane in lanes for command, *more in _ON_LANES]
         connection = self._client.connection_pool.get_connection()
         try:
@@ -133,7 +135,8 @@ class Server:
         policy = str(self._client.info("memory").get("maxmemory_policy", "noeviction"))
         if policy == "noeviction":
             return Check("eviction", OK, "noeviction: nothing is thrown away")
-        lost = "captchas and answers" if policy.startswith("allkeys") else "answers not read yet"
+        of_lists = "the images of lists that wait, and answers not read yet"
+        lost = "captchas and answers" if policy.startswith("allkeys") else of_lists
         return Check(
             "eviction",
             FAIL if policy.startswith("allkeys") else WARN,

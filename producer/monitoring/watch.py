@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError, ResponseError
 
 from producer.client import backlog
@@ -76,7 +76,8 @@ class Watch(AbstractContextManager["Watch"]):
             channel = self._connection.default_channel
             read = {lane for each in workers.values() for lane in each.bounds}
             lanes = [*wire.LANES, *sorted(read - {*wire.LANES})]
-            waiting = {lane: self._waiting(channel, lane) for lane in lanes}
+            # Not kombu's way to ask for a queue that is there: it forgets the key prefix.
+            waiting = {lane: int(channel._size(lane)) for lane in lanes}
             oldest_s = self._oldest(channel, lanes)
         except (OperationalError, RedisError, OSError, RuntimeError) as error:
             with suppress(OperationalError, RedisError, OSError):
@@ -96,12 +97,3 @@ class Watch(AbstractContextManager["Watch"]):
         except ResponseError:
             self._may_read = False
             return {}
-
-    @staticmethod
-    def _waiting(channel: Any, lane: str) -> int:
-        try:
-            declared = channel.queue_declare(lane, passive=True)
-        except ChannelError:
-            # A queue without messages is none to Redis.
-            return 0
-        return int(declared.message_count)

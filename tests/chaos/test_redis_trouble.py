@@ -10,7 +10,7 @@ from redis import Redis
 from producer import Client
 from producer.local.worker import WorkerProcess
 from tests.support.running.fleet import STRANGE, wait_until
-from tests.support.running.servers import FragileServer, Sentinels, Wire
+from tests.support.running.servers import FragileServer, Sentinels, Wire, stopped
 from tilefleet import wire
 
 ENVIRON = {"TILEFLEET_ENGINE": "null", "TILEFLEET_LEASE_S": "2", "TILEFLEET_MAX_BATCH": "8"}
@@ -74,6 +74,23 @@ def test_a_wire_that_is_cut_or_dead_for_a_while(server, how):
         line.mend()
         assert all_are_answered(redis, pending, 40)
         assert goes_on(server.url)
+
+
+def test_beside_a_server_that_hangs_a_worker_says_so_and_stops_in_time(server):
+    """Whatever it holds; and nothing of that is lost."""
+    environ = {**ENVIRON, "TILEFLEET_SHUTDOWN_S": "1"}
+    worker = WorkerProcess(server.url, *STRANGE, environ=environ, stop_s=12)
+    with Client(server.url) as fleet, Redis.from_url(server.url) as redis:
+        with worker:
+            pending = [fleet.submit(b"tenth %d" % number) for number in range(60)]
+            wait_until(lambda: pending[5].ready())
+            with stopped(server.pid):
+                wait_until(lambda: "no answer within 5 s; connecting anew" in worker.log)
+                assert worker.stop() == 0
+        assert redis.hlen("unacked")
+        with WorkerProcess(server.url, environ=ENVIRON):
+            assert all_are_answered(redis, pending)
+            assert nothing_is_left(redis)
 
 
 def test_a_slow_wire(server):

@@ -70,6 +70,8 @@ class CaptchaConsumer(Consumer):
         self._held_later = HeldLater(self.app)
         self.on_task_message = Listeners()
         self._pause_s, self._broke = _FIRST_PAUSE_S, float("-inf")
+        #: Whether its server is being connected to; Celery keeps the connection that broke.
+        self.connecting = False
 
     def connect(self) -> Any:
         """``inspect stats`` tells a connection's options: not who we are to sentinels."""
@@ -91,13 +93,20 @@ class CaptchaConsumer(Consumer):
         def say(error: Exception, pause_s: float) -> None:
             logger.error("%s: %s; tried again in %g s", conn.as_uri(), reason(error), pause_s)
 
-        conn.ensure_connection(
-            say,
-            interval_start=start,
-            interval_step=step,
-            interval_max=longest,
-            callback=maybe_shutdown,
-        )
+        self.connecting = True
+        try:
+            conn.ensure_connection(
+                say,
+                interval_start=start,
+                interval_step=step,
+                interval_max=longest,
+                callback=maybe_shutdown,
+            )
+        finally:
+            self.connecting = False
+            if (coordinator := getattr(self.controller, "engine_room", None)) is not None:
+                # The loop is about to: whoever looks whether it hangs counts from here.
+                coordinator.turned = monotonic()
         self.first_connection_attempt = False
         return conn
 

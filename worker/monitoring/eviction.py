@@ -63,4 +63,7 @@ def _what(policy: str, *, queues: bool) -> str:
         return "results that nobody has read yet"
     if policy.startswith("allkeys"):
         return "any key, captchas that wait or are claimed and their results too"
-    return "keys that expire: results that nobody has read yet, and how much may wait"
+    return (
+        "keys that expire: the images of lists that wait, results that nobody has read yet, and "
+        "how much may wait"
+    )

@@ -97,7 +97,7 @@ class Health:
         self._remove(self._heartbeat)
 
     def _run(self) -> None:
-        done, moved, away, told = -1, monotonic(), False, ""
+        done, moved, away, hung = -1, monotonic(), False, False
         while not self._stopping.wait(health.EVERY_S):
             if self._entered:
                 self._show()
@@ -107,9 +107,10 @@ class Health:
             if so_far != done or not here:
                 done, moved = so_far, now
             why = self._hangs(here, now - moved)
-            if why != told:
+            # Once, though the seconds in it grow.
+            if bool(why) != hung:
                 (logger.error if why else logger.warning)("%s", why or "This worker works again")
-                told = why
+                hung = bool(why)
             if why:
                 continue
             try:
@@ -124,7 +125,7 @@ class Health:
         """What is wrong; nothing, mostly."""
         # While it connects, again and again if need be, there is no loop to turn.
         consumer = getattr(self._worker, "consumer", None)
-        connected = consumer is not None and consumer.connection is not None
+        connected = consumer is not None and consumer.connection and not consumer.connecting
         turned_s = monotonic() - self._coordinator.turned
         if connected and turned_s > _HUB_S and self._ready.exists():
             return f"The hub's loop has not turned for {turned_s:.0f} s"

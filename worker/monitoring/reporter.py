@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
 
@@ -27,6 +28,8 @@ class Reporter:
         #: What the line says.
         self._report: Callable[[], Report] = lambda: STARTING
         self._trouble = ""
+        #: Whether the server did not answer the last time.
+        self._away = False
         self._closed = False
         self._due = Event()
         self._thread = Thread(target=self._run, name="reporter", daemon=True)
@@ -53,17 +56,19 @@ class Reporter:
         while not self._closed:
             self._due.clear()
             try:
-                trouble = self._write()
+                trouble, self._away = self._write(), False
             except (RedisError, OSError) as error:
+                self._away = True
                 trouble = f"This worker cannot tell that it lives: {error}"
             if trouble and trouble != self._trouble:
                 logger.warning("%s", trouble)
             self._trouble = trouble
             self._due.wait(report.EVERY_S)
-        try:
+        if self._away:
+            # It goes by itself; a server that hangs would keep this worker from its end.
+            return
+        with suppress(RedisError, OSError):
             self._line.remove()
-        except (RedisError, OSError):
-            pass
 
     def _write(self) -> str:
         if self._line.write(self._report()) is None:

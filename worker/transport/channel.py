@@ -40,6 +40,7 @@ from worker.transport.message import Base64, Message, Unreadable, parse
 from worker.transport.order import is_first
 from worker.transport.qos import QoS
 from worker.transport.short_way import ShortWay
+from worker.transport.silence import silence
 from worker.transport.tracking import POLL_S, Tracking
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,10 @@ class Channel(redis.Channel):
         self.receivers: list[int] | None = None
         #: What may take messages before kombu makes anything of them.
         self.short_way: ShortWay | None = None
-        super().__init__(*args, **options)
+        with silence.noticed():
+            # It asks the server whether it is there.
+            super().__init__(*args, **options)
+        silence.end()
         if not self.ack_emulation:
             raise ValueError(
                 "ack_emulation=False loses messages and is not for this transport; "
@@ -94,7 +98,9 @@ class Channel(redis.Channel):
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
-        yield client or self._shared_client
+        silence.check()
+        with silence.noticed():
+            yield client or self._shared_client
 
     @cached_property
     def _shared_client(self) -> Any:
@@ -273,13 +279,15 @@ class Channel(redis.Channel):
         self.disarm()
         if not self.closed:
             try:
+                silence.check()
                 if self._claim:
                     self.qos.restore([each.tag for each in self._read_claim()])
                 if self._qos:
                     self._qos.flush_parked()
                     self._qos.flush()
             except (*self.connection_errors, ResponseError) as error:
-                logger.warning("What is claimed comes back when its lease ends: %r", error)
+                if self._claim or self.qos.acknowledged or self.qos.held():
+                    logger.warning("What is claimed comes back when its lease ends: %r", error)
             self._claim = None
             self.disarm()
         super().close()

@@ -7,6 +7,8 @@ from typing import Any
 
 from kombu.transport import redis
 
+from worker.transport.silence import silence
+
 
 class Poller(redis.MultiChannelPoller):
     """As kombu's; before each wait, channels send what they have to say."""
@@ -19,6 +21,8 @@ class Poller(redis.MultiChannelPoller):
         return self.call_later is not None
 
     def on_poll_start(self) -> None:
+        # What came of it is told by timers, which have their own way with errors.
+        silence.check()
         for channel in self._channels:
             channel.settle()
         super().on_poll_start()

@@ -140,7 +140,8 @@ class QoS(redis.QoS):
         self._forget_bodies(tags)
         if keys := self.take_unneeded():
             with self.channel.conn_or_acquire() as client, suppress(ResponseError):
-                client.execute_command("DEL", *self.channel.prefixed(keys))
+                # kombu's client puts the prefix in front of these, though not of MGET's.
+                client.delete(*keys)
 
     def take_unneeded(self) -> list[str]:
         """Keys that may be deleted; once each."""

@@ -130,11 +130,18 @@ def test_an_account_with_too_few_rights_is_told_what_it_lacks(server, worker):
             categories=["+@all"],
             commands=["-lpush", "-info"],
         )
+        # Of a version that had no bodies beside messages.
+        older = ["captcha*", "celery-task-meta-*", "tilefleet-fleet"]
+        redis.acl_setuser(
+            "older", enabled=True, passwords=["+older"], keys=older, categories=["+@all"]
+        )
         url = accounts.of("", server.url)
         code, found = doctor(url.replace("//", "//some:some@"))
         assert code == 1
         assert found["rights"]["found"] == "account some may not LPUSH"
         assert found["memory"]["state"] == "skip"
+        code, found = doctor(url.replace("//", "//older:older@"))
+        assert found["rights"]["found"] == "account older may not SET"
         code, found = doctor(url.replace("//", "//few:few@"))
         assert found["version"]["state"] == "ok"
         assert found["rights"]["state"] == "skip"

@@ -1,5 +1,6 @@
 """When a worker's heart stops beating."""
 
+from math import inf
 from types import SimpleNamespace
 
 import pytest
@@ -19,9 +20,9 @@ class Room:
         return {"waiting": self.here, "running": 0, "captchas": 0}
 
 
-def started(folder, stuck_s=60.0, turned=float("inf"), connection="some"):
+def started(folder, stuck_s=60.0, turned=inf, connection="some", connecting=False):
     coordinator = SimpleNamespace(turned=turned, errors={})
-    consumer = SimpleNamespace(connection=connection)
+    consumer = SimpleNamespace(connection=connection, connecting=connecting)
     worker = SimpleNamespace(hostname="w@h", consumer=consumer)
     health = Health(folder, worker, coordinator, reads=lambda: room.reads, stuck_s=stuck_s)
     room = Room()
@@ -53,13 +54,23 @@ def test_captchas_that_are_here_and_do_not_get_done_stop_it(tmp_path):
 
 @pytest.mark.slow
 def test_a_loop_that_does_not_turn_stops_it_unless_the_worker_is_connecting(tmp_path):
-    health, _ = started(tmp_path / "hangs", turned=float("-inf"))
+    health, _ = started(tmp_path / "hangs", turned=-inf)
     assert not beats(tmp_path / "hangs")
     health.close()
-    health, _ = started(tmp_path / "connects", turned=float("-inf"), connection=None)
-    assert beats(tmp_path / "connects")
+    for connects in ({"connection": None}, {"connecting": True}):
+        health, _ = started(tmp_path / "connects", turned=-inf, **connects)
+        assert beats(tmp_path / "connects")
+        health.close()
+        assert not (tmp_path / "connects" / "heartbeat").exists()
+
+
+@pytest.mark.slow
+def test_a_loop_that_does_not_turn_is_told_of_once(tmp_path, caplog):
+    health, _ = started(tmp_path, turned=-inf)
+    assert not beats(tmp_path)
+    assert not beats(tmp_path)
     health.close()
-    assert not (tmp_path / "connects" / "heartbeat").exists()
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.slow
