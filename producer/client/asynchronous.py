@@ -101,7 +101,8 @@ class AsyncClient:
                 raise SettingError(
                     f"{without_password(url)!r} is not usable: give {error}"
                 ) from None
-        self._sender = Sender(self._retries, _tracing(self._settings))
+        self._tracing = _tracing(self._settings)
+        self._sender = Sender(self._retries, self._tracing)
         self._opened: Shards | None = None
         #: Those that were looked at last.
         self._lanes: Sequence[str] = wire.LANES
@@ -257,6 +258,7 @@ class AsyncClient:
                 for line, (url, _) in zip(lines, self._places, strict=True)
             ],
             retry=self._settings.shard_down == "retry",
+            tracing=self._tracing,
         )
 
     async def answer_all(
