@@ -63,25 +63,18 @@ class Context:
         ages = await oldest(self.stores, seen.lanes, key_prefix=self.settings.key_prefix)
         return self.metrics.show(seen, ages, names=names)
 
-    def check_size(self, picture: bytes) -> None:
-        """Raises TooLarge for what no worker would read, before it is sent to one."""
-        if len(picture) > self.settings.max_bytes:
-            raise self.too_large(len(picture))
-
-    def too_large(self, length: int) -> TooLarge:
-        return TooLarge(f"{length} bytes; at most {self.settings.max_bytes} are accepted")
-
-    async def content(self, file: UploadFile) -> bytes | TooLarge:
-        """What is in a file of a form, or the error in its place."""
-        if (file.size or 0) > self.settings.max_bytes:
-            return self.too_large(file.size or 0)
-        return await file.read()
-
     def checked(self, picture: bytes | BadRequest) -> bytes | BadRequest:
-        """The error in the place of what is too large."""
-        if isinstance(picture, bytes) and len(picture) > self.settings.max_bytes:
-            return self.too_large(len(picture))
-        return picture
+        """The error in the place of what no worker would read, before it is sent to one."""
+        length = len(picture) if isinstance(picture, bytes) else 0
+        return self._too_large(length) or picture
+
+    async def content(self, file: UploadFile) -> bytes | BadRequest:
+        """What is in a file of a form; the error in the place of what no worker would read."""
+        return self._too_large(file.size or 0) or await file.read()
+
+    def _too_large(self, length: int) -> TooLarge | None:
+        most = self.settings.max_bytes
+        return TooLarge(f"{length} bytes; at most {most} are accepted") if length > most else None
 
     def hold(self, who: str, count: int) -> None:
         """So many bytes more of a body; raises 503 where it is too much."""

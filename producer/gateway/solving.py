@@ -35,7 +35,8 @@ async def solve(
     model = model or (None if key is None else key.model)
     left_s = await here.quota.take(key, 1, timeout=timeout)
     try:
-        here.check_size(picture)
+        if isinstance(checked := here.checked(picture), BadRequest):
+            raise checked
         # What goes on behind this request, to have it sent, is its sender's as well.
         turns.spent(request.state.who, len(picture) * _SENT_S)
         answer = await here.fleet.solve(picture, timeout=left_s, model=model)

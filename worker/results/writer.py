@@ -6,6 +6,7 @@ written or the worker stops; until then its message is not acknowledged.
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
@@ -166,6 +167,9 @@ class Writer:
                 delivery.outcome = Outcome(
                     error=EngineError(f"no result can be stored: {reason(error)}")
                 )
+                with suppress(Exception):
+                    # Who waits for it is told at least.
+                    delivery.encoded = self._encode(delivery, done_at)
 
     def _encode(self, delivery: Delivery, done_at: str) -> tuple[Any, int, Any]:
         """Key, seconds to live and value of a result, as Celery's backend would write them."""
