@@ -2,8 +2,8 @@
 
 `sync` is `asynchronous` with an event loop in a thread (`loop_thread`); `pending` is a captcha on
 its way, `window` many of them. Below: `transport` (both connections; several servers), `results`
-(those that are `expected`, as they come), `message` (what is on the wire), `connection`, `backlog`
-(how much may wait), `retries`, `source` (what can be sent). They import each other relatively:
+(as they come), `message` (what is on the wire), `connection`, `backlog` (how much may wait),
+`retries`, `source` and `arguments` (what a caller may give). They import each other relatively:
 `tilefleet` loads this folder under another name where a program has a producer.py.
 """
 

@@ -17,12 +17,13 @@ from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
 from tilefleet.urls.shards import name
 
+from .arguments import address, addresses, named, seconds, whole
 from .backlog import Backlog
 from .connection import connect
 from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .retries import Retries
 from .sending import Call, Sender
-from .source import Source, address, addresses, named, read, read_all, seconds, whole
+from .source import Source, read, read_all
 from .transport import Transport
 from .transport.shards import Shard, Shards
 from .window import Window

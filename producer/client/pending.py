@@ -9,8 +9,8 @@ from tilefleet.answer import Answer
 from tilefleet.errors import AnswerTimeout, FleetError, Revoked, TilefleetError
 
 from . import message
+from .arguments import seconds
 from .message import Message
-from .source import seconds
 from .transport import Transport
 
 Outcome = Answer | TilefleetError | OSError

@@ -16,11 +16,12 @@ from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import FleetUnreachable
 
+from .arguments import addresses, seconds
 from .asynchronous import AsyncClient, group_size
 from .loop_thread import Background
 from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .retries import Retries
-from .source import Source, addresses, read, read_all, seconds
+from .source import Source, read, read_all
 from .window import Window
 
 S = TypeVar("S", bound=Source)

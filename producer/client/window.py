@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
-from .source import several
+from .arguments import several
 
 
 class Running(Protocol):

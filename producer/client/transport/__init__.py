@@ -30,9 +30,10 @@ from tilefleet.urls.shards import is_cluster, refusal
 
 from .. import message
 from ..backlog import Backlog
+from ..cancelling import check_cancelled, stop
 from ..connection import TROUBLE, IsCluster, connect, exchange, why
 from ..message import Message
-from ..results import Results, check_cancelled, stop
+from ..results import Results
 from ..retries import Retries
 from .outbox import Batch, Outbox, Sending
 

@@ -17,9 +17,9 @@ from tilefleet.errors import AnswerTimeout, FleetUnreachable, TilefleetError, Un
 from tilefleet.urls import shards
 
 from ..backlog import Backlog
+from ..cancelling import stop
 from ..connection import TROUBLE, why
 from ..pending import Outcome
-from ..results import stop
 from . import Transport
 
 if TYPE_CHECKING:

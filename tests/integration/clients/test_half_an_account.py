@@ -12,7 +12,8 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from producer import AsyncClient, Client
-from producer.client import expected, transport
+from producer.client import transport
+from producer.client.results import expected
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.running import accounts

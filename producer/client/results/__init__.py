@@ -5,8 +5,9 @@
     expect ─→ a future ─→ SUBSCRIBE, confirmed ─→ the result is published ─→ the future is done
     connection lost ─→ a pause with jitter ─→ SUBSCRIBE again ─→ `missed`: what came meanwhile
 
-Some are subscribed to before there are captchas for them (`spares`). Nothing polls. Keys are those
-of Celery's backend, which publishes a result under the key that it stores it under.
+`expected` has the futures. Some are subscribed to before there are captchas for them (`spares`).
+Nothing polls. Keys are those of Celery's backend, which publishes a result under the key that it
+stores it under. May import what `producer.client` may.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-from .connection import TROUBLE
+from ..cancelling import check_cancelled, stop
+from ..connection import TROUBLE
 from .expected import Expected
 from .spares import Spares
 
@@ -235,22 +237,3 @@ async def _ask(connection: Any) -> None:
         while True:
             await asyncio.sleep(_ASK_S)
             await _say(connection, (b"PING",))
-
-
-def check_cancelled() -> None:
-    """Raise CancelledError in a task that was told to end, and has not heard it.
-
-    What redis-py waits with swallows a cancellation that meets a reply (bpo-42130); whoever ends
-    the loop, as `asyncio.run` does, cancels once and waits.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
-async def stop(task: "asyncio.Task[None]") -> None:
-    """Cancel it and wait for its end."""
-    # Again and again: a cancellation that meets a reply is swallowed on its way (bpo-42130).
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=0.5)
