@@ -24,9 +24,7 @@ from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
 from tilefleet.urls import are_alike, parse
-
-# By their names: the module here that is called shards too takes its place in this package.
-from tilefleet.urls.shards import is_cluster, refusal
+from tilefleet.urls.hello import is_cluster, refusal
 
 from .. import message
 from ..backlog import Backlog
