@@ -53,12 +53,10 @@ def _tracing(settings: Settings) -> "Tracing | None":
     """None: nothing is traced. Raises SettingError where that is asked for and not installed."""
     if not settings.traces:
         return None
-    from tilefleet import tracing
-
     try:
         from .tracing import Tracing
     except ModuleNotFoundError as error:
-        raise SettingError(tracing.missing(error)) from None
+        raise SettingError.needs("TILEFLEET_TRACES", error, "tracing") from None
     return Tracing(settings.traces)
 
 

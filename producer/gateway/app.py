@@ -200,11 +200,9 @@ def _tracing(settings: Settings) -> Callable[[Iterable[tuple[bytes, bytes]]], No
     """
     if not settings.traces:
         return None
-    from tilefleet import tracing
-
     try:
         from tilefleet.tracing import carrier, provider
     except ModuleNotFoundError as error:
-        raise SettingError(tracing.missing(error)) from None
+        raise SettingError.needs("TILEFLEET_TRACES", error, "tracing") from None
     provider.tracer("tilefleet-gateway")
     return carrier.go_on
