@@ -17,7 +17,7 @@ from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
 from tilefleet.urls.shards import name
 
-from .arguments import address, addresses, named, seconds, whole
+from .arguments import address, addresses, named, seconds
 from .backlog import Backlog
 from .connection import connect
 from .pending import TIMEOUT_S, AsyncPending, Outcome
@@ -26,27 +26,12 @@ from .sending import Call, Sender
 from .source import Source, read, read_all
 from .transport import Transport
 from .transport.shards import Shard, Shards
-from .window import Window
+from .window import Window, group_size
 
 if TYPE_CHECKING:
     from .tracing import Tracing
 
 S = TypeVar("S", bound=Source)
-
-#: Captchas of the bulk lane that go in one message.
-_TOGETHER = 32
-
-#: An ordered `map` sends captchas in groups, and waits for a group together: most captchas of one,
-#: and the share of the window that one is at most. A slow captcha holds up no more.
-_MOST_AT_ONCE, _SHARES = 16, 16
-
-
-def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
-    """How many captchas of a `map` go together; raises BadArgument for a window below 1."""
-    window = whole(window, "window", 1, "captchas that are on their way at once")
-    if bulk:
-        return min(_TOGETHER, window)
-    return max(1, min(_MOST_AT_ONCE, window // _SHARES)) if ordered else 1
 
 
 def _tracing(settings: Settings) -> "Tracing | None":
