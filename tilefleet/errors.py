@@ -48,6 +48,11 @@ class TilefleetError(Exception):
 class SettingError(TilefleetError):
     """A setting has a value that cannot be used."""
 
+    @classmethod
+    def needs(cls, variable: str, error: ModuleNotFoundError, extra: str) -> "SettingError":
+        """What it asks for is not installed, but with this extra."""
+        return cls(f"{variable} needs {error.name}: pip install 'tilefleet[{extra}]'")
+
 
 class BadKeyFile(SettingError):
     """The gateway's file of API keys is missing, broken, or cannot be changed as asked."""

@@ -120,7 +120,7 @@ class EngineRoomStep(bootsteps.StartStopStep):
                 cores=partial(share_of_cores, self._settings.processes or 1),
             )
         except TilefleetError as error:
-            raise self._unusable(str(error)) from None
+            raise self._unusable(error) from None
         return held
 
     def _make_parts(self, worker: Any) -> None:
@@ -245,27 +245,26 @@ class EngineRoomStep(bootsteps.StartStopStep):
             # Most workers need no Prometheus library.
             from worker.monitoring.metrics import Metrics, Parts
         except ModuleNotFoundError as error:
-            missing = f"TILEFLEET_METRICS needs {error.name}: pip install 'tilefleet[metrics]'"
-            raise self._unusable(missing) from None
+            raise self._unusable(
+                SettingError.needs("TILEFLEET_METRICS", error, "metrics")
+            ) from None
         parts = Parts(
             worker, self._room, self._coordinator, self._writer, self._quarantine, self._pace
         )
         try:
             return Metrics(parts, self._settings.metrics, fleet=self._settings.fleet)
         except SettingError as error:
-            raise self._unusable(str(error)) from None
+            raise self._unusable(error) from None
 
     def _open_tracing(self, worker: Any) -> Any:
         """What tells a collector; a worker that was to trace does not run without."""
-        from tilefleet import tracing
-
         try:
             from worker.monitoring.tracing import Tracing
         except ModuleNotFoundError as error:
-            raise self._unusable(tracing.missing(error)) from None
+            raise self._unusable(SettingError.needs("TILEFLEET_TRACES", error, "tracing")) from None
         return Tracing(worker.app)
 
-    def _unusable(self, why: str) -> SystemExit:
+    def _unusable(self, why: TilefleetError) -> SystemExit:
         logger.critical("This worker cannot read captchas: %s", why)
         return SystemExit(EX_FAILURE)
 

@@ -17,47 +17,31 @@ from tilefleet.settings import Settings
 from tilefleet.urls import parse, without_password
 from tilefleet.urls.shards import name
 
+from .arguments import address, addresses, named, seconds
 from .backlog import Backlog
 from .connection import connect
 from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .retries import Retries
 from .sending import Call, Sender
-from .source import Source, address, addresses, named, read, read_all, seconds, whole
+from .source import Source, read, read_all
 from .transport import Transport
 from .transport.shards import Shard, Shards
-from .window import Window
+from .window import Window, group_size
 
 if TYPE_CHECKING:
     from .tracing import Tracing
 
 S = TypeVar("S", bound=Source)
 
-#: Captchas of the bulk lane that go in one message.
-_TOGETHER = 32
-
-#: An ordered `map` sends captchas in groups, and waits for a group together: most captchas of one,
-#: and the share of the window that one is at most. A slow captcha holds up no more.
-_MOST_AT_ONCE, _SHARES = 16, 16
-
-
-def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
-    """How many captchas of a `map` go together; raises BadArgument for a window below 1."""
-    window = whole(window, "window", 1, "captchas that are on their way at once")
-    if bulk:
-        return min(_TOGETHER, window)
-    return max(1, min(_MOST_AT_ONCE, window // _SHARES)) if ordered else 1
-
 
 def _tracing(settings: Settings) -> "Tracing | None":
     """None: nothing is traced. Raises SettingError where that is asked for and not installed."""
     if not settings.traces:
         return None
-    from tilefleet import tracing
-
     try:
         from .tracing import Tracing
     except ModuleNotFoundError as error:
-        raise SettingError(tracing.missing(error)) from None
+        raise SettingError.needs("TILEFLEET_TRACES", error, "tracing") from None
     return Tracing(settings.traces)
 
 
@@ -101,7 +85,8 @@ class AsyncClient:
                 raise SettingError(
                     f"{without_password(url)!r} is not usable: give {error}"
                 ) from None
-        self._sender = Sender(self._retries, _tracing(self._settings))
+        self._tracing = _tracing(self._settings)
+        self._sender = Sender(self._retries, self._tracing)
         self._opened: Shards | None = None
         #: Those that were looked at last.
         self._lanes: Sequence[str] = wire.LANES
@@ -257,6 +242,7 @@ class AsyncClient:
                 for line, (url, _) in zip(lines, self._places, strict=True)
             ],
             retry=self._settings.shard_down == "retry",
+            tracing=self._tracing,
         )
 
     async def answer_all(

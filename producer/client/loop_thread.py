@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tilefleet.errors import FleetUnreachable
 
-from .results import stop
+from .cancelling import stop
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from tilefleet.answer import Answer
 from tilefleet.errors import AnswerTimeout, FleetError, Revoked, TilefleetError
 
 from . import message
+from .arguments import seconds
 from .message import Message
-from .source import seconds
 from .transport import Transport
 
 Outcome = Answer | TilefleetError | OSError
@@ -62,15 +62,14 @@ class AsyncPending:
 
     def cancel(self) -> None:
         """Nobody wants it any more: workers that have not begun with it will not read it."""
-        if not self._future.done():
-            self._wire.forget(self.id, revoke=True)
-            self._future.cancel()
+        self._drop()
 
     def outcome(self, timeout: float) -> Outcome:
-        """The answer or the error, where all that is known is that `timeout` seconds are over."""
+        """The answer or the error, where all that is known is that `timeout` seconds are over; what
+        is not answered then is cancelled."""
         try:
             if not self._future.done():
-                raise self._too_late(timeout)
+                raise self._given_up(timeout)
             return self.answer()
         except Revoked as error:
             return self._told_late(error, timeout, self._expires_at)
@@ -80,7 +79,7 @@ class AsyncPending:
     def outcomes(self, timeout: float) -> list[Outcome]:
         """The same of a list of captchas; raises what it failed with as a whole."""
         if not self._future.done():
-            raise self._too_late(timeout)
+            raise self._given_up(timeout)
         results = self._outcome()
         assert isinstance(results, list)
         return [message.answer(result) for result in results]
@@ -100,6 +99,18 @@ class AsyncPending:
         captcha has expired with it."""
         both = max(ends, self._expires_at) - _SAME_S
         return error if self._future.cancelled() or monotonic() < both else self._too_late(timeout)
+
+    def _given_up(self, timeout: float) -> AnswerTimeout:
+        """The error for it, which its trace is told, too."""
+        error = self._too_late(timeout)
+        # Not this one: its traceback would keep the future that keeps it.
+        self._drop(AnswerTimeout(*error.args))
+        return error
+
+    def _drop(self, why: AnswerTimeout | None = None) -> None:
+        if not self._future.done():
+            self._wire.forget(self.id, revoke=True)
+            self._future.cancel(why)
 
     def _too_late(self, timeout: float) -> AnswerTimeout:
         fate = "it has expired" if monotonic() > self._expires_at else "it may still be answered"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tilefleet.errors import BadArgument, FleetError, FleetUnreachable, Overloaded
 
-from .source import number, whole
+from .arguments import number, whole
 
 #: Tries: the server's note of what it has accepted outlives them all.
 _MOST: Final = 1000

@@ -6,6 +6,7 @@ Traced, if anything is; not above what may wait; again, as its `retries` say.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import repeat
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any, Final
@@ -34,8 +35,8 @@ class Call:
 
     arguments: Sequence[Any]
     lane: str
-    #: Of `message`: `solve`, whose argument is an image, or `solve_many`, a list of them.
-    write: Callable[..., Message] = message.solve
+    #: Whether each argument is a list of images, and not one.
+    many: bool = False
     #: Those that are traced; of each argument, if anything is traced at all.
     spans: "Spans" = ()
     #: Whether a list's images may be beside its message.
@@ -83,7 +84,7 @@ class Sender:
     ) -> list[Outcome]:
         """The same with as few messages as there can be, when nobody waits for others."""
         lane = wire.lane(model, bulk=True)
-        calls = [Call([part], lane, message.solve_many) for part in message.parts(images)]
+        calls = [Call([part], lane, many=True) for part in message.parts(images)]
         each = await asyncio.gather(*(self._solve_list(line, call, timeout) for call in calls))
         return [outcome for outcomes in each for outcome in outcomes]
 
@@ -128,29 +129,28 @@ class Sender:
         ]
 
     async def _write(self, line: Transport, call: Call, expires: float) -> list[Message]:
-        if call.write is message.solve:
-            return self._written(line, call, expires)
+        if not call.many:
+            return self._messages(line, call, expires)
         # A list's messages are long, and there are several: one after the other.
         async with line.lists:
             begun = thread_time()
-            messages = self._written(line, call, expires)
+            messages = self._messages(line, call, expires)
             await asyncio.sleep(thread_time() - begun)
         return messages
 
-    def _written(self, line: Transport, call: Call, expires: float) -> list[Message]:
+    def _messages(self, line: Transport, call: Call, expires: float) -> list[Message]:
         now = line.clock.now()
-        options: dict[str, Any] = {}
-        if call.write is message.solve_many:
-            options["beside"] = call.beside and line.backlog.fetches
+        write: Callable[..., Message] = message.solve
+        if call.many:
+            write = partial(message.solve_many, beside=call.beside and line.backlog.fetches)
         return [
-            call.write(
+            write(
                 each,
                 lane=call.lane,
                 now=now,
                 expires=expires,
                 headers=headers,
                 task_id=line.new_id(),
-                **options,
             )
             for each, headers in zip(call.arguments, self._headers(call), strict=False)
         ]
@@ -188,7 +188,7 @@ async def _check_room(line: Transport, call: Call) -> None:
     count = len(call.arguments)
     # Where sending does not tell the time, its clock may have been set since the last look. How a
     # list is sent depends on which workers there are.
-    needs_news = not line.tells_time or call.write is message.solve_many
+    needs_news = not line.tells_time or call.many
     is_old = needs_news and not line.backlog.is_fresh(call.lane)
     if line.backlog.needs_look(call.lane, count) or line.clock.was_set or is_old:
         await line.look(call.lane)

@@ -16,12 +16,13 @@ from tilefleet import wire
 from tilefleet.answer import Answer
 from tilefleet.errors import FleetUnreachable
 
-from .asynchronous import AsyncClient, group_size
+from .arguments import addresses, seconds
+from .asynchronous import AsyncClient
 from .loop_thread import Background
 from .pending import TIMEOUT_S, AsyncPending, Outcome
 from .retries import Retries
-from .source import Source, addresses, read, read_all, seconds
-from .window import Window
+from .source import Source, read, read_all
+from .window import Window, group_size
 
 S = TypeVar("S", bound=Source)
 

@@ -5,7 +5,22 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
-from .source import several
+from .arguments import several, whole
+
+#: Captchas of the bulk lane that go in one message.
+_TOGETHER = 32
+
+#: An ordered `map` sends captchas in groups, and waits for a group together: most captchas of one,
+#: and the share of the window that one is at most. A slow captcha holds up no more.
+_MOST_AT_ONCE, _SHARES = 16, 16
+
+
+def group_size(window: int, *, bulk: bool, ordered: bool) -> int:
+    """How many captchas of a `map` go together; raises BadArgument for a window below 1."""
+    window = whole(window, "window", 1, "captchas that are on their way at once")
+    if bulk:
+        return min(_TOGETHER, window)
+    return max(1, min(_MOST_AT_ONCE, window // _SHARES)) if ordered else 1
 
 
 class Running(Protocol):

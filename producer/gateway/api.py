@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from producer.gateway import body, context, idempotency, lines, metrics, problem
+from producer.gateway import body, context, idempotency, lines, metrics, problem, solving
 from producer.gateway.context import Context
 from producer.gateway.formats import base64_text
 from producer.gateway.formats.long_json import LongJson
@@ -48,7 +48,7 @@ async def solve(request: Request) -> Response:
         base64_text.refuse_address(data)
 
     async def reply() -> Response:
-        answer = await context.solve(request, data, timeout=timeout, model=model)
+        answer = await solving.solve(request, data, timeout=timeout, model=model)
         return _json(answer.encode())
 
     return await _once(request, [data], reply, timeout=timeout)
@@ -77,9 +77,9 @@ async def solve_many(request: Request) -> Response:
 
     async def reply() -> Response:
         if lines.wanted(request):
-            placed = context.solve_as_they_come(request, images, timeout=timeout, model=model)
+            placed = solving.solve_as_they_come(request, images, timeout=timeout, model=model)
             return Lines(await placed)
-        return _json(await context.solve_many(request, images, timeout=timeout, model=model))
+        return _json(await solving.solve_many(request, images, timeout=timeout, model=model))
 
     return await _once(request, images, reply, timeout=timeout)
 

@@ -1,4 +1,4 @@
-"""The application: routes, who may come in, and what every request has in common.
+"""The application: routes, and what every request has in common.
 
 One class before Starlette's routes does what is common: it counts, refuses what is too much at
 once, asks for keys, turns errors into replies, and writes a line for each request: sizes and
@@ -7,7 +7,6 @@ outcomes, nothing that a client sent.
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -23,14 +22,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from producer.client.asynchronous import AsyncClient
 from producer.client.connection import connect
 from producer.gateway import api, legacy, metrics, openapi, page, problem
+from producer.gateway.admission import Admission
 from producer.gateway.connection.idle import address
 from producer.gateway.connection.turns import turns
 from producer.gateway.context import Context
 from producer.gateway.idempotency import HEADER, REPLAYED, Replies
-from producer.gateway.keys import Key, KeyFile, sent
+from producer.gateway.keys import KeyFile
 from producer.gateway.quota import Quota
 from producer.gateway.visitors.pages import Pages
-from producer.gateway.visitors.proxies import Proxies, is_loopback
+from producer.gateway.visitors.proxies import Proxies
 from tilefleet.errors import SettingError
 from tilefleet.settings import Settings
 
@@ -45,8 +45,6 @@ _GUARDS = {
 }
 #: How a request is counted whose client went away first; as nginx does it.
 _GONE = 499
-#: Seconds for which such a request still counts as one of its address.
-_GONE_S = 1.0
 
 
 class Gateway:
@@ -67,22 +65,21 @@ class Gateway:
         most_requests: int = 512,
     ) -> None:
         self._settings = settings
-        self._keys = keys
-        self._legacy = legacy_paths
-        self._most = most_requests
         self._go_on = _tracing(settings)
         self._proxies = Proxies(settings.proxies)
-        self._pages = Pages(filter(None, settings.hosts.split(",")), settings.cors.split(","))
-        self._now = 0
-        #: Requests that are being served, by who shares bounds; one may have half of all.
-        self._now_of: Counter[str] = Counter()
-        self._metrics = metrics.Metrics(settings.fleet)
-        self._metrics.watch(lambda: self._now)
         old = legacy.ROUTES if legacy_paths != "off" else []
         spelled = legacy.SPELLINGS if old else {}
-        self._legacy_paths = set(spelled)
-        # For everybody: who watches has no key, and the page is what asks for one.
-        self._open_paths = {route.path for route in (*page.ROUTES, *api.OPEN_ROUTES)}
+        self._admission = Admission(
+            keys,
+            Pages(filter(None, settings.hosts.split(",")), settings.cors.split(",")),
+            # For everybody: who watches has no key, and the page is what asks for one.
+            open_paths={route.path for route in (*page.ROUTES, *api.OPEN_ROUTES)},
+            old_paths=set(spelled),
+            old_for=legacy_paths,
+            most=most_requests,
+        )
+        self._metrics = metrics.Metrics(settings.fleet)
+        self._metrics.watch(lambda: self._admission.inside)
         self.routes: list[Route] = [*api.ROUTES, *api.OPEN_ROUTES, *page.ROUTES, *old]
         #: One for each path, and none with a part that varies: to look it up is enough.
         self._route = {**spelled, **{route.path: route for route in self.routes}}
@@ -160,11 +157,10 @@ class Gateway:
         state["task"] = asyncio.current_task()
         if self._go_on is not None:
             self._go_on(scope["headers"])
-        self._now += 1
-        self._now_of[who] += 1
+        self._admission.enter(who)
         try:
             await turns.wait(who)
-            self._admit(scope)
+            self._admission.check(scope)
             route = self._route.get(scope["path"])
             if route is None and scope["path"] == self._settings.prefix:
                 # What the page names is beside it.
@@ -182,61 +178,9 @@ class Gateway:
                 raise
             await problem.reply(error)(scope, receive, note)
         finally:
-            self._now -= 1
-            if status == _GONE:
-                # What it asked for was sent on, and has to be taken back.
-                asyncio.get_running_loop().call_later(_GONE_S, self._leave, who)
-            else:
-                self._leave(who)
+            self._admission.leave(who, gone=status == _GONE)
             state["gateway"].release(who, state["received"])
             self._note(scope, status, perf_counter() - began, state["received"])
-
-    def _leave(self, who: str) -> None:
-        self._now_of[who] -= 1
-        if not self._now_of[who]:
-            del self._now_of[who]
-
-    def _admit(self, scope: Scope) -> None:
-        """Raises 401, 403, 404 or 503; sets who asks."""
-        path, state = scope["path"], scope["state"]
-        client = scope.get("client")
-        near = client is not None and is_loopback(client[0])
-        if self._keys is None or (near and not sent(scope["headers"])):
-            # A page of elsewhere could send this, too.
-            self._pages.check(scope)
-        state["old"] = self._legacy == "on" or (near and self._legacy == "loopback")
-        if path in self._open_paths:
-            state["key"] = self._find(scope)
-            state["trusted"] = near or self._keys is None or state["key"] is not None
-            return
-        if self._now > self._most:
-            raise HTTPException(503, f"{self._most} requests at once", {"Retry-After": "1"})
-        if self._now_of[state["who"]] > max(1, self._most // 2):
-            why = f"{self._most // 2} requests of one address at once"
-            raise HTTPException(503, why, {"Retry-After": "1"})
-        if path in self._legacy_paths:
-            if not state["old"]:
-                raise HTTPException(404)
-            if near:
-                return
-        if self._keys is not None:
-            state["key"] = self._key(scope)
-
-    def _find(self, scope: Scope) -> Key | None:
-        text = sent(scope["headers"])
-        return self._keys.find(text) if self._keys is not None and text else None
-
-    def _key(self, scope: Scope) -> Key:
-        key = self._find(scope)
-        if key is None:
-            raise HTTPException(
-                401,
-                "this API key is not known"
-                if sent(scope["headers"])
-                else "an API key is wanted: Authorization: Bearer …, or X-API-Key: …",
-                {"WWW-Authenticate": 'Bearer realm="tilefleet"'},
-            )
-        return key
 
     def _note(self, scope: Scope, status: int, seconds: float, received: int) -> None:
         route = self._route.get(scope["path"])
@@ -256,11 +200,9 @@ def _tracing(settings: Settings) -> Callable[[Iterable[tuple[bytes, bytes]]], No
     """
     if not settings.traces:
         return None
-    from tilefleet import tracing
-
     try:
         from tilefleet.tracing import carrier, provider
     except ModuleNotFoundError as error:
-        raise SettingError(tracing.missing(error)) from None
+        raise SettingError.needs("TILEFLEET_TRACES", error, "tracing") from None
     provider.tracer("tilefleet-gateway")
     return carrier.go_on

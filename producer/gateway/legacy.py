@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from producer.gateway import body, context
+from producer.gateway import body, context, solving
 from tilefleet.answer import Answer
 from tilefleet.errors import BadMessage, TilefleetError
 from tilefleet.kind import BUILTIN
@@ -165,7 +165,7 @@ async def _solve(request: Request, text: bytes | None, *, decoded: bool = False)
         return None
     try:
         picture = text if decoded else await body.decode_long(request, text)
-        return await context.solve(request, picture, timeout=_TIMEOUT_S)
+        return await solving.solve(request, picture, timeout=_TIMEOUT_S)
     except TilefleetError:
         # Counted in the metrics, by its class.
         return None

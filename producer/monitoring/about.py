@@ -12,6 +12,7 @@ from producer.terminal.catalogue import chosen
 from tilefleet.errors import TilefleetError
 from tilefleet.settings import Settings
 from tilefleet.urls import without_password
+from tilefleet.urls.hello import told
 
 #: Seconds that the server may take to say what it is.
 _ASKED_S: Final = 2.0
@@ -26,21 +27,13 @@ def installed(package: str) -> str:
 
 
 def hello(client: Any) -> dict[str, str]:
-    """What the server says when it is greeted, which every account may do."""
-    said = client.execute_command("HELLO")
-    if not isinstance(said, dict):
-        # The older protocol has a flat list.
-        said = dict(zip(said[::2], said[1::2], strict=True))
-    return {_text(name): _text(value) for name, value in said.items()}
+    """What the server says of itself."""
+    return told(client.execute_command("HELLO"))
 
 
 def server_name(said: dict[str, str]) -> str:
     """``Valkey 9.1.2`` or ``Redis 8.0.1``, from what `hello` gives."""
     return f"{said.get('server', 'redis').capitalize()} {said.get('version', 'unknown')}"
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def versions() -> list[tuple[str, str]]:

@@ -13,7 +13,8 @@ from tilefleet.errors import BadArgument, TilefleetError
 from tilefleet.report import Fleet
 from tilefleet.testing.answers import MODEL, AnswerFactory
 
-from ..client.source import Source, named, number, read
+from ..client.arguments import named, number
+from ..client.source import Source, read
 
 Reply = Answer | TilefleetError
 #: A captcha (its bytes are compared), or what says of bytes whether they are meant.

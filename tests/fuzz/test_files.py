@@ -16,6 +16,7 @@ from models.datasets.answers import Answers
 from models.store import archive
 from models.store.manifest import FILENAME, Manifest
 from producer.gateway import keys
+from producer.gateway.keys.file import write
 from producer.terminal.text import error_line
 from tests.fuzz.effort import corpus, fuzz
 from tilefleet.errors import BadAnswers, BadKeyFile, BadManifest, ModelError
@@ -45,7 +46,7 @@ def read_keys(folder: Path, data: bytes) -> None:
         check(error)
     else:
         # What was taken can be written and read again.
-        keys._write(path, found)
+        write(path, found)
         assert keys.read(path) == found
 
 

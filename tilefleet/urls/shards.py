@@ -9,7 +9,7 @@ own share goes elsewhere.
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 from tilefleet.urls import parse
 
@@ -42,22 +42,3 @@ def ranked(image: bytes, names: Sequence[str]) -> list[int]:
         return blake2b(digest + names[place].encode(), digest_size=8).digest()
 
     return sorted(range(len(names)), key=weight)
-
-
-def is_cluster(hello: Any) -> bool:
-    """Whether a server's reply to HELLO is that of a node of a Redis Cluster."""
-    pairs = hello.items() if isinstance(hello, dict) else zip(hello[::2], hello[1::2], strict=False)
-    told = {_text(name): value for name, value in pairs}
-    return _text(told.get("mode", "")) == "cluster"
-
-
-def refusal(server: str) -> str:
-    """What to say of one; `server`: its URL without the password."""
-    return (
-        f"{server} is a node of a Redis Cluster, which cannot take a queue's scripts and "
-        "subscriptions: use servers of their own, and name them all in TILEFLEET_SHARDS"
-    )
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -111,6 +111,10 @@ class Delivery:
         dropped: bool = self.request.dropped()
         return dropped
 
+    def errors(self) -> list[Exception]:
+        """Of those of its captchas that failed."""
+        return [job.error for job in self.jobs if job.error is not None]
+
     def let_go(self) -> None:
         """Its result is encoded and described: by nobody is it needed as it was."""
         self.outcome = _ENCODED

@@ -67,9 +67,9 @@ class Conclusion:
         self.claimed = 0
         #: Whether results are in Redis, where we write and look them up ourselves.
         self.fast_backend = isinstance(worker.app.backend, RedisBackend)
-        #: Who is told of those that are traced, and of those that fail.
+        #: Who is told of those that are traced, and of captchas that fail: a request, and why.
         self.tracing: Tracing | None = None
-        self.failed: Callable[[Delivery], None] | None = None
+        self.failed: Callable[[Any, Exception], None] | None = None
         self._worker = worker
         self._inbox = inbox
         self._execution = Execution(worker, failed=self._execution_failed)
@@ -119,6 +119,9 @@ class Conclusion:
         request, outcome = delivery.request, delivery.outcome
         if self.tracing is not None and delivery.trace is not None:
             self.tracing.end(delivery, delivery.trace)
+        if self.failed is not None and delivery.many:
+            for error in delivery.errors():
+                self.failed(request, error)
         if not outcome.dropped and self._accept_one(delivery, os.getpid()):
             request.send_event("task-started")
         # A job refers to its delivery: as a circle they would keep message and image until the next
@@ -143,7 +146,7 @@ class Conclusion:
             request.ready()
             request.acknowledge_here()
             if self.failed is not None:
-                self.failed(delivery)
+                self.failed(request, outcome.error)
             shown = repr(outcome.error)
             request.send_event("task-failed", exception=shown, traceback=shown)
             request.forget()

@@ -65,7 +65,7 @@ class Coordinator:
         quarantine: Quarantine,
         *,
         tracing: Tracing | None = None,
-        failed: Callable[[Delivery], None] | None = None,
+        failed: Callable[[Any, Exception], None] | None = None,
     ) -> None:
         """Say where requests go from here, and who is told of those that are traced or fail."""
         self._room, self._writer, self._quarantine = room, writer, quarantine

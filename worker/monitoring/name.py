@@ -31,7 +31,7 @@ def take(line: Line, nodes: Iterable[str] | None = None) -> None:
     seen = line.all()
     for node in nodes or numbered(line.node):
         line.node = node
-        if _is_taken(line, seen.get(node)):
+        if _is_ours(line, seen.get(node)):
             return
 
 
@@ -52,7 +52,7 @@ def unnamed(host: str) -> Iterator[str]:
     return (f"{UNNAMED}@{host}-{number}" for number in count(1))
 
 
-def _is_taken(line: Line, seen: bytes | None) -> bool:
+def _is_ours(line: Line, seen: bytes | None) -> bool:
     """Whether the name is this worker's now; `seen`: whose it was a moment ago."""
     deadline = monotonic() + _SILENT_S
     while (held := line.write(STARTING)) is not None:

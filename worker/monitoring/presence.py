@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from tilefleet import wire
 from tilefleet.figures import Figures
 from tilefleet.report import Report
-from tilefleet.urls import shards, without_password
+from tilefleet.urls import hello, without_password
 from worker import transport
 from worker.monitoring import name
 from worker.monitoring.line import Line
@@ -60,9 +60,9 @@ def take_name(worker: Any, *, named: bool) -> None:
 
 def _refuse_cluster(app: Any) -> None:
     """Raises SystemExit with what to use instead, and what redis-py raises."""
-    if shards.is_cluster(app.backend.client.execute_command("HELLO")):
+    if hello.is_cluster(app.backend.client.execute_command("HELLO")):
         server = without_password(app.settings.result_backend)
-        raise SystemExit(f"tilefleet: {shards.refusal(server)}")
+        raise SystemExit(f"tilefleet: {hello.refusal(server)}")
 
 
 def lanes(worker: Any) -> list[str]:

@@ -12,7 +12,6 @@ from time import monotonic
 from typing import Any, Final
 
 from tilefleet.errors import BadRequest
-from worker.engine_room.job import Delivery
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +33,8 @@ def start() -> None:
         sentry_sdk.init(include_local_variables=False)
 
 
-def reporter() -> Callable[[Delivery], None] | None:
-    """What is to be told of each failed delivery; None: nobody has set Sentry up."""
+def reporter() -> Callable[[Any, Exception], None] | None:
+    """What is told of each failed captcha: its request, and why. None: nobody has set Sentry up."""
     # Loaded by who has set it up; nobody else waits for it.
     sdk = sys.modules.get("sentry_sdk")
     if sdk is None or not sdk.get_client().is_active():
@@ -54,8 +53,7 @@ class _Reporter:
         self._sdk = sdk
         self._told: dict[str, float] = {}
 
-    def __call__(self, delivery: Delivery) -> None:
-        request, error = delivery.request, delivery.outcome.error
+    def __call__(self, request: Any, error: Exception) -> None:
         now, kind = monotonic(), type(error).__name__
         if now - self._told.get(kind, -_EVERY_S) < _EVERY_S:
             return

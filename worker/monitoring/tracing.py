@@ -80,6 +80,8 @@ class Tracing:
             span.set_attribute("tilefleet.model", answer.model)
             if answer.timing is not None:
                 span.set_attribute("tilefleet.pass_size", answer.timing.pass_size)
+        if delivery.many and (errors := delivery.errors()):
+            span.set_attribute("tilefleet.failed", len(errors))
         span.end(now_ns)
 
     def close(self) -> None:

@@ -93,8 +93,7 @@ def _page(settings: Settings, folder: Path, count: int) -> Any:
     try:
         from worker.supervisor import metrics
     except ModuleNotFoundError as error:
-        missing = f"TILEFLEET_METRICS needs {error.name}: pip install 'tilefleet[metrics]'"
-        raise SettingError(missing) from None
+        raise SettingError.needs("TILEFLEET_METRICS", error, "metrics") from None
     sockets = {number: _socket(folder, number) for number in range(1, count + 1)}
     return metrics.page(settings.metrics, sockets, folder / "restarts", fleet=settings.fleet)
 

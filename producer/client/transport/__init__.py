@@ -24,19 +24,20 @@ from tilefleet.errors import FleetUnreachable
 from tilefleet.report import Fleet, ServerClock
 from tilefleet.settings import Settings
 from tilefleet.urls import are_alike, parse
-
-# By their names: the module here that is called shards too takes its place in this package.
-from tilefleet.urls.shards import is_cluster, refusal
+from tilefleet.urls.hello import is_cluster, refusal
 
 from .. import message
 from ..backlog import Backlog
+from ..cancelling import check_cancelled, stop
 from ..connection import TROUBLE, IsCluster, connect, exchange, why
 from ..message import Message
-from ..results import Results, check_cancelled, stop
+from ..results import Results
 from ..retries import Retries
 from .outbox import Batch, Outbox, Sending
 
 logger = logging.getLogger(__name__)
+
+Command = tuple[Any, ...]
 
 #: Seconds in which each connection has to be closed; a server that hangs takes nothing more.
 _CLOSED_S = 0.5
@@ -216,35 +217,33 @@ class Transport:
         revoked, missed, looks = list(self._revoked), list(results.missed), list(self._looks)
         if not (batch or revoked or missed or looks):
             return
-        commands = batch.push() if batch else []
-        pushed = len(commands)
-        topic = f"{self._prefix}/{self._database}.celery.pidbox"
-        for at in range(0, len(revoked), _REVOKED_TOGETHER):
-            some = revoked[at : at + _REVOKED_TOGETHER]
-            commands.append(("PUBLISH", topic, message.revoke(*some)))
-        published = len(commands)
-        for lane in looks:
-            commands += [("LLEN", key) for key in message.lists(self._prefix + lane)]
+        pushes = batch.push() if batch else []
+        times = [("TIME",)] if pushes and self.tells_time else []
+        lengths = [("LLEN", key) for lane in looks for key in message.lists(self._prefix + lane)]
+        elsewhere = self._look_up(missed, looks)
+        here: list[Command] = []
         if self._store is self._sender:
-            commands += self._look_up(missed, looks)
-        if pushed and self.tells_time:
-            commands.append(("TIME",))
+            here, elsewhere = elsewhere, []
         asked = time()
-        replies = await exchange(self._sender, commands)
-        if pushed and self.tells_time:
-            self._read_time(replies.pop(), asked)
+        pushed, published, waiting, found, told = await _ask(
+            self._sender, pushes, self._revocations(revoked), lengths, here, times
+        )
+        for now in told:
+            self._read_time(now, asked)
         self._revoked = self._revoked[len(revoked) :]
         if pushed:
-            batch.take(replies[:pushed])
-        if self._store is not self._sender and (missed or looks):
+            batch.take(pushed)
+        if elsewhere:
             asked = time()
-            replies += await exchange(self._store, self._look_up(missed, looks))
+            (found,) = await _ask(self._store, elsewhere)
         results.missed = results.missed[len(missed) :]
         self._looks.difference_update(looks)
+        self._is_refused("captchas that nobody wants are read", published)
+        if missed:
+            self._read_missed(missed, found[0])
         if looks:
-            self._read_time(replies[-2], asked)
-        self._is_refused("captchas that nobody wants are read", replies[pushed:published])
-        self._read_rest(replies[published:], missed, looks)
+            self._read_time(found[-2], asked)
+            self._read_look(looks, waiting, found[-2:])
 
     async def _refuse_cluster(self) -> None:
         """Before the first messages; raises redis-py's error for what is of no use."""
@@ -256,9 +255,17 @@ class Transport:
                 raise IsCluster(refusal(self.name))
             self._is_known = True
 
-    def _look_up(self, missed: list[bytes], looks: list[str]) -> list[tuple[Any, ...]]:
+    def _revocations(self, task_ids: list[str]) -> list[Command]:
+        """What tells workers that nobody wants these, some together."""
+        topic = f"{self._prefix}/{self._database}.celery.pidbox"
+        return [
+            ("PUBLISH", topic, message.revoke(*task_ids[at : at + _REVOKED_TOGETHER]))
+            for at in range(0, len(task_ids), _REVOKED_TOGETHER)
+        ]
+
+    def _look_up(self, missed: list[bytes], looks: list[str]) -> list[Command]:
         """What asks for results that were missed, and for what the workers tell."""
-        commands: list[tuple[Any, ...]] = [("MGET", *missed)] if missed else []
+        commands: list[Command] = [("MGET", *missed)] if missed else []
         if looks:
             commands += [("TIME",), ("HVALS", self._prefix + report.KEY)]
         return commands
@@ -269,19 +276,18 @@ class Transport:
             seconds, microseconds = map(int, reply)
             self.clock.saw(seconds + microseconds / 1e6, asked=asked, answered=time())
 
-    def _read_rest(self, replies: list[Any], missed: list[bytes], looks: list[str]) -> None:
-        lists = len(message.lists("")) * len(looks)
-        lengths, found = replies[:lists], replies[lists:]
-        if missed and not self._is_refused("results that came meanwhile are not had", found[:1]):
-            for key, text in zip(missed, found[0], strict=True):
+    def _read_missed(self, missed: list[bytes], found: Any) -> None:
+        if not self._is_refused("results that came meanwhile are not had", [found]):
+            for key, text in zip(missed, found, strict=True):
                 if text is not None:
                     self._results.resolve(key, text)
-        if not looks:
-            return
+
+    def _read_look(self, looks: list[str], lengths: list[Any], found: list[Any]) -> None:
+        """`lengths`: of each list of each lane. `found`: the time, and the workers' lines."""
         self._looked.set()
-        now, lines = found = found[-2:]
         if self._is_refused("how much may wait is not known", [*lengths, *found]):
             return
+        now, lines = found
         steps = len(lengths) // len(looks)
         sums = [sum(lengths[at : at + steps]) for at in range(0, len(lengths), steps)]
         self.backlog.saw(Fleet.read(int(now[0]), lines), dict(zip(looks, sums, strict=True)))
@@ -295,3 +301,9 @@ class Transport:
             self._refused[what] = why
             logger.warning("%s: %s: %s", self.name, what, why)
         return bool(why)
+
+
+async def _ask(client: Any, *parts: list[Command]) -> list[list[Any]]:
+    """The replies to each part, all of which are asked at once."""
+    replies = iter(await exchange(client, [command for part in parts for command in part]))
+    return [[next(replies) for _ in part] for part in parts]

@@ -9,18 +9,21 @@ their order gets them, also those that somebody waits for already; by ``refuse``
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tilefleet.errors import AnswerTimeout, FleetUnreachable, TilefleetError, UnknownModel
 from tilefleet.urls import shards
 
 from ..backlog import Backlog
+from ..cancelling import stop
 from ..connection import TROUBLE, why
 from ..pending import Outcome
-from ..results import stop
 from . import Transport
+
+if TYPE_CHECKING:
+    from ..tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -95,11 +98,15 @@ class Shard:
 class Shards:
     """Belongs to the event loop that makes it."""
 
-    def __init__(self, each: Sequence[Shard], *, retry: bool = True) -> None:
+    def __init__(
+        self, each: Sequence[Shard], *, retry: bool = True, tracing: "Tracing | None" = None
+    ) -> None:
+        """`retry`: what one cannot take is the next one's. `tracing`: None if nothing is traced."""
         self.loop = asyncio.get_running_loop()
         self._each = list(each)
         self._names = [shard.name for shard in each]
         self._retry = retry
+        self._tracing = tracing
         #: Then nothing is sent to another one, either.
         self._closed = False
 
@@ -113,21 +120,28 @@ class Shards:
 
         trouble: FleetUnreachable | None = None
         unknown: UnknownModel | None = None
-        for shard in self._up(self._ranked(image)):
-            try:
-                return await shard.run(work(shard.line))
-            except UnknownModel as error:
-                unknown = error if unknown is None else unknown.together(error)
-            except FleetUnreachable as error:
-                trouble = error
-                if not self._retry:
-                    break
-        raise unknown or self._none(trouble)
+        with self._traced():
+            for shard in self._up(self._ranked(image)):
+                try:
+                    return await shard.run(work(shard.line))
+                except UnknownModel as error:
+                    unknown = error if unknown is None else unknown.together(error)
+                except FleetUnreachable as error:
+                    trouble = error
+                    if not self._retry:
+                        break
+            raise unknown or self._none(trouble)
 
     async def each(self, images: list[bytes], solve: Solve, timeout: float) -> list[Outcome]:
         """The outcome of each image, on its fleet; where there is one, raises what that raises."""
         if len(self._each) == 1:
             return await solve(self._each[0].line, images, timeout)
+        with self._traced() as tell:
+            outcomes = await self._on_each(images, solve, timeout)
+            tell(outcomes)
+        return outcomes
+
+    async def _on_each(self, images: list[bytes], solve: Solve, timeout: float) -> list[Outcome]:
         ends = monotonic() + timeout
         left = {number: self._ranked(image) for number, image in enumerate(images)}
         outcomes: dict[int, Outcome] = {}
@@ -177,6 +191,10 @@ class Shards:
     async def close(self) -> None:
         self._closed = True
         await asyncio.gather(*(shard.close() for shard in self._each))
+
+    def _traced(self) -> AbstractContextManager[Callable[[Sequence[Outcome]], None]]:
+        """What one call sends to several of them is one trace; gives what outcomes are told to."""
+        return self._tracing.around() if self._tracing else nullcontext(lambda _: None)
 
     def _ranked(self, image: bytes) -> list[Shard]:
         ranking = [self._each[place] for place in shards.ranked(image, self._names)]

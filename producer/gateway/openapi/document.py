@@ -3,8 +3,9 @@
 Written by hand beside the code; a test holds every route, status and reply against it.
 """
 
-from producer.gateway import problem
 from producer.gateway.openapi import examples
+from producer.gateway.openapi.legacy import old_paths
+from producer.gateway.openapi.replies import PROBLEMS, inline, ok, problems, reply, text
 from producer.gateway.openapi.schemas import SCHEMAS, Schema, named, record
 from tilefleet.settings import Settings
 
@@ -22,12 +23,12 @@ def document(settings: Settings, *, version: str, keys: bool, legacy: bool) -> S
         for methods in clean.values():
             for operation in methods.values():
                 operation["security"] = [{"bearer": []}, {"header": []}]
-                operation["responses"] |= _problems(401)
-    paths |= _old() if legacy else {}
+                operation["responses"] |= problems(401)
+    paths |= old_paths() if legacy else {}
     for path, methods in paths.items():
         for operation in methods.values():
             operation["x-codeSamples"] = examples.of(path, key=keys and path in clean)
-    components: Schema = {"schemas": SCHEMAS, "responses": _PROBLEMS}
+    components: Schema = {"schemas": SCHEMAS, "responses": PROBLEMS}
     if keys:
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
@@ -108,8 +109,8 @@ def _clean(settings: Settings) -> Schema:
                     },
                 },
                 "responses": {
-                    **_ok("What the fleet reads in it.", "Answer"),
-                    **_problems(400, 403, 404, 408, 409, 413, 422, 429, 500, 503, 504),
+                    **ok("What the fleet reads in it.", "Answer"),
+                    **problems(400, 403, 404, 408, 409, 413, 422, 429, 500, 503, 504),
                 },
             }
         },
@@ -157,7 +158,7 @@ def _clean(settings: Settings) -> Schema:
                             "application/x-ndjson": {"schema": named("Line")},
                         },
                     },
-                    **_problems(400, 403, 404, 408, 409, 413, 422, 429, 500, 503),
+                    **problems(400, 403, 404, 408, 409, 413, 422, 429, 500, 503),
                 },
             }
         },
@@ -169,150 +170,16 @@ def _watched() -> Schema:
         return {"get": {"operationId": name, "summary": summary, "responses": responses}}
 
     return {
-        "/healthz": get("healthz", "This process answers.", _text("It does.")),
+        "/healthz": get("healthz", "This process answers.", text("It does.")),
         "/readyz": get(
             "readyz",
             "Whether there are workers.",
-            {**_ok("There are.", "Fleet"), **_reply("503", "There are none.", "Fleet")},
+            {**ok("There are.", "Fleet"), **reply("503", "There are none.", "Fleet")},
         ),
-        "/metrics": get("metrics", "For Prometheus.", _text("Metrics.")),
+        "/metrics": get("metrics", "For Prometheus.", text("Metrics.")),
         "/openapi.json": get(
-            "document", "This document.", _inline("200", "It.", {"type": "object"})
+            "document", "This document.", inline("200", "It.", {"type": "object"})
         ),
-        "/docs": get("docs", "This document as a page.", _text("The page.", "text/html")),
-        "/": get("page", "The page, for browsers.", _text("The page.", "text/html")),
+        "/docs": get("docs", "This document as a page.", text("The page.", "text/html")),
+        "/": get("page", "The page, for browsers.", text("The page.", "text/html")),
     }
-
-
-def _old() -> Schema:
-    """The old servers' paths: always 200, as their clients expect."""
-    code = {"type": "integer"}
-    verify = record(
-        {
-            "code": code,
-            "massage": {"type": "string"},
-            "data": {"type": "array", "items": {"type": "string", "pattern": "^[1-9][0-9]*$"}},
-        }
-    )
-    check = record(
-        {
-            "msg": {"enum": ["success", "Wrong format. "]},
-            "result": {
-                "oneOf": [
-                    {"type": "array", "items": {"type": "integer", "minimum": 1}},
-                    {"const": ""},
-                ]
-            },
-        },
-        optional=["result"],
-    )
-    clicks = record({"code": code, "msg": {"type": "string"}, "data": {"type": ["string", "null"]}})
-    labels = record(
-        {
-            "code": code,
-            "msg": {"type": "string"},
-            "data": {
-                "oneOf": [
-                    {"type": "null"},
-                    record(
-                        {
-                            "questions": {"type": "array", "items": {"type": "string"}},
-                            "pictures": {
-                                "type": "array",
-                                "items": record(
-                                    {
-                                        "x": {"type": "integer", "minimum": 0, "maximum": 3},
-                                        "y": {"type": "integer", "minimum": 0, "maximum": 1},
-                                        "desc": {"type": "string"},
-                                    }
-                                ),
-                            },
-                        }
-                    ),
-                ]
-            },
-        }
-    )
-
-    def post(server: str, field: str, reply: Schema, *, file: bool = False) -> Schema:
-        kinds = ["multipart/form-data"]
-        if not file:
-            kinds = ["application/x-www-form-urlencoded", "application/json"]
-        content = {"type": "string", **({} if file else {"contentEncoding": "base64"})}
-        form = {"schema": record({field: content}, optional=[field])}
-        return {
-            "post": {
-                "summary": f"As {server} answers.",
-                "deprecated": True,
-                "requestBody": {"content": dict.fromkeys(kinds, form)},
-                "responses": {
-                    **_inline("200", "Whatever happens.", reply),
-                    **_problems(401, 403, 404, 408, 413, 429, 503),
-                },
-            }
-        }
-
-    java = "easy12306-java"
-    return {
-        "/verify/base64/": post("12306_code_server", "imageFile", verify),
-        "/check": post("12306-ocr", "img", check),
-        "/check/": post("12306-ocr", "img", check),
-        "/result/pic": post(java, "file", clicks, file=True),
-        "/result/base64": post(java, "base64String", clicks),
-        "/predict/pic": post(java, "file", labels, file=True),
-        "/predict/base64": post(java, "base64String", labels),
-    }
-
-
-def _inline(status: str, what: str, schema: Schema) -> Schema:
-    return {status: {"description": what, "content": {"application/json": {"schema": schema}}}}
-
-
-def _reply(status: str, what: str, schema: str) -> Schema:
-    return _inline(status, what, named(schema))
-
-
-def _ok(what: str, schema: str) -> Schema:
-    return _reply("200", what, schema)
-
-
-def _text(what: str, kind: str = "text/plain") -> Schema:
-    return {"200": {"description": what, "content": {kind: {"schema": {"type": "string"}}}}}
-
-
-def _problems(*statuses: int) -> Schema:
-    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses}
-
-
-def _problem(what: str, *, retry: bool = False) -> Schema:
-    described: Schema = {
-        "description": what,
-        "content": {problem.MEDIA_TYPE: {"schema": named("Problem")}},
-    }
-    if retry:
-        described["headers"] = {
-            "Retry-After": {
-                "description": "Seconds after which to try again.",
-                "schema": {"type": "integer", "minimum": 1},
-            }
-        }
-    return described
-
-
-_PROBLEMS = {
-    "400": _problem("What was sent cannot be read; sending it again will not help."),
-    "401": _problem("No API key, or one that is not known."),
-    "403": _problem(
-        "A page of elsewhere asks, or under a name that is none of the gateway's; or the key is "
-        "bound to another model."
-    ),
-    "404": _problem("Nothing is there, or no worker holds the model that is named."),
-    "408": _problem("The body did not come in time."),
-    "409": _problem("A request with this idempotency key is being read.", retry=True),
-    "413": _problem("More bytes than are accepted."),
-    "422": _problem("Another request had this idempotency key."),
-    "429": _problem("The key's quota is used up.", retry=True),
-    "500": _problem("The networks, or the gateway, failed on it."),
-    "503": _problem("Too much at once, or no fleet there.", retry=True),
-    "504": _problem("No answer in time."),
-}

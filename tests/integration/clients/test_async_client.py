@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from producer import AsyncClient, Client
-from producer.client.spares import MOST
+from producer.client.results.spares import MOST
 from producer.local.ports import free_port
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess

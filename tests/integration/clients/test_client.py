@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from producer import Client, Retries
-from producer.client.spares import MOST
+from producer.client.results.spares import MOST
 from producer.local.worker import WorkerProcess
 from tests.support.running.fleet import NULL, STRANGE, wait_until
 from tests.support.running.servers import stopped
@@ -128,7 +128,7 @@ def test_parent_and_forked_children_each_go_on(server, worker):
 import os, sys
 from producer import Client
 from tilefleet.errors import FleetUnreachable
-from producer.client.spares import MOST
+from producer.client.results.spares import MOST
 fleet = Client(sys.argv[1])
 before = fleet.submit(b"before the fork")
 fleet.solve(b"connected", timeout=10)
@@ -159,7 +159,7 @@ from gevent import monkey
 monkey.patch_all()
 import sys, gevent
 from producer import Client
-from producer.client.spares import MOST
+from producer.client.results.spares import MOST
 ticks = []
 def tick():
     while True:
@@ -184,7 +184,7 @@ def test_a_killed_program_leaves_nothing_but_what_expires(server, worker, redis)
     program = """
 import sys, time
 from producer import Client
-from producer.client.spares import MOST
+from producer.client.results.spares import MOST
 fleet = Client(sys.argv[1])
 pending = [fleet.submit(b"image %d" % number) for number in range(20)]
 print("sent", flush=True)

@@ -12,7 +12,8 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from producer import AsyncClient, Client
-from producer.client import results, transport
+from producer.client import transport
+from producer.client.results import expected
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 from tests.support.running import accounts
@@ -140,8 +141,8 @@ def test_a_child_that_is_forked_while_another_thread_connects_goes_on(server):
 
 def test_what_nobody_ever_tells_of_is_not_expected_for_ever(monkeypatch):
     """Purged, or lost with its server: a program that submits and forgets must not grow."""
-    monkeypatch.setattr(results, "_OLD_S", 0.1)
-    monkeypatch.setattr(results.wire, "RESULT_EXPIRES_S", 0)
+    monkeypatch.setattr(expected, "_OLD_S", 0.1)
+    monkeypatch.setattr(expected.wire, "RESULT_EXPIRES_S", 0)
     with EmbeddedServer() as own, Redis.from_url(own.url) as redis, Client(own.url) as fleet:
         before = [fleet.submit(b"%d" % number, expires=3) for number in range(100)]
         later = fleet.submit(b"later", expires=60)

@@ -18,7 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from producer.client.spares import MOST
+from producer.client.results.spares import MOST
 from producer.local.worker import WorkerProcess
 from tests.conftest import REPOSITORY
 from tests.support.running.fleet import NULL, STRANGE, wait_until

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
+from io import BytesIO
 from itertools import pairwise
 
 import pytest
+from PIL import Image
 
 from producer import Client
 from tests.support.running.fleet import NULL, another_app, solve, wait_until
 from tests.support.running.posts import posts
-from tilefleet import EngineError, NotAnImage
+from tilefleet import EngineError, NotAnImage, WrongSize
 from tilefleet.testing import EmbeddedServer, WorkerProcess
 
 #: In every picture here, behind the few bytes that an error shows.
@@ -64,6 +66,13 @@ def sentry() -> Iterator[Project]:
         yield Project(address, bodies)
 
 
+def small() -> bytes:
+    """A picture that is no captcha's size."""
+    made = BytesIO()
+    Image.new("RGB", (8, 8)).save(made, "PNG")
+    return made.getvalue() + PICTURE * 1000
+
+
 def test_a_failed_captcha_is_seen_without_its_picture():
     with sentry() as project, EmbeddedServer() as server:
         environ = {"TILEFLEET_ENGINE": "litert", "SENTRY_DSN": project.dsn}
@@ -72,10 +81,16 @@ def test_a_failed_captcha_is_seen_without_its_picture():
             with pytest.raises(NotAnImage):
                 pending.result(20)
             (event,) = wait_until(lambda: project.events)
+            # Of a list, those that failed; not more of a kind at once than of others.
+            listed = [outcome for _, outcome in fleet.outcomes([small()] * 2, bulk=True)]
+            wait_until(lambda: "WrongSize" in project.kinds())
     assert event["exception"]["values"][0]["type"] == "NotAnImage"
     assert event["tags"] == {"celery_task_id": pending.id, "lane": "captcha"}
     assert event["transaction"] == "worker.solve"
     assert event["level"] == "warning"
+    assert {type(each) for each in listed} == {WrongSize}
+    assert project.events[1]["tags"]["lane"] == "captcha.bulk"
+    assert len(project.events) == 2
     assert project.shown_of(MARK) == []
 
 

@@ -10,6 +10,7 @@ from producer import Client
 from tests.support.running.collector import collector
 from tests.support.running.fleet import NULL, another_app, solve, wait_until
 from tests.support.running.gateway import gateway
+from tilefleet import NotAnImage
 from tilefleet.testing import EmbeddedServer, WorkerProcess
 
 OWN_SERVER = True
@@ -115,7 +116,10 @@ def test_a_list_is_one_span_with_the_parts_of_all(server, worker, traces, monkey
         monkeypatch.setenv(name, value)
     assert isinstance(api.get_tracer_provider(), api.ProxyTracerProvider)
     with Client(server.url) as fleet:
-        assert len([*fleet.map([sample, sample + b"\0", sample + b"\0\0"], bulk=True)]) == 3
+        # So long that it is beside its message.
+        bad = b"no picture" * 10_000
+        *_, (_, error) = fleet.outcomes([sample, sample + b"\0", bad], bulk=True)
+        assert isinstance(error, NotAnImage)
     provider.close()
     spans = wait_until(
         lambda: (
@@ -125,6 +129,8 @@ def test_a_list_is_one_span_with_the_parts_of_all(server, worker, traces, monkey
         )
     )
     assert len(spans) == 2 + len(PARTS)
+    for span in spans:
+        assert span.attributes.get("tilefleet.failed") == (1 if "captcha" in span.name else None)
 
 
 def test_a_request_with_a_traceparent_goes_on_with_it(server, worker, traces, sample):

@@ -104,7 +104,7 @@ class Simulated:
 
     def __init__(self, monkeypatch) -> None:
         self.turns = Turns()
-        for module in ("app", "context", "connection.protocol"):
+        for module in ("app", "context", "solving", "connection.protocol"):
             monkeypatch.setattr(f"producer.gateway.{module}.turns", self.turns)
         for clock in ("monotonic", "thread_time"):
             monkeypatch.setattr(

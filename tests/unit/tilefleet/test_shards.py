@@ -74,16 +74,3 @@ def test_what_belongs_to_one_fleet_has_to_be_told_which():
         Settings.from_environ(given).check_one_fleet()
     Settings.from_environ({**given, "CELERY_BROKER_URL": "redis://u:p@b:6379/0"}).check_one_fleet()
     Settings.from_environ({}).check_one_fleet()
-
-
-@pytest.mark.parametrize(
-    ("hello", "found"),
-    [
-        ({b"server": b"redis", b"mode": b"cluster"}, True),
-        ({"server": "valkey", "mode": "standalone"}, False),
-        ([b"server", b"redis", b"mode", b"cluster", b"modules", []], True),
-        ([], False),
-    ],
-)
-def test_a_cluster_says_what_it_is(hello, found):
-    assert shards.is_cluster(hello) is found

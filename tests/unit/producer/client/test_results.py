@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from producer.client import results as module
 from producer.client.results import Results
-from producer.client.spares import MOST
+from producer.client.results.spares import MOST
 from tilefleet.errors import FleetUnreachable
 
 KEY = b"a:celery-task-meta-"

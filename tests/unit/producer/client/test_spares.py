@@ -1,6 +1,6 @@
 """Ids whose results are subscribed to ahead: each is used once, and none after its connection."""
 
-from producer.client.spares import MOST, Spares
+from producer.client.results.spares import MOST, Spares
 
 
 def key(task_id: str) -> bytes:

@@ -10,10 +10,16 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
-from tilefleet import NotAnImage, Overloaded
-from tilefleet.errors import SettingError
+from producer.client.retries import Retries
+from producer.client.transport.shards import Shard, Shards
+from producer.testing import transport
+from producer.testing.script import Script
+from producer.testing.transport import FakeTransport
+from tilefleet import AnswerTimeout, NotAnImage, Overloaded, Revoked
+from tilefleet.errors import FleetUnreachable, SettingError
 from tilefleet.testing import AsyncFakeFleet, FakeFleet
 from tilefleet.tracing import provider
+from tilefleet.urls.shards import ranked
 
 
 @pytest.fixture
@@ -82,6 +88,63 @@ def test_what_is_refused_or_cancelled_says_so(monkeypatch, spans):
 
     asyncio.run(run())
     assert [span.attributes["error.type"] for span in spans()] == ["Overloaded", "Cancelled"]
+
+
+def test_the_error_is_the_one_that_is_raised(monkeypatch, spans):
+    with fleet(monkeypatch) as fake:
+        fake.when(b"late", NotAnImage("late"), delay_s=60)
+        for bulk in (False, True):
+            ((_, outcome),) = fake.outcomes([b"late"], timeout=0.05, bulk=bulk)
+            assert isinstance(outcome, AnswerTimeout)
+    # As Celery's backend stores that one.
+    expired = {"exc_type": "TaskRevokedError", "exc_message": ["expired"]}
+    monkeypatch.setattr(transport, "_meta", lambda _: {"status": "REVOKED", "result": expired})
+    with fleet(monkeypatch) as fake, pytest.raises(Revoked):
+        fake.solve(b"expired")
+    raised = [span.attributes["error.type"] for span in spans()]
+    assert raised == ["AnswerTimeout", "AnswerTimeout", "Revoked"]
+    assert "no answer within 0.05 s" in spans()[0].status.description
+
+
+def test_of_a_list_it_says_how_many_failed(monkeypatch, spans):
+    with fleet(monkeypatch) as fake:
+        fake.when(b"bad", NotAnImage("html"))
+        list(fake.outcomes([b"good", b"bad", b"good too", b"bad"], bulk=True))
+    (span,) = spans()
+    assert span.attributes["tilefleet.failed"] == 2
+    assert span.attributes["tilefleet.model"]
+    assert span.status.status_code is StatusCode.UNSET
+
+
+class Two(AsyncFakeFleet):
+    """Two servers, one of which is unreachable."""
+
+    def _connect(self) -> Shards:
+        up, down = Script(), Script()
+        down.when(lambda _: True, FleetUnreachable("away"))
+        lines = [FakeTransport(script, Retries.of(0)) for script in (down, up)]
+        each = [Shard(line, name) for line, name in zip(lines, "ab", strict=True)]
+        return Shards(each, tracing=self._tracing)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.000001])
+def test_what_goes_to_one_server_after_the_other_is_one_trace(monkeypatch, spans, share):
+    monkeypatch.setenv("TILEFLEET_TRACES", str(share))
+    # Of the one that is away, by its bytes.
+    image = next(b"%d" % number for number in range(99) if ranked(b"%d" % number, "ab")[0] == 0)
+
+    async def run() -> None:
+        async with Two() as fake:
+            await fake.solve(image)
+            await (await fake.submit(image)).result()
+
+    asyncio.run(run())
+    calls = [span for span in spans() if span.name == "call"]
+    assert len(calls) == (2 if share == 1 else 0)
+    for call in calls:
+        tries = [each for each in spans() if each.parent == call.context]
+        assert [each.attributes.get("error.type") for each in tries] == ["FleetUnreachable", None]
+    assert len(spans()) == 3 * len(calls)
 
 
 def test_without_the_library_one_line_says_what_to_install(monkeypatch):

@@ -174,8 +174,8 @@ def test_a_concluded_delivery_keeps_no_image(conclusion):
 
 
 def test_an_error_is_acknowledged_too_and_told_with_its_text_and_to_who_asked(conclusion):
-    heard: list[Delivery] = []
-    conclusion.failed = heard.append
+    heard: list[tuple[Request, Exception]] = []
+    conclusion.failed = lambda *failed: heard.append(failed)
     request = Request()
     ended = delivery(request, FAILED)
     conclusion.conclude([ended])
@@ -185,7 +185,18 @@ def test_an_error_is_acknowledged_too_and_told_with_its_text_and_to_who_asked(co
         ("task-failed", repr(FAILED.error)),
         "forgotten",
     ]
-    assert heard == [ended]
+    assert heard == [(request, FAILED.error)]
+
+
+def test_of_a_list_each_captcha_that_failed_is_told_to_who_asked(conclusion):
+    heard: list[tuple[Request, Exception]] = []
+    conclusion.failed = lambda *failed: heard.append(failed)
+    listed = delivery(Request(), Outcome(result=[]))
+    listed.many = True
+    listed.jobs = [job(b"one"), job(b"two"), job(b"three")]
+    listed.jobs[1].error = listed.jobs[2].error = FAILED.error
+    conclusion.conclude([listed])
+    assert heard == [(listed.request, FAILED.error)] * 2
 
 
 @pytest.mark.parametrize(("is_revoked", "then"), [(True, []), (False, ["back"])])

@@ -251,13 +251,14 @@ def test_one_that_is_refused_keeps_no_other_and_is_tried_again(store, written):
     assert store.sizes == [3, 1]
 
 
-def test_what_cannot_be_encoded_is_stored_as_an_error(store, written):
+def test_what_cannot_be_encoded_becomes_an_error_which_its_sender_is_told(store, written):
     written.writer.put([delivery("1", "not to be encoded"), delivery("2")])
     wait_until(lambda: len(written.stored) == 2)
     (bad,) = [each for each in written.stored if each.request.id == "1"]
     assert "no result can be stored: TypeError: no JSON" in str(bad.outcome.error)
     assert store.written.keys() == {"1", "2"}
     assert store.written["1"]["state"] == "FAILURE"
+    assert "no result can be stored" in store.written["1"]["result"]
 
 
 def test_a_result_that_nobody_wants_is_not_written(store, written):

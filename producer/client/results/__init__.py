@@ -5,8 +5,9 @@
     expect ─→ a future ─→ SUBSCRIBE, confirmed ─→ the result is published ─→ the future is done
     connection lost ─→ a pause with jitter ─→ SUBSCRIBE again ─→ `missed`: what came meanwhile
 
-Some are subscribed to before there are captchas for them (`spares`). Nothing polls. Keys are those
-of Celery's backend, which publishes a result under the key that it stores it under.
+`expected` has the futures. Some are subscribed to before there are captchas for them (`spares`).
+Nothing polls. Keys are those of Celery's backend, which publishes a result under the key that it
+stores it under. May import what `producer.client` may.
 """
 
 import asyncio
@@ -17,12 +18,9 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-import orjson
-
-from tilefleet import wire
-from tilefleet.errors import FleetUnreachable
-
-from .connection import TROUBLE
+from ..cancelling import check_cancelled, stop
+from ..connection import TROUBLE
+from .expected import Expected
 from .spares import Spares
 
 logger = logging.getLogger(__name__)
@@ -35,14 +33,6 @@ _ASK_S, _SILENT_S = 5.0, 15.0
 _PATIENCE_S = 5.0
 #: Seconds for which one that nobody wants any more may wait for others.
 _UNTIDY_S = 0.02
-
-#: Seconds between looks for what is given up.
-_OLD_S = 60.0
-#: What is said of that, as Celery stores it.
-_LOST = b"""{"status": "REVOKED", "result": {"exc_message":
-["it has expired, and nothing was heard of it"]}}"""
-
-_FINAL = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 
 
 class Results:
@@ -63,9 +53,7 @@ class Results:
         #: A channel of our own: there is one subscription at least.
         self._own = f"{key_prefix}tilefleet-client-{uuid4()}".encode()
         self._spares = Spares(self._key)
-        self._futures: dict[bytes, asyncio.Future[Any]] = {}
-        #: When each of them is given up, by the loop's clock.
-        self._until: dict[bytes, float] = {}
+        self._expected = Expected(resolved=self._drop)
         self._unwanted: list[bytes] = []
         #: When `wake` is called for them.
         self._waking: asyncio.TimerHandle | None = None
@@ -76,7 +64,6 @@ class Results:
         #: Why the last attempt to connect failed; None while there is none.
         self._trouble: Exception | None = None
         self._task = asyncio.create_task(self._listen())
-        self._looking = asyncio.get_running_loop().call_later(_OLD_S, self._give_up_old)
 
     def new_id(self) -> str:
         """For a task whose result is going to be expected."""
@@ -85,17 +72,12 @@ class Results:
     def expect(self, task_id: str, expires: float) -> "asyncio.Future[Any]":
         """The future of what Celery's backend will store for a task, which may be begun with within
         so many seconds. A captcha that nobody has told of long after that is given up."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        key = self._key(task_id)
-        self._futures[key] = future
-        self._until[key] = loop.time() + expires + wire.RESULT_EXPIRES_S
-        return future
+        return self._expected.add(self._key(task_id), expires)
 
     def forget(self, task_id: str) -> None:
         """Nobody waits for it any more."""
         key = self._key(task_id)
-        if self._taken(key) is not None:
+        if self._expected.take(key) is not None:
             self._spares.use(key)
             self._drop(key)
 
@@ -142,19 +124,7 @@ class Results:
 
     def resolve(self, key: bytes, text: bytes) -> None:
         """This is stored under that key."""
-        try:
-            meta = orjson.loads(text)
-            if meta["status"] not in _FINAL:
-                return
-        except (ValueError, LookupError, TypeError):
-            # Nobody else's result is to be lost for it.
-            logger.warning("%s: %d bytes that are no result", key.decode(), len(text))
-            return
-        future = self._taken(key)
-        if future is not None:
-            if not future.done():
-                future.set_result(meta)
-            self._drop(key)
+        self._expected.resolve(key, text)
 
     async def leave(self) -> None:
         """Connect anew: the server is a replica by now, where results may not arrive any more."""
@@ -164,28 +134,9 @@ class Results:
     async def close(self, why: str) -> None:
         """What is expected fails with FleetUnreachable."""
         await stop(self._task)
-        self._looking.cancel()
         if self._waking is not None:
             self._waking.cancel()
-        for future in self._futures.values():
-            if not future.done():
-                future.set_exception(FleetUnreachable(why))
-                # Nobody has to ask.
-                future.exception()
-        self._futures.clear()
-        self._until.clear()
-
-    def _taken(self, key: bytes) -> "asyncio.Future[Any] | None":
-        """Its future, if it is expected; it is not any more."""
-        self._until.pop(key, None)
-        return self._futures.pop(key, None)
-
-    def _give_up_old(self) -> None:
-        """What was purged, or lost with its server, is not expected for ever."""
-        loop = asyncio.get_running_loop()
-        for key in [key for key, until in self._until.items() if until < loop.time()]:
-            self.resolve(key, _LOST)
-        self._looking = loop.call_later(_OLD_S, self._give_up_old)
+        self._expected.close(why)
 
     def _key(self, task_id: str) -> bytes:
         return self._prefix + task_id.encode()
@@ -230,7 +181,7 @@ class Results:
         connection = await pool.get_connection()
         asking = asyncio.create_task(_ask(connection))
         try:
-            known = list(self._futures)
+            known = self._expected.keys
             self._unwanted.clear()
             self._unconfirmed, self._connection = self._own, connection
             # Its own channel is the last: once it is confirmed, everything before it is. The first
@@ -291,22 +242,3 @@ async def _ask(connection: Any) -> None:
         while True:
             await asyncio.sleep(_ASK_S)
             await _say(connection, (b"PING",))
-
-
-def check_cancelled() -> None:
-    """Raise CancelledError in a task that was told to end, and has not heard it.
-
-    What redis-py waits with swallows a cancellation that meets a reply (bpo-42130); whoever ends
-    the loop, as `asyncio.run` does, cancels once and waits.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
-async def stop(task: "asyncio.Task[None]") -> None:
-    """Cancel it and wait for its end."""
-    # Again and again: a cancellation that meets a reply is swallowed on its way (bpo-42130).
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=0.5)
