@@ -52,10 +52,10 @@ class Phases:
     #: Epochs of `steps` batches.
     alone: int = 6
     whole: int = 28
-    head: int = 60
+    head: int = 100
     alone_rate: float = 2.5e-2
     whole_rate: float = 1.5e-3
-    head_rate: float = 3e-3
+    head_rate: float = 6e-3
     seed: int = 1
 
     def schedules(self) -> dict[str, Schedule]:
