@@ -27,11 +27,12 @@ MAPS: Final = {
 #: Name of the last block's output, before the softmax.
 SCORES: Final = "scores"
 
-_STEM = (16, 64)
-_FIRST = 160
+_STEM = (16, 96)
+_FIRST = 256
 _MIDDLE = 448
 _LAST = 896
-_HEAD = (160, 320)
+#: Of the last block: channels before the mean, and after it.
+_HEAD = (160, 640)
 
 
 def blocks(kind: Kind = BUILTIN) -> list[keras.Model]:
@@ -49,11 +50,17 @@ def build(kind: Kind = BUILTIN) -> keras.Model:
 
 def assemble(parts: list[keras.Model]) -> keras.Model:
     """The blocks one after the other, and probabilities behind the last."""
-    pixels = keras.Input((*BUILTIN.layout.tile_shape, 3), dtype="uint8", name="tiles")
-    x = pixels
+    joined = join(parts)
+    probabilities = layers.Softmax(name="probabilities")(joined.output)
+    return keras.Model(joined.input, probabilities, name="tiles")
+
+
+def join(parts: list[keras.Model]) -> keras.Model:
+    """The blocks one after the other."""
+    x = pixels = keras.Input((*BUILTIN.layout.tile_shape, 3), dtype="uint8", name="tiles")
     for part in parts:
         x = part(x)
-    return keras.Model(pixels, layers.Softmax(name="probabilities")(x), name="tiles")
+    return keras.Model(pixels, x)
 
 
 def _pixels() -> keras.Model:

@@ -4,8 +4,8 @@ first teacher has the maps of `networks.chain`.
 Answers alone teach slowly. So, on views of tiles and of photographs (`training.teachers.views`),
 each block first learns alone to turn the teacher's map before it into the teacher's next one; then
 the chain learns on its own maps, towards all of the teacher's maps and its answers at once, so that
-later blocks mend what earlier ones leave out; and again, from the full rate down, in other batches
-(Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017).
+later blocks mend what earlier ones leave out; and then the last block goes on alone, on the chain's
+own last map (`training.head`).
 
 Every map is learned as it is standardised: minus its channels' means, over their spreads, which the
 two maps of a sum share.
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from models import store
 from models.networks import chain
+from models.training import head as last
 from models.training.loop import Batch, Steps, fit
 from models.training.schedule import Schedule
 from models.training.teachers import opinions, views
@@ -42,19 +43,19 @@ _PARTS = (*chain.MAPS, chain.SCORES)
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """How long they are, each block alone, then the chain, and the chain again, and how fast."""
+    """How long they are, each block alone, then the chain, then its head, and how fast."""
 
     #: Shards of 4,096 views that the teacher is shown.
     shards: int = 200
     batch: int = 128
     steps: int = 800
     #: Epochs of `steps` batches.
-    alone: int = 9
-    whole: int = 36
-    again: int = 25
-    alone_rate: float = 4e-3
-    whole_rate: float = 1e-3
-    again_rate: float = 8e-4
+    alone: int = 6
+    whole: int = 28
+    head: int = 100
+    alone_rate: float = 2.5e-2
+    whole_rate: float = 1.5e-3
+    head_rate: float = 6e-3
     seed: int = 1
 
     def schedules(self) -> dict[str, Schedule]:
@@ -62,7 +63,7 @@ class Phases:
         lengths = {
             "alone": (self.alone, self.alone_rate, self.seed),
             "whole": (self.whole, self.whole_rate, self.seed),
-            "again": (self.again, self.again_rate, self.seed + 1),
+            "head": (self.head, self.head_rate, self.seed),
         }
         return {
             phase: Schedule(
@@ -96,8 +97,7 @@ class _Scale:
 
 
 class _Batches:
-    """Views, and what the outputs of a network in training should be: the batches of a shard one
-    after the other, shards in random order."""
+    """Views, and what the outputs of a network in training should be."""
 
     def __init__(
         self,
@@ -124,9 +124,12 @@ class _Batches:
 
     def __call__(self, epoch: int, step: int) -> Batch:
         """The batch of a step of an epoch."""
-        turn, part = divmod(epoch * self._steps + step, self._parts)
-        random = np.random.default_rng([self._seed, turn // len(self._shards)])
-        number = random.permutation(len(self._shards))[turn % len(self._shards)]
+        number, part = views.drawn_from(
+            epoch * self._steps + step,
+            parts=self._parts,
+            shards=len(self._shards),
+            seed=self._seed,
+        )
         drawn = {
             name: values[part :: self._parts]
             for name, values in self._read(self._shards[number]).items()
@@ -138,11 +141,7 @@ class _Batches:
                 _before(name): each
                 for name, each in zip(_PARTS, (given, *maps.values()), strict=True)
             }
-        answers = [
-            drawn[name].astype(np.float32) + np.log(weight)
-            for name, weight in self._answers.items()
-        ]
-        return given, {**maps, chain.SCORES: np.logaddexp.reduce(answers)}
+        return given, {**maps, chain.SCORES: opinions.mean(drawn, self._answers)}
 
 
 def train(
@@ -190,10 +189,10 @@ def train(
     answers = {name: each / sum(weights) for name, each in zip(names, weights, strict=True)}
     keras.utils.set_random_seed(phases.seed)
     parts = chain.blocks()
+    *body, head = parts
     for phase, network, weight in (
         ("alone", _side_by_side(parts), 1.0),
         ("whole", _chained(parts), _MAPS_SHARE),
-        ("again", _chained(parts), _MAPS_SHARE),
     ):
         say(f"training the blocks {phase}")
         balance = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
@@ -214,9 +213,20 @@ def train(
             monitor="loss",
             progress=progress,
         )
+    say("training the last block on the chain's own map")
+    history["head"] = last.train(
+        head,
+        chain.join(body),
+        shards,
+        answers=answers,
+        batch=phases.batch,
+        schedule=schedules["head"],
+        directory=directory,
+        progress=progress,
+    )
     made: dict[str, Any] = {
         "from": "random initialisation",
-        "by": "blocks alone, then whole, and again",
+        "by": "blocks alone, then whole, then the last block alone on the chain's own map",
         "schedule": asdict(phases),
         "mixture": views.described(mixture, phases.shards),
         "teacher": ", ".join(teacher.identity for teacher in teachers),

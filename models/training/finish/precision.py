@@ -24,8 +24,10 @@ from tilefleet.errors import BadTiles, ModelError
 from tilefleet.kind import BUILTIN, Kind
 from tilefleet.settings import Settings
 
-#: Pictures that activations are measured on.
-_SAMPLES = 800
+#: Pictures that activations are measured on; of whole collections so many at the most: with tiles
+#: of several years int8 answers more like float32.
+_SAMPLES, _MOST_SAMPLES = 800, 2400
+_COLLECTIONS = ("captchas2016", "captchas2020")
 _SEED = 11
 #: What the faster may lose, of a collection's captchas: one of fifty comes and goes with the
 #: pictures that activations are measured on.
@@ -37,9 +39,9 @@ def convert(
 ) -> Entry:
     """Make the LiteRT files of a stored model anew, from its Keras files, and store it as `name`.
 
-    For int8, activations are measured on drawn headers and on the tiles of `data`/captchas2016, or
-    of `data`/tiles.npz, else on drawn ones; those of a kind of one's own are in its `data` only.
-    Raises ModelError.
+    For int8, activations are measured on drawn headers and on the tiles of `data`/captchas2016 and
+    captchas2020, or of `data`/tiles.npz, else on drawn ones; those of a kind of one's own are in
+    its `data` only. Raises ModelError.
     """
     files = {
         network: to_litert(
@@ -146,8 +148,9 @@ def _samples(network: str, data: Path | None, kind: Kind) -> NDArray[np.uint8]:
         found = own.labelled(data, kind).learned.tiles()
         return found[:: len(found) // _SAMPLES + 1]
     if data is not None:
-        if (data / "captchas2016").is_dir():
-            return cut(data / "captchas2016", seen).tiles()
+        if there := [data / name for name in _COLLECTIONS if (data / name).is_dir()]:
+            found = np.concatenate([cut(each, seen).tiles() for each in there])
+            return found[:: len(found) // _MOST_SAMPLES + 1]
         if (data / "tiles.npz").is_file():
             found = labelled(data / "tiles.npz").tiles()
             return found[:: len(found) // _SAMPLES + 1]

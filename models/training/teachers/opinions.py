@@ -4,7 +4,7 @@ They are asked in int8: such teachers are large, and there are hundreds of thous
 tiles keep their labels' answers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,15 @@ def add(
     file = quantise(network, np.load(shards[0] / f"{views.PIXELS}.npy")[:_MEASURED])
     make_all(_Answerer, (file, name, drawn), missing, say=say)
     return name
+
+
+def mean(drawn: Mapping[str, NDArray[np.float16]], weights: Mapping[str, float]) -> NDArray[Any]:
+    """Logarithms of the mean of what teachers answer: float32 (views, labels).
+
+    `weights`: the arrays of theirs that are in `drawn`, and what each weighs; together 1.
+    """
+    answers = [drawn[name].astype(np.float32) + np.log(weight) for name, weight in weights.items()]
+    return np.asarray(np.logaddexp.reduce(answers))
 
 
 class _Answerer:

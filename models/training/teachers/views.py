@@ -203,6 +203,14 @@ def read(shard: Path) -> dict[str, NDArray[Any]]:
     return {path.stem: np.load(path) for path in sorted(shard.glob("*.npy"))}
 
 
+def drawn_from(step: int, *, parts: int, shards: int, seed: int) -> tuple[int, int]:
+    """The number of the shard, and the part of its `parts`, that a step of all steps learns from:
+    the parts of a shard one after the other, shards in random order."""
+    turn, part = divmod(step, parts)
+    random = np.random.default_rng([seed, turn // shards])
+    return int(random.permutation(shards)[turn % shards]), part
+
+
 def described(mixture: Mixture, count: int) -> dict[str, object]:
     """For the manifest."""
     return {**asdict(mixture), "views": count * SHARD}
