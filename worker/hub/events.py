@@ -85,11 +85,10 @@ class SampledDispatcher(EventDispatcher):
         self._heard, self._looked = True, 0.0
 
     def send(self, type: str, *args: Any, **fields: Any) -> Any:
-        # Celery has heartbeats tried again for as long as the server is away, on the hub thread.
-        fields["retry"] = False
         # Events of workers have no task's id.
         if fields.get("uuid") is None or args:
-            return super().send(type, *args, **fields, fleet=self._fleet)
+            # Celery has heartbeats tried again for as long as the server is away, on the hub thread.
+            return super().send(type, *args, **(fields | {"retry": False}), fleet=self._fleet)
         self.tell(type, fields.pop("uuid"), fields)
         return None
 
