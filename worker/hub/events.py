@@ -87,7 +87,7 @@ class SampledDispatcher(EventDispatcher):
     def send(self, type: str, *args: Any, **fields: Any) -> Any:
         # Events of workers have no task's id.
         if fields.get("uuid") is None or args:
-            # Celery has heartbeats tried again for as long as the server is away, on the hub thread.
+            # Celery has heartbeats tried again, on the hub thread, while the server is away.
             return super().send(type, *args, **(fields | {"retry": False}), fleet=self._fleet)
         self.tell(type, fields.pop("uuid"), fields)
         return None
