@@ -5,7 +5,7 @@ For the asyncio client, which has no Celery under it. The format is Celery's sec
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -91,6 +91,16 @@ def solve_many(
         task_id,
         beside,
     )
+
+
+def whole(message: Message) -> Message:
+    """The same with its body in it, and none beside."""
+    if not message.body:
+        return message
+    envelope = orjson.loads(message.item)
+    del envelope["headers"][wire.STORED]
+    envelope["body"] = pybase64.b64encode_as_string(message.body)
+    return replace(message, item=orjson.dumps(envelope), body=b"")
 
 
 def parts(images: Sequence[bytes]) -> list[list[bytes]]:

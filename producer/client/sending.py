@@ -142,7 +142,8 @@ class Sender:
         now = line.clock.now()
         write: Callable[..., Message] = message.solve
         if call.many:
-            write = partial(message.solve_many, beside=call.beside and line.backlog.fetches)
+            beside = call.beside and line.stores_bodies and line.backlog.fetches
+            write = partial(message.solve_many, beside=beside)
         return [
             write(
                 each,

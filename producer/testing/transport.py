@@ -35,7 +35,7 @@ class FakeTransport(Transport):
         self.loop = asyncio.get_running_loop()
         self.backlog: Backlog = _Backlog()
         self.clock = ServerClock()
-        self.tells_time = True
+        self.tells_time = self.stores_bodies = True
         self.lists = asyncio.Lock()
         self.name = "a fake fleet"
         self._script = script

@@ -33,7 +33,7 @@ from ..connection import TROUBLE, IsCluster, connect, exchange, why
 from ..message import Message
 from ..results import Results
 from ..retries import Retries
-from .outbox import Batch, Outbox, Sending
+from .outbox import Batch, BodyRefused, Outbox, Sending
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,8 @@ class Transport:
             self._store = connect(results, settings, socket_timeout=None)
         #: Whether each sending tells what the time is there: by the clock of where results are.
         self.tells_time = are_alike(results, broker)
+        #: Whether this account may store bodies beside their messages, as far as is known.
+        self.stores_bodies = True
         self._database = parse(broker)[0].database
         #: Whether the server has been asked what it is.
         self._is_known = False
@@ -103,16 +105,27 @@ class Transport:
         if self._publishing.done():
             raise FleetUnreachable(self._gone)
         futures = [self._results.expect(each.id, each.expires) for each in messages]
-        sending = Sending(messages, asyncio.get_running_loop().create_future())
-        self._outbox.add(sending)
-        self._work.set()
+        sending = self._put(messages)
         try:
-            await sending.accepted
+            try:
+                await sending.accepted
+            except BodyRefused as error:
+                # The account is of a version before.
+                self.stores_bodies = False
+                self._is_refused("the images of lists go in their messages", [error])
+                sending = self._put([message.whole(each) for each in messages])
+                await sending.accepted
         except BaseException:
             for each in messages:
                 self.forget(each.id, revoke=sending.may_be_read)
             raise
         return futures
+
+    def _put(self, messages: Sequence[Message]) -> Sending:
+        sending = Sending(messages, asyncio.get_running_loop().create_future())
+        self._outbox.add(sending)
+        self._work.set()
+        return sending
 
     def new_id(self) -> str:
         """For a task that `send` is going to be given."""

@@ -13,7 +13,7 @@ from itertools import chain
 from math import ceil
 from typing import Any
 
-from redis.exceptions import ReadOnlyError, WatchError
+from redis.exceptions import NoPermissionError, ReadOnlyError, WatchError
 
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
@@ -34,6 +34,10 @@ _MOST = 128
 
 #: Seconds that a body stays after its message has expired: then nobody begins with it any more.
 _BODY_S = 60
+
+
+class BodyRefused(FleetUnreachable):
+    """The account may not store bodies beside their messages; what it may otherwise is not said."""
 
 
 @dataclass(slots=True)
@@ -193,6 +197,9 @@ class Batch:
             self._take_each(replies)
             return
         wrong = next((each for each in replies if isinstance(each, Exception)), None)
+        if isinstance(wrong, NoPermissionError) and self._bodies():
+            self.crash(BodyRefused(str(wrong)))
+            return
         if wrong is not None:
             # One command that is refused refuses all.
             self.fail(str(wrong))

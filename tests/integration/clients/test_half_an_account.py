@@ -1,12 +1,14 @@
 """A sender whose account may not do all that a client asks: what it may do, it does."""
 
 import asyncio
+import base64
 import json
 import logging
 import subprocess
 import sys
 from time import time
 
+import msgpack
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -20,7 +22,7 @@ from tests.support.running import accounts
 from tests.support.running.fleet import NULL, wait_until
 from tests.support.running.servers import Wire
 from tilefleet import report, wire
-from tilefleet.errors import Overloaded, Revoked
+from tilefleet.errors import AnswerTimeout, Overloaded, Revoked
 from tilefleet.report import Report
 
 #: What a client asks beside sending, and what it says where that is refused.
@@ -66,6 +68,31 @@ def test_captchas_do_not_wait_for_what_the_account_may_not_ask(server, missing, 
     assert len(said) == bool(BESIDE[missing])
     assert all(BESIDE[missing] in each and "permission" in each for each in said)
     assert not any("pw" in each for each in said)
+
+
+def test_a_list_has_its_images_in_it_where_the_account_may_store_none_beside(server, caplog):
+    """As with the accounts of a version before."""
+    keys = ("~captcha*", "~celery-task-meta-*", "~tilefleet-accepted-*", f"~{report.KEY}")
+    url = account(server, "resetkeys", *keys)
+    images = [b"%d" % number * 40_000 for number in range(4)]
+    with (
+        caplog.at_level(logging.WARNING),
+        Client(url) as fleet,
+        Redis.from_url(server.url) as redis,
+    ):
+        redis.delete(wire.BULK_LANE)
+        fleet.solve(b"any", timeout=5)
+        for sent in (1, 2):
+            outcomes = [outcome for _, outcome in fleet.outcomes(images, bulk=True, timeout=0.5)]
+            assert {type(each) for each in outcomes} == {AnswerTimeout}
+            assert redis.llen(wire.BULK_LANE) == sent
+            item = json.loads(redis.lindex(wire.BULK_LANE, 0))
+            assert wire.STORED not in item["headers"]
+            ((listed,), _, _) = msgpack.unpackb(base64.b64decode(item["body"]))
+            assert listed == images
+        assert not redis.keys(wire.body_key("*"))
+    (said,) = [each.getMessage() for each in caplog.records if "images of lists" in each.message]
+    assert "permission" in said
 
 
 def test_a_look_at_one_lane_answers_for_no_other():

@@ -59,6 +59,13 @@ def test_a_long_list_is_beside_its_message_where_workers_can_have_that():
     assert beside.body == base64.b64decode(json.loads(within.item)["body"])
     envelope = json.loads(beside.item)
     assert envelope["headers"][wire.STORED] == len(beside.body)
+    again = message.whole(beside)
+    assert message.whole(again) is again
+    assert not again.body
+    assert json.loads(again.item)["body"] == json.loads(within.item)["body"]
+    assert json.loads(again.item)["headers"] == json.loads(within.item)["headers"] | {
+        name: envelope["headers"][name] for name in ("id", "root_id")
+    }
     # Any other worker fails it, and takes nothing of it for images.
     assert msgpack.unpackb(base64.b64decode(envelope["body"]))[0] == [wire.BESIDE]
 

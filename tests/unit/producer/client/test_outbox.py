@@ -6,10 +6,10 @@ from itertools import chain
 from types import SimpleNamespace
 
 import pytest
-from redis.exceptions import ReadOnlyError, ResponseError, WatchError
+from redis.exceptions import NoPermissionError, ReadOnlyError, ResponseError, WatchError
 
 from producer.client.message import Message
-from producer.client.transport.outbox import NOTE, Batch, Outbox, Sending
+from producer.client.transport.outbox import NOTE, Batch, BodyRefused, Outbox, Sending
 from tilefleet import wire
 from tilefleet.errors import FleetUnreachable
 
@@ -230,3 +230,14 @@ async def test_small_ones_wait_for_one_large_one_at_most_and_large_ones_for_the_
     assert taken(large, large, large, large, small) == [[0, 1, 2], [4], [3]]
     assert taken(large, heavy, large) == [[0], [1], [2]]
     assert taken(*[small] * 130) == [[*range(128)], [128, 129]]
+
+
+@run
+async def test_a_body_that_the_account_may_not_store_is_told_apart():
+    with_body, without = sending("1"), sending("2")
+    with_body.messages = [replace(with_body.messages[0], body=b"images")]
+    for each, kind in ((with_body, BodyRefused), (without, FleetUnreachable)):
+        made = batch(each)
+        made.push()
+        made.take([b"OK", NoPermissionError("keys"), ResponseError("EXECABORT")])
+        assert type(each.accepted.exception()) is kind
