@@ -25,6 +25,8 @@ _PART, _SAVED_S = 0.5, 0.01
 #: has the machine otherwise gives nobody more of the loop.
 _WAIT_S = 0.001
 _MOST_PASSED_S = _PART * _WAIT_S
+#: Seconds without a turn, as nobody asked for one, from which on they count as a whole.
+_IDLE_S = 0.02
 #: What is reckoned for what goes on behind a turn, until it is measured.
 _STEP_S = 0.0002
 #: Seconds for which somebody counts as being there.
@@ -97,6 +99,9 @@ class Turns:
 
     def _note(self, who: str) -> None:
         now = monotonic()
+        if 0 < self._turned < now - _IDLE_S and not (self._due or self._of):
+            self._clock += _PART * (now - self._turned)
+            self._turned = now
         if now > self._ends:
             self._before = self._here if now < self._ends + _THERE_S else set()
             self._here, self._ends = set(), now + _THERE_S

@@ -2,10 +2,11 @@
 
 import asyncio
 from itertools import pairwise
-from time import thread_time
+from time import monotonic, thread_time
 
 import pytest
 
+from producer.gateway.connection import turns as module
 from producer.gateway.connection.turns import Slices, Turns
 from producer.gateway.visitors.slots import Slots
 
@@ -50,6 +51,29 @@ def test_who_has_had_a_share_waits_in_order_and_nobody_else_does():
     assert [each for each in done if each[0] == "a"] == [f"a{number}" for number in range(20)]
     assert {"b0", "b1", "c0"} <= {*at_once}
     assert len(at_once) <= 6
+
+
+@pytest.mark.parametrize("idle_s", [0.0, 5.0])
+def test_who_has_had_much_waits_for_it_but_not_after_a_time_without_anybody(monkeypatch, idle_s):
+    ahead = 0.0
+    monkeypatch.setattr(module, "monotonic", lambda: monotonic() + ahead)
+
+    async def use():
+        nonlocal ahead
+        turns = Turns()
+        await turns.wait("b")
+        turns.do("a", lambda: busy(0.1))
+        await asyncio.sleep(0)
+        ahead = idle_s
+        await turns.wait("b")
+        waits = asyncio.create_task(turns.wait("a"))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        done = waits.done()
+        await waits
+        return done
+
+    assert asyncio.run(use()) is bool(idle_s)
 
 
 def test_all_that_wait_have_a_share_of_each_turn():
