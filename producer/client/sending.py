@@ -129,31 +129,39 @@ class Sender:
         ]
 
     async def _write(self, line: Transport, call: Call, expires: float) -> list[Message]:
-        if not call.many:
-            return self._messages(line, call, expires)
-        # A list's messages are long, and there are several: one after the other.
-        async with line.lists:
-            begun = thread_time()
-            messages = self._messages(line, call, expires)
-            await asyncio.sleep(thread_time() - begun)
-        return messages
+        ids = [line.new_id() for _ in call.arguments]
+        try:
+            if not call.many:
+                return self._messages(line, call, expires, ids)
+            # A list's messages are long, and there are several: one after the other.
+            async with line.lists:
+                begun = thread_time()
+                messages = self._messages(line, call, expires, ids)
+                await asyncio.sleep(thread_time() - begun)
+            return messages
+        except BaseException:
+            line.give_back(ids)
+            raise
 
-    def _messages(self, line: Transport, call: Call, expires: float) -> list[Message]:
+    def _messages(
+        self, line: Transport, call: Call, expires: float, ids: Sequence[str]
+    ) -> list[Message]:
         now = line.clock.now()
         write: Callable[..., Message] = message.solve
         if call.many:
             beside = call.beside and line.stores_bodies and line.backlog.fetches
             write = partial(message.solve_many, beside=beside)
+        each = zip(call.arguments, self._headers(call), ids, strict=False)
         return [
             write(
-                each,
+                argument,
                 lane=call.lane,
                 now=now,
                 expires=expires,
                 headers=headers,
-                task_id=line.new_id(),
+                task_id=task_id,
             )
-            for each, headers in zip(call.arguments, self._headers(call), strict=False)
+            for argument, headers, task_id in each
         ]
 
     def _headers(self, call: Call) -> Iterable[Mapping[str, str]]:

@@ -65,6 +65,9 @@ class FakeTransport(Transport):
     def new_id(self) -> str:
         return str(uuid4())
 
+    def give_back(self, task_ids: Sequence[str]) -> None:
+        """There are as many as are wanted."""
+
     @property
     def trouble(self) -> None:
         """There is nothing that could break."""

@@ -13,7 +13,7 @@ stores it under. May import what `producer.client` may.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -68,6 +68,11 @@ class Results:
     def new_id(self) -> str:
         """For a task whose result is going to be expected."""
         return self._spares.take()
+
+    def give_back(self, task_ids: Iterable[str]) -> None:
+        """Of `new_id`, for tasks that were not sent."""
+        for each in task_ids:
+            self._spares.give_back(each)
 
     def expect(self, task_id: str, expires: float) -> "asyncio.Future[Any]":
         """The future of what Celery's backend will store for a task, which may be begun with within

@@ -29,6 +29,11 @@ class Spares:
         """An id that is ready, if there is one; else any new one."""
         return self._ready.pop() if self._ready else str(uuid4())
 
+    def give_back(self, task_id: str) -> None:
+        """It was taken for nothing."""
+        if self._key(task_id) in self._heard:
+            self._ready.append(task_id)
+
     def more(self) -> list[bytes]:
         """What to subscribe to, for there to be enough again."""
         wanted = MOST - len(self._ready) - len(self._coming)

@@ -131,6 +131,10 @@ class Transport:
         """For a task that `send` is going to be given."""
         return self._results.new_id()
 
+    def give_back(self, task_ids: Sequence[str]) -> None:
+        """They are not going to be."""
+        self._results.give_back(task_ids)
+
     @property
     def trouble(self) -> Exception | None:
         """What is wrong with the connection that results come on; None: nothing."""

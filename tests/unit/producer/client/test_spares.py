@@ -1,6 +1,11 @@
 """Ids whose results are subscribed to ahead: each is used once, and none after its connection."""
 
+import pytest
+
 from producer.client.results.spares import MOST, Spares
+from producer.testing import FakeFleet
+from producer.testing.transport import FakeTransport
+from tilefleet.errors import BadMessage
 
 
 def key(task_id: str) -> bytes:
@@ -38,3 +43,24 @@ def test_what_was_taken_is_not_subscribed_to_on_the_next_connection():
     assert not spares.use(key(taken))
     assert key(spares.take()) not in {first, second}
     assert len(spares.more()) == MOST
+
+
+def test_one_that_was_taken_for_nothing_is_ready_again():
+    spares = Spares(key)
+    (first, *_) = spares.more()
+    spares.confirm(first)
+    taken = spares.take()
+    spares.give_back(taken)
+    assert spares.take() == taken
+    assert len(spares.more()) == 1
+    spares.lose()
+    spares.give_back(taken)
+    assert spares.take() != taken
+
+
+def test_what_cannot_be_written_gives_its_id_back(monkeypatch):
+    given: list[str] = []
+    monkeypatch.setattr(FakeTransport, "give_back", lambda _, ids: given.extend(ids))
+    with FakeFleet() as fleet, pytest.raises(BadMessage, match="cannot expire"):
+        fleet.submit(b"any", expires=1e15)
+    assert len(given) == 1
