@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, TypeVar
 
 from tilefleet.errors import FleetUnreachable
@@ -41,6 +42,8 @@ class Background:
                 future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
                 if self._ended:
                     future.cancel()
+                    if getcoroutinestate(coroutine) == CORO_CREATED:
+                        coroutine.close()
                 return future
         coroutine.close()
         raise FleetUnreachable(why)
