@@ -80,7 +80,10 @@ class AsyncPending:
         """The same of a list of captchas; raises what it failed with as a whole."""
         if not self._future.done():
             raise self._given_up(timeout)
-        results = self._outcome()
+        try:
+            results = self._outcome()
+        except Revoked as error:
+            raise self._told_late(error, timeout, self._expires_at) from None
         assert isinstance(results, list)
         return [message.answer(result) for result in results]
 
