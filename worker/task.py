@@ -20,6 +20,7 @@ from tilefleet.errors import BadMessage, BadRequest, TilefleetError, UnknownMode
 from worker.celery import app
 from worker.engine_room.job import Outcome
 from worker.results.attempts import Attempts
+from worker.results.exchange import leave_replica
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +143,7 @@ def _persist(fill: Callable[[Any], Any]) -> list[Any]:
                 return list(pipe.execute())
             except (RedisError, OSError) as error:
                 logger.warning("A captcha that came back waits: %s", error)
+                leave_replica(app.backend.client, error)
         sleep(_PAUSE_S)
 
 
