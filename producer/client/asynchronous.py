@@ -199,8 +199,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connections; what was submitted is still read and stored."""
-        if self._opened is not None:
-            opened, self._opened = self._opened, None
+        if (opened := self._still_open()) is not None:
+            self._opened = None
             await opened.close()
 
     async def __aenter__(self) -> Self:
@@ -211,17 +211,23 @@ class AsyncClient:
 
     @property
     def _wire(self) -> Shards:
-        if self._opened is not None and self._opened.loop is not asyncio.get_running_loop():
-            if not self._opened.loop.is_closed():
-                raise RuntimeError(
-                    f"this client belongs to another event loop, {self._opened.loop!r}; "
-                    "make one in each"
-                )
-            # What it waited for went with its loop.
-            self._opened = None
-        if self._opened is None:
-            self._opened = self._connect()
-        return self._opened
+        opened = self._still_open()
+        if opened is None:
+            opened = self._opened = self._connect()
+        return opened
+
+    def _still_open(self) -> Shards | None:
+        """What is open in this event loop; raises RuntimeError where another one has it."""
+        opened = self._opened
+        if opened is None or opened.loop is asyncio.get_running_loop():
+            return opened
+        if not opened.loop.is_closed():
+            raise RuntimeError(
+                f"this client belongs to another event loop, {opened.loop!r}; make one in each"
+            )
+        # What it waited for went with its loop.
+        self._opened = None
+        return None
 
     def _connect(self) -> Shards:
         lines = [

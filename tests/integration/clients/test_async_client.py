@@ -115,10 +115,14 @@ def test_the_next_event_loop_may_use_it_and_another_beside_it_may_not(server, wo
     assert asyncio.run(use()) == "null"
     assert asyncio.run(use()) == "null"
 
+    # Nor does it wait for that loop when it is closed in the next one.
+    asyncio.run(fleet.close())
+
     async def beside():
         await use()
-        with pytest.raises(RuntimeError, match="belongs to another event loop"):
-            await asyncio.to_thread(asyncio.run, use())
+        for each in (use(), fleet.close()):
+            with pytest.raises(RuntimeError, match="belongs to another event loop"):
+                await asyncio.to_thread(asyncio.run, each)
         await fleet.close()
 
     asyncio.run(beside())
