@@ -23,7 +23,7 @@ from models.store.entries import Entry
 from models.store.folders import check_free, check_name, put_in_place, stores
 from models.store.manifest import FILENAME, INT8, NETWORKS, Manifest, file_names, sha256
 from tilefleet.errors import BadArchive, HashMismatch, ModelError, reason
-from tilefleet.files import atomic_write
+from tilefleet.files import atomic_write, open_file
 
 _SUMS: Final = "SHA256SUMS"
 #: Bytes of a list of hashes, and of the archive's own listing.
@@ -93,7 +93,7 @@ def _contents(path: Path) -> dict[str, bytes]:
     needed |= dict.fromkeys(file_names(), MOST_NETWORK)
     most = needed | {f"{network}.{INT8}": MOST_NETWORK for network in NETWORKS}
     try:
-        with path.open("rb") as opened:
+        with open_file(path) as opened:
             _check_listing(opened, path)
             with zipfile.ZipFile(opened) as archive:
                 found = {info.filename: info for info in archive.infolist()}
