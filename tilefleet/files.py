@@ -1,11 +1,16 @@
-"""Files that are there whole or not at all, also when the machine goes down meanwhile."""
+"""Files that are there whole or not at all, also when the machine goes down meanwhile; and those of
+others, which may be anything."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
+
+#: Bytes of a picture of somebody's that are read at most, far above what may be a captcha.
+MOST_PICTURE: Final = 64 << 20
 
 
 @contextmanager
@@ -40,6 +45,28 @@ def atomic_write(path: Path, *, text: bool = False, private: bool = False) -> It
             draft.unlink(missing_ok=True)
             raise
     draft.replace(path)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to read; raises OSError, also for a pipe or a device."""
+    # A pipe without a writer would be waited for.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
+        yield file
+
+
+def read_file(path: Path, most: int = MOST_PICTURE) -> bytes:
+    """A file's contents; raises OSError for what is longer than `most` bytes, and for a pipe or a
+    device, which may have no end."""
+    with open_file(path) as file:
+        is_longer = os.fstat(file.fileno()).st_size > most
+        contents = b"" if is_longer else file.read(most + 1)
+    if is_longer or len(contents) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return contents
 
 
 def _take_rights(file: int, of: os.stat_result) -> None:

@@ -32,6 +32,9 @@ _IN_FILES: Final = (
     *_SECRETS,
 )
 
+#: Bytes of such a file, at most.
+_MOST_SECRET: Final = 1 << 16
+
 #: Variables with our prefix that are read elsewhere: where tests find the real data.
 _OTHER_VARIABLES: Final = frozenset({"TILEFLEET_DATA"})
 
@@ -342,7 +345,12 @@ def _from_file(variable: str, environ: Mapping[str, str]) -> str:
     if not file:
         return ""
     try:
-        return values.path(file.rstrip("\r\n")).read_text(encoding="utf-8-sig").strip()
+        # A pipe is one way to give it: what a shell makes of <(…).
+        with values.path(file.rstrip("\r\n")).open("rb") as opened:
+            found = opened.read(_MOST_SECRET + 1)
+        if len(found) > _MOST_SECRET:
+            raise ValueError(f"it has more than {_MOST_SECRET:,} bytes")
+        return found.decode("utf-8-sig").strip()
     except (OSError, ValueError) as error:
         raise SettingError(f"{variable}_FILE={file!r} cannot be read: {error}") from None
 

@@ -4,10 +4,8 @@ They are read from the command line as the application is imported, before Celer
 them or, with ``-D``, goes into the background: what is wrong is said where it was typed.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -16,6 +14,7 @@ from celery.bin.worker import worker as celery_worker
 from tilefleet import wire
 from tilefleet.errors import did_you_mean
 from tilefleet.settings import Settings
+from worker import option_values
 
 #: Celery's commands that come after an application's name.
 _COMMANDS: Final = ("worker", "flower", "inspect", "control", "status", "events")
@@ -43,9 +42,6 @@ _NEVER: Final = {
 }
 #: Settings of ours that only an engine room has.
 _ROOM_ONLY: Final = {"metrics": "TILEFLEET_METRICS", "health": "TILEFLEET_HEALTH"}
-
-#: Files that a worker writes.
-_FILES: Final = ("logfile", "pidfile", "statedb", "schedule_filename")
 
 _WITHOUT_ROOM: Final = (
     "-P prefork: each process has networks of its own and reads one captcha at a time; no shared "
@@ -137,9 +133,9 @@ class WorkerOptions:
                     return (
                         f"{variable} is not usable with -P {self.pool}; use -P threads, the default"
                     )
-        for name in _FILES:
-            if why := self._unwritable(str(self._given.get(name) or "")):
-                return f"{self._flag(name)} {self._given[name]} is not usable: {why}"
+        name, why = option_values.unusable(self._given)
+        if why:
+            return f"{self._flag(name)} {self._given[name]} is not usable: {why}"
         for queue in self._queues:
             model = wire.model_of(queue)
             if model and model not in settings.models:
@@ -185,21 +181,6 @@ class WorkerOptions:
         elif hint:
             found.append(f"{given}: {', '.join(others)} is no lane of captchas{hint}")
         return found
-
-    def _unwritable(self, path: str) -> str:
-        """Why a worker cannot write that file, as far as can be told before it is asked to; ""."""
-        file = Path(path)
-        if not path or "%" in path or ("workdir" in self._given and not file.is_absolute()):
-            return ""
-        folder = file.absolute().parent
-        if not folder.is_dir():
-            return f"there is no folder {folder}"
-        if file.is_dir():
-            return "it is a folder"
-        existing = file if file.exists() else folder
-        is_another = bool({"uid", "gid"} & self._given.keys())
-        is_ours = is_another or os.access(existing, os.W_OK)
-        return "" if is_ours else f"{existing} cannot be written to"
 
     @property
     def excluded(self) -> list[str]:

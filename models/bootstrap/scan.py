@@ -22,7 +22,7 @@ from models.recognition.crops import Crops
 from models.runtimes import litert
 from models.store import Entry
 from tilefleet.errors import BadCollection, BadRequest
-from tilefleet.files import atomic_write
+from tilefleet.files import atomic_write, read_file
 from tilefleet.layout import Layout
 
 #: Captchas in a part.
@@ -83,7 +83,7 @@ def scan(
 
     def read(name: str) -> tuple[Any, ...] | str:
         try:
-            crops = Crops.from_bytes((folder / name).read_bytes(), layout, max_bytes=_MAX_BYTES)
+            crops = Crops.from_bytes(read_file(folder / name), layout, max_bytes=_MAX_BYTES)
         except (BadRequest, OSError) as error:
             return f"{type(error).__name__}: {error}"
         return (*headers(crops.header), signature(crops.tiles).astype(np.float16))
@@ -120,7 +120,7 @@ def tiles(
     last, crops = "", None
     for name, tile in places:
         if name != last:
-            crops = Crops.from_bytes((folder / name).read_bytes(), layout, max_bytes=_MAX_BYTES)
+            crops = Crops.from_bytes(read_file(folder / name), layout, max_bytes=_MAX_BYTES)
             last = name
         assert crops is not None
         yield crops.tiles[tile]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tilefleet.errors import BadAnswers
-from tilefleet.files import atomic_write
+from tilefleet.files import atomic_write, read_file
 
 #: What the file is called, in a folder of captchas.
 ANSWERS: Final = "answers.csv"
@@ -60,9 +60,8 @@ class Answers:
         `tiles`: how many a captcha has; `missing`: a file that is not there has no answers.
         """
         try:
-            if path.stat().st_size > _MOST:
-                raise BadAnswers(f"{path} has more than {_MOST:,} bytes")
-            text = path.read_bytes().decode("utf-8")
+            contents = read_file(path, _MOST)
+            text = contents.decode("utf-8")
         except FileNotFoundError as error:
             if missing:
                 return cls(path, tiles)
@@ -70,7 +69,7 @@ class Answers:
         except OSError as error:
             raise BadAnswers(f"{path}: {error.strerror}") from None
         except UnicodeDecodeError as error:
-            line = path.read_bytes()[: error.start].count(b"\n") + 1
+            line = contents[: error.start].count(b"\n") + 1
             raise BadAnswers(
                 f"{path}, line {line}: not UTF-8; a spreadsheet saves it as CSV UTF-8"
             ) from None

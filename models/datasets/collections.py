@@ -14,6 +14,7 @@ from models.datasets.pictures import Pictures
 from models.datasets.split import seen, twins, unseen
 from models.datasets.tiles import cut, labelled, labelled_in
 from models.datasets.truth import Truth, truths
+from tilefleet.files import read_file
 from tilefleet.kind import BUILTIN, Kind
 
 #: Captchas for measuring alone: nothing is ever trained on, or fitted to, any of them.
@@ -44,7 +45,7 @@ def answered(data: Path, kind: Kind = BUILTIN) -> dict[str, list[Truth]]:
 
 def is_unseen(truth: Truth) -> bool:
     """Whether no training sees this captcha."""
-    return truth.path.parent.name == MEASURED or unseen(truth.path.read_bytes())
+    return truth.path.parent.name == MEASURED or unseen(read_file(truth.path))
 
 
 def parts(captchas: Sequence[Truth]) -> dict[str, list[Truth]]:

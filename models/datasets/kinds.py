@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tilefleet.errors import BadKind
-from tilefleet.files import atomic_write
+from tilefleet.files import atomic_write, read_file
 from tilefleet.kind import BUILTIN, Kind
 from tilefleet.layout import MOST_TILES, Layout
 
@@ -24,6 +24,8 @@ _MOST_WORDS: Final = 4096
 #: Pixels of a side, and characters of a word, at most.
 _MOST_SIDE: Final = 4096
 _MOST_LENGTH: Final = 40
+#: Bytes of either file.
+_MOST_BYTES: Final = 1 << 20
 
 #: x, y, width, height.
 _Box = tuple[int, int, int, int]
@@ -69,7 +71,7 @@ def read_layout(path: Path) -> tuple[Layout, tuple[float, ...]]:
     Raises BadKind with the field that cannot be so.
     """
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields = tomllib.loads(read_file(path, _MOST_BYTES).decode())
     except OSError as error:
         raise BadKind(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -98,7 +100,7 @@ def read_layout(path: Path) -> tuple[Layout, tuple[float, ...]]:
 def read_words(path: Path) -> tuple[str, ...]:
     """The words of a file, in its order; raises BadKind."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_file(path, _MOST_BYTES).decode("utf-8-sig").splitlines()
     except FileNotFoundError:
         raise BadKind(
             f"{path} is not there: it has the words that may be asked for, one a line; "

@@ -15,6 +15,7 @@ from models.datasets.pictures import MARGIN, Pictures, certain, with_mirror
 from models.datasets.truth import truths
 from models.recognition.image import decode
 from tilefleet.errors import BadImage, BadTiles, reason
+from tilefleet.files import read_file
 from tilefleet.kind import BUILTIN, Kind
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -45,7 +46,7 @@ def labelled(
         return every if chosen is None else every.only(_each(chosen, every))
     files, labels, numbers = named(source, kind)
     if chosen is not None:
-        taken = np.array([chosen(path.read_bytes()) for path in files])
+        taken = np.array([chosen(read_file(path)) for path in files])
         files = [path for path, take in zip(files, taken, strict=True) if take]
         labels, numbers = labels[taken], numbers[taken]
     width, height = kind.layout.tile
@@ -74,7 +75,7 @@ def open_tile(path: Path) -> NDArray[np.uint8]:
 
 def open_captcha(path: Path, kind: Kind = BUILTIN) -> NDArray[np.uint8]:
     """The pixels of a captcha's file, RGB; raises BadImage."""
-    return decode(path.read_bytes(), kind.layout, max_bytes=_MAX_CAPTCHA_BYTES)
+    return decode(read_file(path), kind.layout, max_bytes=_MAX_CAPTCHA_BYTES)
 
 
 def _each(chosen: Callable[[bytes], bool], pictures: Pictures) -> NDArray[np.bool_]:
@@ -107,7 +108,7 @@ def cut(
     if not files:
         raise BadTiles(f"{folder} has no captchas (*.jpg)")
     for path in files:
-        captcha = path.read_bytes()
+        captcha = read_file(path)
         if chosen is not None and not chosen(captcha):
             continue
         try:

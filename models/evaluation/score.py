@@ -13,6 +13,7 @@ from models.datasets.truth import Truth
 from models.engines.reader import Reader
 from tilefleet.answer import Answer
 from tilefleet.errors import BadRequest, TilefleetError
+from tilefleet.files import read_file
 from tilefleet.kind import BUILTIN
 
 #: Confidences above which `Score` says how many answers there are and how many of them are right.
@@ -182,7 +183,7 @@ def outcomes(reader: Reader, known: Iterable[Truth]) -> list[Outcome]:
 
 def _read(reader: Reader, truth: Truth) -> Outcome:
     try:
-        data = truth.path.read_bytes()
+        data = read_file(truth.path)
     except OSError as error:
         raise TilefleetError(f"{truth.path} has a known answer, but: {error.strerror}") from None
     begun = time.perf_counter()

@@ -6,7 +6,8 @@ same bytes.
 
 What is opened may come from anywhere. Its listing is bounded before `zipfile` reads it, its files
 are those of a model by their names, each of a bounded size, and nothing is unpacked by a path of
-the archive's; a model is in the store once all hashes are right, or not at all.
+the archive's, one after the other; a model is in the store once all hashes are right, or not at
+all.
 """
 
 import io
@@ -15,6 +16,7 @@ import stat
 import struct
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -23,11 +25,13 @@ from models.store.entries import Entry
 from models.store.folders import check_free, check_name, put_in_place, stores
 from models.store.manifest import FILENAME, INT8, NETWORKS, Manifest, file_names, sha256
 from tilefleet.errors import BadArchive, HashMismatch, ModelError, reason
-from tilefleet.files import atomic_write
+from tilefleet.files import atomic_write, open_file
 
 _SUMS: Final = "SHA256SUMS"
 #: Bytes of a list of hashes, and of the archive's own listing.
 _MOST_SUMS, _MOST_LISTING = 4096, 8192
+#: How many times smaller a file may be packed: noise, as weights are, hardly is; zeros a thousand.
+_MOST_RATIO: Final = 100
 #: The record at the end of a zip file (APPNOTE.TXT, 4.3.16), and what is before it in a file that
 #: needs more than 32 bits (4.3.15).
 _END: Final = struct.Struct("<4s4H2LH")
@@ -64,7 +68,8 @@ def read(
     the name is taken and not to be replaced, and OSError; nothing is stored then.
     """
     files = _contents(path)
-    name = _called(files[FILENAME], path) if name is None else name
+    manifest_file, read = next(files)
+    name = _called(read, path) if name is None else name
     check_name(name)
     if not replace:
         check_free(name, root=root)
@@ -74,10 +79,13 @@ def read(
     try:
         folder = draft / name
         folder.mkdir(mode=0o755)
-        for file, contents in files.items():
+        stored = {manifest_file}
+        (folder / manifest_file).write_bytes(read)
+        for file, contents in files:
+            stored.add(file)
             (folder / file).write_bytes(contents)
         manifest = Manifest.read(folder)
-        if {*manifest.network_files, FILENAME} != files.keys():
+        if {*manifest.network_files, FILENAME} != stored:
             raise BadArchive(f"{path} has other files than its manifest says")
         for file in manifest.network_files:
             manifest.read_file(folder, file)
@@ -87,13 +95,14 @@ def read(
     return Entry(store / name, manifest)
 
 
-def _contents(path: Path) -> dict[str, bytes]:
-    """The files of an archive by their names, without the list of hashes, which was checked."""
+def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The files of an archive with their names, each when it is asked for and its hash was checked;
+    the manifest first, the list of hashes left out."""
     needed = {FILENAME: MOST_MANIFEST, _SUMS: _MOST_SUMS}
     needed |= dict.fromkeys(file_names(), MOST_NETWORK)
     most = needed | {f"{network}.{INT8}": MOST_NETWORK for network in NETWORKS}
     try:
-        with path.open("rb") as opened:
+        with open_file(path) as opened:
             _check_listing(opened, path)
             with zipfile.ZipFile(opened) as archive:
                 found = {info.filename: info for info in archive.infolist()}
@@ -106,22 +115,26 @@ def _contents(path: Path) -> dict[str, bytes]:
                     )
                 for info in found.values():
                     _check_file(info, most[info.filename], path)
-                files = {each: unpack(archive, info) for each, info in found.items()}
-    except BadArchive:
+                sums = unpack(archive, found.pop(_SUMS)).splitlines()
+                for file in (FILENAME, *(found.keys() - {FILENAME})):
+                    yield file, _checked(unpack(archive, found[file]), file, sums, path)
+    except (BadArchive, HashMismatch):
         raise
     except OSError as error:
         raise BadArchive(f"{path}: {error.strerror or error}") from None
     except Exception as error:
         # zipfile's, zlib's and others', which have no common class.
         raise BadArchive(f"{path} cannot be unpacked: {reason(error)}") from None
-    sums = files.pop(_SUMS)
-    for file, contents in files.items():
-        if f"{sha256(contents)}  {file}".encode() not in sums.splitlines():
-            raise HashMismatch(
-                f"{path}: {file} is not the one that {_SUMS} was written for: the archive was "
-                "changed or damaged"
-            )
-    return files
+
+
+def _checked(contents: bytes, file: str, sums: list[bytes], path: Path) -> bytes:
+    """Raises HashMismatch."""
+    if f"{sha256(contents)}  {file}".encode() not in sums:
+        raise HashMismatch(
+            f"{path}: {file} is not the one that {_SUMS} was written for: the archive was "
+            "changed or damaged"
+        )
+    return contents
 
 
 def _check_listing(file: IO[bytes], path: Path) -> None:
@@ -146,6 +159,11 @@ def _check_file(info: zipfile.ZipInfo, most: int, path: Path) -> None:
     if info.file_size > most:
         raise BadArchive(
             f"{path}: {info.filename} has {info.file_size:,} bytes; at most {most:,} are read"
+        )
+    if info.file_size > max(_MOST_SUMS, _MOST_RATIO * info.compress_size):
+        raise BadArchive(
+            f"{path}: {info.filename} has {info.file_size:,} bytes, packed into "
+            f"{info.compress_size:,}: no network is as empty"
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.store.allowance import bounded_weights
 from models.store.contents import check_file, check_keras
 from models.store.folders import (
     check_free,
@@ -160,7 +161,10 @@ def load_network(entry: Entry, network: str) -> "keras.Model":
         path.write_bytes(contents)
         _register_layers()
         try:
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+            with bounded_weights(file):
+                return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except BadManifest:
+            raise
         except Exception as error:
             # Whatever Keras makes of it: it is this file that cannot be loaded.
             raise BadManifest(f"{file} cannot be loaded: {reason(error)}") from None

@@ -108,12 +108,12 @@ class Server:
         lanes = [key for lane in wire.LANES for key in message.lists(prefix + lane)]
         result = f"{prefix}celery-task-meta-doctor"
         wanted = [("TIME",), ("HVALS", prefix + report.KEY), ("MGET", result)]
-        # Images of lists.
-        wanted.append(("SET", prefix + wire.body_key("doctor"), "", "EX", "1"))
         wanted += [(command, lane, *more) for lane in lanes for command, *more in _ON_LANES]
+        body = ("SET", prefix + wire.body_key("doctor"), "", "EX", "1")
         connection = self._client.connection_pool.get_connection()
         try:
             refused = _refused(connection, wanted)
+            without_bodies = not refused and _refused(connection, [body])
         finally:
             # Whatever is queued on it goes with it.
             connection.disconnect()
@@ -122,6 +122,13 @@ class Server:
         if refused:
             hint = "deploy/redis/users.acl has what each account needs"
             return Check("rights", FAIL, f"{account} may not {', '.join(refused)}", hint)
+        if without_bodies:
+            return Check(
+                "rights",
+                WARN,
+                f"{account} may not store the images of lists beside their messages: they go in",
+                "make the accounts of deploy/redis/users.acl anew",
+            )
         return Check("rights", OK, f"{account} may send captchas and get answers")
 
     def _account(self) -> str:

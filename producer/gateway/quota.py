@@ -28,7 +28,14 @@ local rate, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[
 local had = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens = burst
 if had[1] then
-    tokens = math.min(burst, tonumber(had[1]) + math.max(0, at - tonumber(had[2])) * rate)
+    local since = tonumber(had[2])
+    if since > at then
+        -- The clock has been set back; else nothing would be had until it is as late again.
+        redis.call('HSET', KEYS[1], 'at', string.format('%.6f', at))
+        redis.call('EXPIRE', KEYS[1], math.ceil((burst - tonumber(had[1])) / rate) + 1)
+        since = at
+    end
+    tokens = math.min(burst, tonumber(had[1]) + (at - since) * rate)
 end
 local missing = math.min(wanted, burst) - tokens
 if missing > 0 then return tostring(missing / rate) end

@@ -11,6 +11,7 @@ from models.datasets.own import DRAWN, SUFFIXES, TILES
 from models.engines.reader import Reader
 from tilefleet import answer
 from tilefleet.errors import BadCollection, TilefleetError, reason
+from tilefleet.files import read_file
 from tilefleet.kind import Kind
 
 
@@ -68,7 +69,7 @@ class Labelling:
             try:
                 if not file.isprintable():
                     raise BadCollection("its name cannot be written into a table")
-                captchas.append(Captcha(file, reader.read(path.read_bytes())))
+                captchas.append(Captcha(file, reader.read(read_file(path))))
             except TilefleetError as error:
                 skip(file, str(error))
             except OSError as error:

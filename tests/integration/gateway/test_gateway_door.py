@@ -149,6 +149,23 @@ def test_a_long_list_is_paid_off_and_tokens_come_back(server, monkeypatch):
     assert 0 < expires <= 2
 
 
+def test_a_quota_goes_on_though_the_servers_clock_was_set_back(server, redis):
+    key = Key.make("early", rate=100, burst=2)[0]
+    redis.hset(BUCKET + "early", mapping={"tokens": "-1", "at": f"{redis.time()[0] + 3600}.5"})
+
+    async def take_all() -> None:
+        store = connect_store(server.url, "mymaster", socket_timeout=5)
+        quota = Quota(store, key_prefix="")
+        with pytest.raises(HTTPException):
+            await quota.take(key, 1, timeout=5)
+        await asyncio.sleep(0.1)
+        await quota.take(key, 2, timeout=5)
+        await store.connection_pool.disconnect()
+
+    asyncio.run(take_all())
+    assert 0 < redis.ttl(BUCKET + "early") <= 2
+
+
 def test_the_file_is_followed_and_a_broken_one_changes_nothing(client, file, alice):
     carol = keys("add", "carol", "--file", file).stdout.strip()
 

@@ -167,7 +167,7 @@ def test_what_cannot_work_is_said_once_before_anything_runs(
 
 
 def test_workers_that_never_come_up_end_all(server, tmp_path):
-    options = ("--include", "no.such.module")
+    options = ("--include", "tests.support.no_such_module")
     workers = Supervised(server.url, 2, *options, folder=tmp_path, environ=NULL)
     workers.start()
     assert workers.process.wait(60) == 1

@@ -13,8 +13,9 @@ def line(rate: float, bound: int, *, age: int = 0) -> bytes:
     return f"{NOW - age} {Report(rate, {'captcha': bound}).encode()}".encode()
 
 
-def test_workers_add_up_and_those_that_are_gone_do_not_count():
-    fleet = Fleet.read(NOW, [line(200, 1000), line(100, 500), line(900, 9, age=GONE_S + 1)])
+@pytest.mark.parametrize("age", [GONE_S + 1, -3600], ids=["silent", "before a clock was set back"])
+def test_workers_add_up_and_those_that_are_gone_do_not_count(age):
+    fleet = Fleet.read(NOW, [line(200, 1000), line(100, 500), line(900, 9, age=age)])
     assert (fleet.workers, fleet.rate, fleet.bounds) == (2, 300, {"captcha": 1500})
     assert fleet.drain_s(600) == 2
 
@@ -130,7 +131,7 @@ def test_a_model_that_goes_is_looked_for_once_more_before_it_is_refused():
 
 
 def test_a_worker_whose_rate_is_unknown_counts_for_its_lane_as_an_average_one():
-    fleet = Fleet.read(1000, [line(30, 10), line(0, 10)])
+    fleet = Fleet.read(NOW, [line(30, 10), line(0, 10)])
     assert fleet.rates[wire.LANE] == 60
     assert fleet.drain_s(60, wire.LANE) == 1.0
 

@@ -131,6 +131,23 @@ def test_a_file_that_cannot_be_written_is_refused(option, tmp_path):
     assert not refusal(option, "missing/file", "--workdir", "/")
 
 
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("-I no.such.module", "--include no.such.module is not usable: there is no module 'no."),
+        ("-I os,,", "--include os,, is not usable: there is no module ''"),
+        ("-B --scheduler no_such:Any", "there is no module 'no_such'"),
+        ("--uid nobody-is", "--uid nobody-is is not usable: there is no user 'nobody-is'"),
+        ("--gid no-group", "--gid no-group is not usable: there is no group 'no-group'"),
+        ("-S /etc/passwd", "--statedb /etc/passwd is not usable: it is no database"),
+        ("-c 1025", "--concurrency 1025 is not usable: a worker has 1024 at most"),
+    ],
+)
+def test_a_value_that_celery_would_run_into_is_refused(given, why):
+    # As root: who else may write that file?
+    assert why in refusal(*given.split(), *(["--uid", "0"] if "-S" in given else []))
+
+
 def test_a_lane_of_a_model_that_is_not_held_is_refused():
     told = refusal("-Q", "captcha,captcha@mine")
     assert "does not hold the model 'mine'; TILEFLEET_MODEL=builtin,mine" in told

@@ -177,6 +177,15 @@ def test_a_file_that_unpacks_to_more_than_its_bound_is_not_unpacked(exported, ro
         archive.read(path, name="mine", root=root)
 
 
+def test_a_file_that_is_all_zeros_is_not_unpacked(exported, root, tmp_path):
+    """However small the archive, its files may have a quarter of a gigabyte each."""
+    files = contents_of(exported) | {"tiles.tflite": bytes(1 << 20)}
+    path = packed(tmp_path / "bomb.zip", files.items())
+    with pytest.raises(BadArchive, match=r"tiles\.tflite has 1,048,576 bytes, packed into"):
+        archive.read(path, name="mine", root=root)
+    assert is_empty(root)
+
+
 def test_a_size_that_is_a_lie_is_found_out_before_it_costs_memory(exported, root, tmp_path):
     size = 100 << 20
     files = contents_of(exported) | {FILENAME: b" " * size}

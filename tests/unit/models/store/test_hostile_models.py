@@ -248,6 +248,27 @@ def test_what_keras_cannot_load_is_this_files_fault(bad):
         store.load_network(store.find("bad", root=bad.parent), "tiles")
 
 
+def test_keras_makes_no_more_weights_than_a_file_may_have(bad):
+    """Each layer is narrow enough; together they would have gigabytes."""
+    import keras
+
+    side = 1 << 14
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), keras.layers.Dense(2)])
+    config = network.get_config()
+    for layer in config["layers"]:
+        layer["config"] |= (
+            {"batch_shape": (None, side)} if "batch_shape" in layer["config"] else {"units": side}
+        )
+        layer.pop("build_config", None)
+    config["build_input_shape"] = (None, side)
+    described = {"module": "keras", "class_name": "Sequential", "config": config}
+    put(bad, "tiles.keras", keras_file(config=json.dumps(described).encode()))
+    with pytest.raises(BadManifest, match="describes more than 268,435,456 bytes of weights"):
+        store.load_network(store.find("bad", root=bad.parent), "tiles")
+    # The next one may have as many again.
+    assert store.load_network(store.find("builtin"), "tiles").count_params()
+
+
 def test_a_file_that_was_changed_is_still_said_to_be(bad):
     (bad / "tiles.tflite").write_bytes(TILES + b"x")
     with pytest.raises(HashMismatch):
