@@ -40,7 +40,16 @@ def blocks(kind: Kind = BUILTIN) -> list[keras.Model]:
 
     `kind`: of the captchas whose tiles it reads, which have the built-in's size.
     """
-    return [_pixels(), _first(), _middle(), _last(), _head(kind)]
+    return [_pixels(), _first(), _middle(), _last(), head(kind)]
+
+
+def head(kind: Kind = BUILTIN) -> keras.Model:
+    """A new last block."""
+    given = keras.Input(MAPS["map5"])
+    wide, dense = _HEAD
+    x = layers.GlobalAveragePooling2D()(_convolve(given, wide, 1))
+    x = layers.Dense(dense, activation="relu")(x)
+    return keras.Model(given, layers.Dense(len(kind.labels))(x), name=SCORES)
 
 
 def build(kind: Kind = BUILTIN) -> keras.Model:
@@ -87,14 +96,6 @@ def _last() -> keras.Model:
     given = keras.Input(MAPS["sum9"])
     x = _depthwise(_convolve(given, _LAST, 1), 5, strides=2)
     return keras.Model(given, _project(x, "map5"), name="map5")
-
-
-def _head(kind: Kind) -> keras.Model:
-    given = keras.Input(MAPS["map5"])
-    wide, dense = _HEAD
-    x = layers.GlobalAveragePooling2D()(_convolve(given, wide, 1))
-    x = layers.Dense(dense, activation="relu")(x)
-    return keras.Model(given, layers.Dense(len(kind.labels))(x), name=SCORES)
 
 
 def _convolve(x: Any, channels: int, size: int, *, strides: int = 1) -> Any:

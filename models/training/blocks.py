@@ -4,8 +4,8 @@ first teacher has the maps of `networks.chain`.
 Answers alone teach slowly. So, on views of tiles and of photographs (`training.teachers.views`),
 each block first learns alone to turn the teacher's map before it into the teacher's next one; then
 the chain learns on its own maps, towards all of the teacher's maps and its answers at once, so that
-later blocks mend what earlier ones leave out; and then the last block goes on alone, on the chain's
-own last map (`training.head`).
+later blocks mend what earlier ones leave out; and then a new last block learns alone, on the
+chain's own last map (`training.head`).
 
 Every map is learned as it is standardised: minus its channels' means, over their spreads, which the
 two maps of a sum share.
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from models import store
 from models.networks import chain
-from models.training import head as last
+from models.training import head
 from models.training.loop import Batch, Steps, fit
 from models.training.schedule import Schedule
 from models.training.teachers import opinions, views
@@ -189,7 +189,6 @@ def train(
     answers = {name: each / sum(weights) for name, each in zip(names, weights, strict=True)}
     keras.utils.set_random_seed(phases.seed)
     parts = chain.blocks()
-    *body, head = parts
     for phase, network, weight in (
         ("alone", _side_by_side(parts), 1.0),
         ("whole", _chained(parts), _MAPS_SHARE),
@@ -213,10 +212,11 @@ def train(
             monitor="loss",
             progress=progress,
         )
-    say("training the last block on the chain's own map")
-    history["head"] = last.train(
-        head,
-        chain.join(body),
+    say("training a new last block")
+    parts[-1] = chain.head()
+    history["head"] = head.train(
+        parts[-1],
+        chain.join(parts[:-1]),
         shards,
         answers=answers,
         batch=phases.batch,
@@ -226,7 +226,7 @@ def train(
     )
     made: dict[str, Any] = {
         "from": "random initialisation",
-        "by": "blocks alone, then whole, then the last block alone on the chain's own map",
+        "by": "blocks alone, then whole, then a new last block alone on the chain's own map",
         "schedule": asdict(phases),
         "mixture": views.described(mixture, phases.shards),
         "teacher": ", ".join(teacher.identity for teacher in teachers),
