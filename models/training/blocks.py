@@ -4,8 +4,8 @@ first teacher has the maps of `networks.chain`.
 Answers alone teach slowly. So, on views of tiles and of photographs (`training.teachers.views`),
 each block first learns alone to turn the teacher's map before it into the teacher's next one; then
 the chain learns on its own maps, towards all of the teacher's maps and its answers at once, so that
-later blocks mend what earlier ones leave out; and then a new last block learns alone, on the
-chain's own last map (`training.head`).
+later blocks mend what earlier ones leave out; then a new last block learns alone, on the chain's
+own last map (`training.head`), at last with the answers' odds as they are.
 
 Every map is learned as it is standardised: minus its channels' means, over their spreads, which the
 two maps of a sum share.
@@ -29,7 +29,10 @@ from models.training.loop import Batch, Steps, fit
 from models.training.schedule import Schedule
 from models.training.teachers import opinions, views
 from models.training.teachers.views import Mixture, Sources
-from models.training.tiles import divergence
+from models.training.tiles import divergence, plain_divergence
+
+#: Of what should be, and what is.
+Loss = Callable[[Any, Any], Any]
 
 #: What all the maps' distances weigh together beside the answer's, in training the whole.
 _MAPS_SHARE = 0.5
@@ -43,7 +46,7 @@ _PARTS = (*chain.MAPS, chain.SCORES)
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """How long they are, each block alone, then the chain, then its head, and how fast."""
+    """How long they are, each block alone, the chain, its last block twice, and how fast."""
 
     #: Shards of 4,096 views that the teacher is shown.
     shards: int = 200
@@ -53,9 +56,11 @@ class Phases:
     alone: int = 6
     whole: int = 28
     head: int = 100
+    odds: int = 50
     alone_rate: float = 2.5e-2
     whole_rate: float = 1.5e-3
     head_rate: float = 6e-3
+    odds_rate: float = 2e-3
     seed: int = 1
 
     def schedules(self) -> dict[str, Schedule]:
@@ -64,6 +69,7 @@ class Phases:
             "alone": (self.alone, self.alone_rate, self.seed),
             "whole": (self.whole, self.whole_rate, self.seed),
             "head": (self.head, self.head_rate, self.seed),
+            "odds": (self.odds, self.odds_rate, self.seed + 6),
         }
         return {
             phase: Schedule(
@@ -173,7 +179,6 @@ def train(
         mixture=mixture,
         say=say,
     )
-    losses: dict[str, Any] = {**dict.fromkeys(chain.MAPS, _apart), chain.SCORES: divergence}
     history: dict[str, dict[str, list[float]]] = {}
     schedules = phases.schedules()
 
@@ -189,12 +194,10 @@ def train(
     answers = {name: each / sum(weights) for name, each in zip(names, weights, strict=True)}
     keras.utils.set_random_seed(phases.seed)
     parts = chain.blocks()
-    for phase, network, weight in (
-        ("alone", _side_by_side(parts), 1.0),
-        ("whole", _chained(parts), _MAPS_SHARE),
-    ):
+
+    def learn(phase: str, network: keras.Model, share: float) -> None:
         say(f"training the blocks {phase}")
-        balance = dict.fromkeys(chain.MAPS, weight) | {chain.SCORES: 1.0}
+        losses = {**dict.fromkeys(chain.MAPS, _weighed(_apart, share)), chain.SCORES: divergence}
         batches = _Batches(
             shards,
             batch=phases.batch,
@@ -208,25 +211,32 @@ def train(
             None,
             schedules[phase],
             directory=directory / phase,
-            loss={name: _weighed(losses[name], balance[name]) for name in losses},
+            loss=losses,
             monitor="loss",
             progress=progress,
         )
-    say("training a new last block")
+
+    learn("alone", _side_by_side(parts), 1.0)
+    learn("whole", _chained(parts), _MAPS_SHARE)
     parts[-1] = chain.head()
-    history["head"] = head.train(
-        parts[-1],
-        chain.join(parts[:-1]),
-        shards,
-        answers=answers,
-        batch=phases.batch,
-        schedule=schedules["head"],
-        directory=directory,
-        progress=progress,
-    )
+    for phase, apart in (("head", divergence), ("odds", plain_divergence)):
+        say(f"training a new last block: {phase}")
+        history[phase] = head.train(
+            parts[-1],
+            chain.join(parts[:-1]),
+            shards,
+            answers=answers,
+            batch=phases.batch,
+            schedule=schedules[phase],
+            apart=apart,
+            maps=directory / "maps",
+            directory=directory / phase,
+            progress=progress,
+        )
     made: dict[str, Any] = {
         "from": "random initialisation",
-        "by": "blocks alone, then whole, then a new last block alone on the chain's own map",
+        "by": "blocks alone, then whole, then a new last block alone on the chain's own map, at "
+        "last with plain odds",
         "schedule": asdict(phases),
         "mixture": views.described(mixture, phases.shards),
         "teacher": ", ".join(teacher.identity for teacher in teachers),
@@ -276,5 +286,5 @@ def _apart(target: Any, given: Any) -> Any:
     return ops.mean(ops.square(given - target), axis=(1, 2, 3))
 
 
-def _weighed(loss: Callable[[Any, Any], Any], weight: float) -> Callable[[Any, Any], Any]:
+def _weighed(loss: Loss, weight: float) -> Loss:
     return lambda target, given: weight * loss(target, given)

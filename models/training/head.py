@@ -4,9 +4,10 @@ It gains from more steps than all other blocks together, and its steps cost a hu
 each view's map is made once, and read from a file then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from models.training.loop import Batch, Steps, fit
 from models.training.schedule import Schedule
 from models.training.teachers import opinions, views
-from models.training.tiles import divergence
 
 #: Views in one call of the chain.
 _CALL = 256
@@ -29,21 +29,24 @@ def train(
     answers: Mapping[str, float],
     batch: int,
     schedule: Schedule,
+    apart: Callable[[Any, Any], Any],
+    maps: Path,
     directory: Path,
     progress: bool | None = None,
 ) -> dict[str, list[float]]:
     """Train `head` in place, on what `body` makes of the views; run again, it goes on.
 
-    `answers`: the arrays of the shards whose mean is learned, and what each weighs in it.
-    `directory` gets the maps (4 MB a shard) and the state. Returns what `loop.fit` does.
+    `answers`: the arrays of the shards whose mean is learned, and what each weighs in it; `apart`:
+    how far scores are from it. The folder `maps` gets what the body makes (4 MB a shard), and
+    `directory` the state. Returns what `loop.fit` does.
     """
-    maps = _look(body, shards, directory / "maps")
+    files = _look(body, shards, maps)
     parts = max(1, views.SHARD // batch)
 
     @lru_cache(2)
     def read(number: int) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
         drawn = {name: np.load(shards[number] / f"{name}.npy") for name in answers}
-        return np.load(maps[number]), opinions.mean(drawn, answers)
+        return np.load(files[number]), opinions.mean(drawn, answers)
 
     def draw(epoch: int, step: int) -> Batch:
         number, part = views.drawn_from(
@@ -62,8 +65,8 @@ def train(
         Steps(draw, steps=schedule.steps_per_epoch),
         None,
         schedule,
-        directory=directory / "head",
-        loss=divergence,
+        directory=directory,
+        loss=apart,
         monitor="loss",
         progress=progress,
     )

@@ -188,7 +188,7 @@ def _by_blocks(
     """Tiles learned by blocks; `epochs` of the options are those of each phase."""
     phases = blocks.Phases(seed=options.seed)
     if options.epochs:
-        epochs = dict.fromkeys(("alone", "whole", "head"), options.epochs)
+        epochs = dict.fromkeys(("alone", "whole", "head", "odds"), options.epochs)
         phases = replace_fields(phases, **epochs)
     if options.steps:
         # As many views as are learnt from, at the most.

@@ -155,6 +155,12 @@ def divergence(target: Any, scores: Any) -> Any:
     return loss / 2
 
 
+def plain_divergence(target: Any, scores: Any) -> Any:
+    """The same with the odds as they are alone."""
+    wanted = ops.log_softmax(target)
+    return ops.sum(ops.exp(wanted) * (wanted - ops.log_softmax(scores)), axis=-1)
+
+
 def _measured(kept: Pictures, taught: Teacher | None) -> tuple[NDArray[np.uint8], Targets]:
     """Held-out pictures, their labels, and what the teacher shows of them."""
     tiles = kept.tiles()

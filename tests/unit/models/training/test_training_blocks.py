@@ -121,7 +121,7 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(
     # Two shards are made in a process beside this one.
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     sources = views.Sources(_pictures(8))
-    phases = blocks.Phases(shards=2, batch=32, steps=4, alone=3, whole=1, head=1)
+    phases = blocks.Phases(shards=2, batch=32, steps=4, alone=3, whole=1, head=1, odds=1)
     said: list[str] = []
     arguments = {"teachers": teachers, "phases": phases, "say": said.append, "progress": False}
     network, made = blocks.train(sources, directory=tmp_path / "state", **arguments)
@@ -129,7 +129,7 @@ def test_training_by_blocks_learns_and_goes_on_with_the_views_that_are_there(
     assert made["mixture"]["views"] == 512
     assert made["teacher"] == ", ".join(teacher.identity for teacher in teachers)
     assert made["weights"] == [0.5, 0.5]
-    assert list(made["last"]) == ["alone", "whole", "head"]
+    assert list(made["last"]) == ["alone", "whole", "head", "odds"]
     network.save(tmp_path / "network.keras")
     keras.saving.load_model(tmp_path / "network.keras")
     shard = views.read(tmp_path / "state" / "views" / "00000")
@@ -178,7 +178,7 @@ def test_several_teachers_teach_their_mean(teachers, tmp_path, monkeypatch, weig
 
     monkeypatch.setattr(views, "SHARD", 256)
     pictures = _pictures(8)
-    phases = blocks.Phases(shards=1, batch=32, steps=8, alone=1, whole=1, head=1)
+    phases = blocks.Phases(shards=1, batch=32, steps=8, alone=1, whole=1, head=1, odds=1)
     seen = [
         np.asarray(store.load_network(teacher, "tiles")(pictures.tiles())) for teacher in teachers
     ]
