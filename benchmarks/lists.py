@@ -20,7 +20,7 @@ from redis import Redis
 from benchmarks.peers.work import PICTURE_BYTES, pictures
 from benchmarks.support import report
 from producer import AsyncClient
-from producer.client import asynchronous, message
+from producer.client import message, window
 from producer.local.server import EmbeddedServer
 from producer.local.worker import WorkerProcess
 
@@ -69,7 +69,7 @@ def main() -> None:
     with (
         EmbeddedServer() as server,
         WorkerProcess(server.url, environ={"TILEFLEET_ENGINE": "null"}) as worker,
-        patch.object(asynchronous, "_TOGETHER", options.together),
+        patch.object(window, "_TOGETHER", options.together),
     ):
         measure(server, worker, options.captchas // 10, options.together)
         for _ in range(options.rounds):
