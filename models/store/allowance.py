@@ -25,7 +25,6 @@ def bounded_weights(what: object, most: int = MOST_NETWORK) -> Iterator[None]:
 
     left = most
     layer: Any = keras.layers.Layer
-    made = layer.add_weight
 
     def add_weight(self: Any, shape: Any = None, *args: Any, **options: Any) -> Any:
         nonlocal left
@@ -36,6 +35,8 @@ def bounded_weights(what: object, most: int = MOST_NETWORK) -> Iterator[None]:
         return made(self, shape, *args, **options)
 
     with _one_at_a_time:
+        # Not before it is this one's turn: it would be what another one has put there.
+        made = layer.add_weight
         layer.add_weight = add_weight
         try:
             yield
